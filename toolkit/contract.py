@@ -1,0 +1,229 @@
+"""What both sides of the container wall agree on: names, ids, digests, wiring and receipts.
+
+May live here: constants and small pure functions that a function process *and* the toolkit need. May not: anything
+that opens a socket or a file, and any import beyond the standard library (a function process loads this first).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Via = Literal["call", "event"]
+Scalar = str | int | float | bool
+
+# --- Environment of a function (Knative runtime contract; vHive adds GUEST_PORT) --------------------------------------
+PORT = "PORT"
+GUEST_PORT = "GUEST_PORT"
+DEFAULT_PORT = 8080
+K_SERVICE = "K_SERVICE"
+K_REVISION = "K_REVISION"
+K_CONFIGURATION = "K_CONFIGURATION"
+K_SINK = "K_SINK"
+K_CE_OVERRIDES = "K_CE_OVERRIDES"
+K_CA_CERTS = "K_CA_CERTS"
+HOST = "TOOLKIT_HOST"  # the interface to bind; unset means every interface, as a container must
+WIRING = "TOOLKIT_WIRING"  # the wiring itself, as JSON
+WIRING_FILE = "TOOLKIT_WIRING_FILE"  # where it lies otherwise (vHive strict: baked into the image, no environment)
+DEFAULT_WIRING_FILE = "/etc/toolkit/wiring.json"
+EXIT_PORT_TAKEN = 98  # a function whose port is taken leaves with this status (EADDRINUSE), so an engine can choose again
+
+# --- Names on the wire ------------------------------------------------------------------------------------------------
+ENTRY_METHOD = "helloworld.Greeter/SayHello"  # every chain's entry; vSwarm's invoker, invitro and grpcurl speak it
+GENERIC_METHOD = "link.Link/Send"  # a call edge that needs no type of its own
+METADATA_EXTENSION = "vhivemetadata"  # CloudEvents extension: base64 of the JSON below
+METADATA_KEY = "vhivemetadata-bin"  # the same bytes as gRPC metadata on call edges
+MESSAGE_KEY = "toolkit-message"  # gRPC metadata: the message id; on event edges it is the event's `id`
+SENDER_KEY = "toolkit-sender"  # gRPC metadata: the calling function; on event edges it is the event's `source`
+CALLER = "caller"  # the service name of whoever sends calls into the entry
+BROKER = "broker"  # the remote service name of spans that meet the broker
+READY_PATH = "/healthz"  # event consumers answer 200 here once they are ready
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """vHive's invocation metadata: JSON `{WorkflowId, InvocationId, InvokedOn}`, wire compatible with vSwarm.
+
+    `invoked_on` is RFC 3339 with nanoseconds, UTC, as Go's `time.RFC3339Nano` with fixed width writes it.
+    """
+
+    workflow: str
+    invocation: str
+    invoked_on: str
+
+    def encode(self) -> bytes:
+        fields = {"WorkflowId": self.workflow, "InvocationId": self.invocation, "InvokedOn": self.invoked_on}
+        return json.dumps(fields, separators=(",", ":")).encode()
+
+    @staticmethod
+    def decode(data: bytes) -> Metadata | None:
+        """The metadata in `data`, or None when there is none that can be read: a stranger's call is still a call."""
+        try:
+            found = json.loads(data)
+        except ValueError:
+            return None
+        if not isinstance(found, dict) or not isinstance(found.get("InvocationId"), str) or not found["InvocationId"]:
+            return None
+        return Metadata(str(found.get("WorkflowId", "")), found["InvocationId"], str(found.get("InvokedOn", "")))
+
+
+def child_id(parent: str, function: str, index: int) -> str:
+    """The id of the `index`-th message that `function` sends while it handles message `parent` (32 hex digits).
+
+    Derived, not drawn: a redelivered message makes the same children, so a duplicate is recognised as one for ever.
+    """
+    return hashlib.blake2b(f"{parent}/{function}/{index}".encode(), digest_size=16).hexdigest()
+
+
+def digest(*parts: bytes) -> str:
+    """The receipt's hash of a payload (BLAKE2b, 16 hex digits); a stream of messages hashes as their concatenation."""
+    hashed = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        hashed.update(part)
+    return hashed.hexdigest()
+
+
+def payload(seed: int, call: str, size: int) -> bytes:
+    """`size` incompressible bytes that only `seed` and the call's id decide, so that anyone can make them again."""
+    return random.Random(f"{seed}/{call}").randbytes(size)
+
+
+# --- Wiring: all a function must know, made by an engine, read by the scaffold ----------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One edge out of a function. `address` is a gRPC target for calls; events go to `$K_SINK`."""
+
+    to: str
+    via: Via
+    method: str | None = None  # calls: `package.Service/Method`
+    type: str | None = None  # events: the CloudEvents type
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """Where spans go (Zipkin v2 `POST` endpoint; None: nowhere), how many, and what every span says besides."""
+
+    endpoint: str | None = None
+    sample: float = 1.0  # 0..1, decided at the root of a trace; a caller's decision is honoured
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The whole wiring of one function. `serves` are gRPC methods (h2c); a function that `consumes` speaks HTTP/1.1.
+
+    `handler` is `module:function`, or `path/to/file.py:function`. A function serves or consumes, never both: Knative
+    gives a revision one port with one protocol, and the dispatcher of events speaks no h2c.
+    """
+
+    chain: str
+    function: str
+    run: str
+    handler: str
+    serves: tuple[str, ...] = ()
+    consumes: bool = False
+    outgoing: tuple[Outgoing, ...] = ()
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    seed: int = 1
+    tracing: Tracing = field(default_factory=Tracing)
+    receipts: str | None = None  # `tcp://HOST:PORT` of a collector, None: no receipts
+
+    def encode(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+
+    @staticmethod
+    def decode(text: str) -> Wiring:
+        """The wiring in `text`; raises ValueError or TypeError, with the key's name, when it is not one."""
+        fields = json.loads(text)
+        if not isinstance(fields, dict):
+            raise TypeError("the wiring is not a JSON object")
+        fields["outgoing"] = tuple(Outgoing(**each) for each in fields.get("outgoing", ()))
+        fields["serves"] = tuple(fields.get("serves", ()))
+        fields["tracing"] = Tracing(**fields.get("tracing", {}))
+        return Wiring(**fields)
+
+
+# --- Receipts: one line of JSON for every handled message -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message that left a function: over which edge, where to, and whether the other side took it.
+
+    `to` is the called function for calls and None for events, whose receivers are the broker's business.
+    """
+
+    via: Via
+    message: str
+    digest: str
+    size: int  # bytes
+    address: str  # gRPC target, or the sink's URL
+    to: str | None = None
+    type: str | None = None
+    accepted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A function's proof that it handled one message. Times are wall-clock nanoseconds of the function's host.
+
+    `seq` counts the messages of this replica from 0, so the order of arrival can be told; `replica` is a nonce drawn
+    at the start of the process, so a restarted function is another replica.
+    """
+
+    call: str
+    function: str
+    replica: str
+    seq: int
+    message: str
+    via: Literal["entry", "call", "event"]
+    sender: str
+    digest: str
+    size: int  # bytes
+    started_ns: int
+    ended_ns: int
+    cold: bool = False  # the first message this replica handled
+    type: str | None = None
+    sent: tuple[Sent, ...] = ()
+    error: str | None = None
+
+    def encode(self) -> bytes:
+        """One line, newline included."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode() + b"\n"
+
+    @staticmethod
+    def decode(line: bytes) -> Receipt:
+        """The receipt in `line`; raises ValueError or TypeError when it is not one."""
+        fields: dict[str, Any] = json.loads(line)
+        fields["sent"] = tuple(Sent(**each) for each in fields.get("sent", ()))
+        return Receipt(**fields)
+
+
+def overrides(text: str | None) -> dict[str, str]:
+    """The extensions that `K_CE_OVERRIDES` asks for (`{"extensions": {name: value}}`, "" and None mean none)."""
+    if not text:
+        return {}
+    found = json.loads(text)
+    extensions = found.get("extensions") if isinstance(found, dict) else None
+    return {str(name): str(value) for name, value in (extensions or {}).items()}
+
+
+def listen_port(environment: Mapping[str, str]) -> int:
+    """`$PORT`, else `$GUEST_PORT`, else 8080. Raises ValueError, naming the variable, when it is no port."""
+    for name in (PORT, GUEST_PORT):
+        if text := environment.get(name):
+            if not text.isdecimal() or not 0 <= int(text) <= 65535:
+                raise ValueError(f"{name}={text!r} is not a port (0..65535)")
+            return int(text)
+    return DEFAULT_PORT
+
+
+def edges_to(outgoing: Iterable[Outgoing], to: str) -> Sequence[Outgoing]:
+    return [edge for edge in outgoing if edge.to == to]

@@ -1,0 +1,46 @@
+"""The narrow seam between thinking and doing: an engine makes a plan run and hands back a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from toolkit.plan import Plan
+from toolkit.results import Incident
+from toolkit.traces.model import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How to reach a chain: a gRPC target, and the authority to ask for when it lies behind an ingress."""
+
+    target: str
+    authority: str | None = None
+
+
+class Deployment(Protocol):
+    """A plan that runs. `delete` may be called at any time, more than once, and leaves nothing behind."""
+
+    entry: Entry
+
+    async def spans(self, traces: Sequence[str]) -> list[Span]:
+        """Every stored span of these traces (32 hex digits each), in no order."""
+
+    def incidents(self) -> list[Incident]:
+        """What went wrong so far, oldest first."""
+
+    async def delete(self) -> None: ...
+
+
+class Engine(Protocol):
+    """Makes a plan run. `emulated` is true when the platform is a stand-in and the report has to say so."""
+
+    name: str
+    emulated: bool
+
+    async def deploy(self, plan: Plan, *, receipts: str) -> Deployment:
+        """Bring `plan` up and return once it is ready; `receipts` is the collector's address (`tcp://HOST:PORT`).
+
+        Raises EngineError when it cannot, having cleaned up.
+        """

@@ -1,0 +1,89 @@
+"""A plan: a chain bound to names, wiring and triggers. Pure: an engine makes it run, `manifests` will print it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from toolkit.contract import ENTRY_METHOD, GENERIC_METHOD, Outgoing, Tracing, Wiring
+from toolkit.spec.model import Broker, ChainSpec, Edge, Function
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Delivers the events of one type and source to one function."""
+
+    name: str
+    broker: str
+    type: str
+    source: str
+    subscriber: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything an engine must bring up. `wirings` hold no addresses yet: `bind` puts them in."""
+
+    run: str
+    namespace: str
+    chain: ChainSpec
+    wirings: Mapping[str, Wiring]
+    triggers: tuple[Trigger, ...]
+
+    @property
+    def entry(self) -> str:
+        return self.chain.entry
+
+    @property
+    def broker(self) -> Broker | None:
+        return self.chain.broker
+
+
+def make(chain: ChainSpec, run: str, *, seed: int = 1, tracing: Tracing | None = None) -> Plan:
+    """The plan of `chain` for one run."""
+    tracing = tracing or Tracing()
+    wirings = {each.name: _wiring(chain, each, run, seed, tracing) for each in chain.functions}
+    return Plan(run, chain.name, chain, wirings, _triggers(chain))
+
+
+def bind(wiring: Wiring, addresses: Mapping[str, str], *, receipts: str | None, endpoint: str | None) -> Wiring:
+    """The whole wiring of one function, once the engine knows the addresses (gRPC targets by function name)."""
+    outgoing = tuple(
+        dataclasses.replace(edge, address=addresses[edge.to]) if edge.via == "call" else edge for edge in wiring.outgoing
+    )
+    tracing = dataclasses.replace(wiring.tracing, endpoint=endpoint)
+    return dataclasses.replace(wiring, outgoing=outgoing, receipts=receipts, tracing=tracing)
+
+
+def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: Tracing) -> Wiring:
+    into = chain.into(function.name)
+    methods = {edge.method or GENERIC_METHOD for edge in into if edge.via == "call"}
+    if function.name == chain.entry:
+        methods.add(ENTRY_METHOD)
+    return Wiring(
+        chain=chain.name,
+        function=function.name,
+        run=run,
+        handler=function.handler,
+        serves=tuple(sorted(methods)),
+        consumes=any(edge.via == "event" for edge in into),
+        outgoing=tuple(_outgoing(edge) for edge in chain.out_of(function.name)),
+        parameters={each.name: each.value for each in chain.parameters},
+        seed=seed,
+        tracing=tracing,
+    )
+
+
+def _outgoing(edge: Edge) -> Outgoing:
+    if edge.via == "call":
+        return Outgoing(edge.to, "call", method=edge.method or GENERIC_METHOD)
+    return Outgoing(edge.to, "event", type=edge.type)
+
+
+def _triggers(chain: ChainSpec) -> tuple[Trigger, ...]:
+    broker = chain.broker.name if chain.broker else ""
+    events = [edge for edge in chain.edges if edge.via == "event"]
+    return tuple(
+        Trigger(f"{edge.source}-to-{edge.to}", broker, edge.type or "", edge.source, edge.to) for edge in events
+    )

@@ -1,0 +1,186 @@
+"""What a run leaves behind, as data: calls, evidence, measurement, checks, and the report that holds them together.
+
+May live here: frozen dataclasses and nothing that computes. Monotonic nanoseconds are the caller's own clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from toolkit.contract import Receipt
+from toolkit.traces.model import Span
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to send. Open loop with `rate` (calls per second), closed loop with `concurrency`; exactly one is set.
+
+    `requests` bounds the number of calls, `duration_s` the time; exactly one is set.
+    """
+
+    requests: int | None = None
+    duration_s: float | None = None
+    rate: float | None = None
+    concurrency: int | None = None
+    sample: float = 1.0
+    seed: int = 1
+    timeout_s: float = 30.0
+
+    @property
+    def model(self) -> Literal["open", "closed"]:
+        return "open" if self.concurrency is None else "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call into the entry. Latency counts from `due_ns`, service time from `sent_ns` (monotonic, caller's clock).
+
+    `status` is a gRPC status code name (`OK`, `UNAVAILABLE`, ...); `done_ns` is None for a call that was never
+    answered before the drain's deadline: lost. `completed_ns` is when its last receipt came (asynchronous chains).
+    """
+
+    seq: int
+    call: str
+    trace: str
+    sampled: bool
+    due_ns: int
+    sent_ns: int
+    done_ns: int | None
+    status: str | None
+    error: str | None = None
+    reply: str | None = None
+    size: int = 0  # bytes of the request's name field
+    digest: str = ""  # of the request as it was sent
+    completed_ns: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "OK"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A receipt and when it reached the caller (monotonic nanoseconds of the caller's clock)."""
+
+    receipt: Receipt
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something an engine noticed that a report must name.
+
+    `kind`: `restart` (a function left and was started again), `dead-letter`, `undelivered`, `warning`.
+    """
+
+    kind: Literal["restart", "dead-letter", "undelivered", "warning"]
+    subject: str  # the function, trigger or broker
+    text: str
+    log_tail: tuple[str, ...] = ()
+    replica: str | None = None  # of the process that left
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that proves or disproves a run's promises."""
+
+    receipts: Sequence[Stamped] = ()
+    spans: Sequence[Span] = ()
+    incidents: Sequence[Incident] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Microseconds. A quantile without at least 10 samples beyond it is None."""
+
+    n: int
+    min: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p999: float | None = None
+    max: float | None = None
+    mean: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One edge, as the spans saw it: from the sender's start to the receiver's end, and its share of the total."""
+
+    source: str
+    to: str
+    via: str
+    n: int
+    p50_us: float | None
+    p99_us: float | None
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Numbers from calls, receipts and spans. Every quantile set is None when there is no data for it."""
+
+    sent: int
+    ok: int
+    failed: int
+    lost: int
+    duplicated: int
+    reordered: int
+    duration_s: float
+    asked_rate: float | None
+    achieved_rate: float | None
+    lateness_us: Quantiles | None
+    latency_us: Quantiles | None
+    service_time_us: Quantiles | None
+    completion_us: Quantiles | None
+    cold: Quantiles | None
+    hops: tuple[Hop, ...]
+    traces_expected: int
+    traces_complete: int
+    missing_spans: int
+    orphans: int
+    histogram: tuple[tuple[float, int], ...] = ()  # (upper bound in us, count), for the eye only
+    invalid: tuple[str, ...] = ()  # why the generator does not trust this run; empty: it does
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise, kept or not. `details` name the first few offenders."""
+
+    name: str
+    passed: bool
+    wanted: str
+    got: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The run as it is printed and stored. `partial` when it was interrupted."""
+
+    run: str
+    chain: str
+    engine: str
+    emulated: bool
+    started: str  # RFC 3339, UTC
+    spec_sha256: str
+    git_commit: str | None
+    toolkit_version: str
+    environment: Mapping[str, Any]
+    load: Load
+    parameters: Mapping[str, Any]
+    measurement: Measurement
+    checks: tuple[Check, ...]
+    incidents: tuple[Incident, ...] = ()
+    partial: bool = False
+    edges: tuple[tuple[str, str, str], ...] = ()  # (from, to, via)
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)

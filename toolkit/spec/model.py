@@ -1,0 +1,102 @@
+"""What a chain.yaml says, once it is known to be right. Seconds are floats, bytes are ints, no data is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from toolkit.contract import Scalar, Via
+
+Protocol = Literal["h2c", "http1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A knob of the chain: `--set NAME=VALUE` changes it, `${NAME}` in the chain.yaml and `ctx.parameters` read it.
+
+    `kind` is told by the default: `size` (bytes, written 4KiB), `duration` (seconds), `integer`, `number`, `text`, `flag`.
+    `value` is the default, or what the user set; a size is its bytes, a duration its seconds.
+    """
+
+    name: str
+    value: Scalar
+    kind: Literal["size", "duration", "integer", "number", "text", "flag"]
+    about: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A node of the chain. `handler` is `file.py:function` in the chain's folder, or `package.module:function`."""
+
+    name: str
+    handler: str
+    protocol: Protocol
+    replicas: int = 1
+    env: Mapping[str, str] = field(default_factory=dict)
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A link of the chain. A call names its `method` (`package.Service/Method`), an event its CloudEvents `type`."""
+
+    source: str
+    to: str
+    via: Via
+    method: str | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Knative's DeliverySpec. `retry` counts the attempts after the first; the waits follow `backoff`."""
+
+    retry: int = 10
+    backoff: Literal["exponential", "linear"] = "exponential"
+    delay_s: float = 0.2
+    timeout_s: float | None = None
+    dead_letter: str | None = None  # a function of the chain
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The broker of the chain's event edges. `sync` answers the producer after every delivery (Knative's default)."""
+
+    name: str = "default"
+    acknowledge: Literal["sync", "async"] = "sync"
+    delivery: Delivery = Delivery()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSpec:
+    """The whole chain. `functions` and `edges` keep the order of the file; `broker` is None without event edges.
+
+    `expanded` functions (`repeat:`) are already single functions here. `folder` is where handlers are looked for.
+    `sha256` is that of the file's bytes, and `text` the file itself.
+    """
+
+    name: str
+    about: str
+    entry: str
+    functions: tuple[Function, ...]
+    edges: tuple[Edge, ...]
+    broker: Broker | None
+    parameters: tuple[Parameter, ...]
+    folder: str
+    sha256: str
+    requires: tuple[str, ...] = ()  # pip requirements its handlers need beside the toolkit
+
+    def function(self, name: str) -> Function:
+        return next(each for each in self.functions if each.name == name)
+
+    def into(self, name: str) -> tuple[Edge, ...]:
+        return tuple(edge for edge in self.edges if edge.to == name)
+
+    def out_of(self, name: str) -> tuple[Edge, ...]:
+        return tuple(edge for edge in self.edges if edge.source == name)
+
+    def parameter(self, name: str, default: Scalar | None = None) -> Scalar | None:
+        return next((each.value for each in self.parameters if each.name == name), default)
