@@ -1,0 +1,1 @@
+"""Generated from `protos/` by `toolkit stubs`: never edit by hand."""
