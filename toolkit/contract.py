@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ K_CONFIGURATION = "K_CONFIGURATION"
 K_SINK = "K_SINK"
 K_CE_OVERRIDES = "K_CE_OVERRIDES"
 K_CA_CERTS = "K_CA_CERTS"
+REPLICA = "TOOLKIT_REPLICA"  # the nonce of this replica, drawn by the engine; a function draws its own without it
 HOST = "TOOLKIT_HOST"  # the interface to bind; unset means every interface, as a container must
 WIRING = "TOOLKIT_WIRING"  # the wiring itself, as JSON
 WIRING_FILE = "TOOLKIT_WIRING_FILE"  # where it lies otherwise (vHive strict: baked into the image, no environment)
@@ -223,7 +224,3 @@ def listen_port(environment: Mapping[str, str]) -> int:
                 raise ValueError(f"{name}={text!r} is not a port (0..65535)")
             return int(text)
     return DEFAULT_PORT
-
-
-def edges_to(outgoing: Iterable[Outgoing], to: str) -> Sequence[Outgoing]:
-    return [edge for edge in outgoing if edge.to == to]

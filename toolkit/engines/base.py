@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,13 +19,28 @@ class Entry:
     authority: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where the plan's names really lead: gRPC targets by function, and the sink that events are sent to."""
+
+    targets: Mapping[str, str]
+    sink: str | None = None
+
+
 class Deployment(Protocol):
     """A plan that runs. `delete` may be called at any time, more than once, and leaves nothing behind."""
 
-    entry: Entry
+    @property
+    def entry(self) -> Entry: ...
 
-    async def spans(self, traces: Sequence[str]) -> list[Span]:
-        """Every stored span of these traces (32 hex digits each), in no order."""
+    @property
+    def bound(self) -> Bound: ...
+
+    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+        """Stores the caller's own spans beside the others and gives back every span of these traces, in no order.
+
+        Ends the load: an engine may stop the functions here, so that each has sent its last span.
+        """
 
     def incidents(self) -> list[Incident]:
         """What went wrong so far, oldest first."""

@@ -1,0 +1,54 @@
+# Two commands matter: `make run` sees a chain run, `make test` proves it. Both set up what they need in .venv.
+# Needed beforehand: Python 3.11 or newer, and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+SOURCES := toolkit tests benchmarks
+
+.PHONY: install install-dev run test lint stubs perf wheel clean help
+
+help: ## what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/installed ## the toolkit into .venv
+install-dev: $(VENV)/installed-dev ## the toolkit and what its tests need
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(BIN)/python pyproject.toml requirements.lock
+	$(PIP) install -c requirements.lock -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) install -c requirements.lock -e '.[dev]'
+	@touch $@
+
+run: install ## the chained benchmark, called and evented, with its report
+	$(BIN)/toolkit run chained-serving
+	$(BIN)/toolkit run chained-eventing
+
+test: install-dev ## every test that needs no cluster
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: install-dev ## format, lint, types, layers, fresh stubs
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/toolkit stubs --check
+
+stubs: install-dev ## generate the typed stubs from protos/
+	$(BIN)/toolkit stubs
+
+perf: install-dev ## what the scaffold and the broker cost, side by side in one run
+	$(BIN)/python -m tests.perf
+
+wheel: install-dev ## build the wheel and try it in an empty environment elsewhere
+	$(BIN)/python -m tests.wheel
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,26 @@
+"""`toolkit describe CHAIN`: one chain in words."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from toolkit.cli import options as arguments
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    arguments.chain(parser)
+    arguments.parameters(parser)
+    arguments.output(parser, "text", "json")
+
+
+def execute(options: argparse.Namespace) -> int:
+    from toolkit import catalog
+    from toolkit.report import graph
+
+    chain = catalog.load(options.chain, arguments.overrides(options))
+    if options.output == "json":
+        print(json.dumps(graph.as_json(chain), indent=2))
+    else:
+        print(graph.text(chain).rstrip("\n"))
+    return 0

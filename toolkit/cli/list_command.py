@@ -1,0 +1,45 @@
+"""`toolkit list`: the chains of the catalogue."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from typing import Any
+
+from toolkit.cli import options as arguments
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    arguments.output(parser, "text", "json", "name")
+
+
+def execute(options: argparse.Namespace) -> int:
+    from toolkit import catalog
+
+    chains = [catalog.load(name) for name in catalog.names()]
+    rows = [_row(chain) for chain in chains]
+    if options.output == "json":
+        print(json.dumps(rows, indent=2))
+    elif options.output == "name":
+        print("\n".join(row["name"] for row in rows))
+    else:
+        lines = [("NAME", "FUNCTIONS", "EDGES", "ABOUT")]
+        lines += [(row["name"], str(row["functions"]), _edges(row["edges"]), row["about"]) for row in rows]
+        print(arguments.table(lines))
+    return 0
+
+
+def _row(chain: Any) -> dict[str, Any]:
+    return {
+        "name": chain.name,
+        "about": chain.about,
+        "functions": len(chain.functions),
+        "edges": dict(Counter(edge.via for edge in chain.edges)),
+        "parameters": {each.name: each.value for each in chain.parameters},
+        "requires": list(chain.requires),
+    }
+
+
+def _edges(edges: dict[str, int]) -> str:
+    return ", ".join(f"{number} {via}" for via, number in sorted(edges.items())) or "none"

@@ -1,0 +1,97 @@
+"""Arguments that several commands share, and the types they are read with."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from toolkit.errors import UsageError
+from toolkit.spec import units
+
+Number = TypeVar("Number", int, float)
+
+
+def chain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("chain", metavar="CHAIN", help="a catalogue name, a folder, or a path to a chain.yaml")
+
+
+def parameters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="set a parameter of the chain (repeatable); 'toolkit describe CHAIN' lists them",
+    )
+    parser.add_argument("--payload", metavar="SIZE", help="short for --set payload=SIZE, for example 4KiB")
+
+
+def output(parser: argparse.ArgumentParser, *choices: str) -> None:
+    parser.add_argument("-o", "--output", choices=choices, default=choices[0], help="the form of what is printed")
+
+
+def engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=("local",), default="local", help="where the chain runs")
+    parser.add_argument("--seed", type=count, default=1, help="decides ids, payloads and samples")
+    parser.add_argument("--sample", type=fraction, default=1.0, help="the share of calls that are traced, 0..1")
+    parser.add_argument("--zipkin", metavar="URL", help="send spans to this Zipkin in place of the embedded store")
+
+
+def overrides(options: argparse.Namespace) -> dict[str, str]:
+    """What `--set` and `--payload` ask for. Raises UsageError for a setting without '='."""
+    found: dict[str, str] = {}
+    for setting in options.set:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {setting!r} is not KEY=VALUE", next_step="write for example --set payload=4KiB")
+        found[key] = value
+    if options.payload is not None:
+        found["payload"] = options.payload
+    return found
+
+
+def count(text: str) -> int:
+    return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
+
+
+def positive(text: str) -> float:
+    return _number(text, float, lambda value: 0 < value < float("inf"), "a number above 0")
+
+
+def fraction(text: str) -> float:
+    return _number(text, float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+
+
+def seconds(text: str) -> float:
+    try:
+        value = units.seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not longer than nothing")
+    return value
+
+
+def _number(text: str, kind: Callable[[str], Number], good: Callable[[Number], bool], wanted: str) -> Number:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from None
+    if not good(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+    return value
+
+
+def colour() -> bool:
+    """Whether standard output is a terminal that wants colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as left-aligned columns, two blanks apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)

@@ -1,0 +1,181 @@
+"""The tree of commands: which there are, how their arguments are read, and where a flag's value comes from."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn, Protocol, cast
+
+from toolkit.errors import UsageError
+
+ENVIRONMENT = "TOOLKIT_"
+PROGRAM = "toolkit"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row of the tree: `toolkit.cli.<module>` holds its arguments and what it does."""
+
+    name: str
+    module: str
+    about: str
+
+
+GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
+    (
+        "Run chains",
+        (
+            Command("run", "run_command", "run a chain under load, trace it, verify it, report"),
+            Command("verify", "verify_command", "run few calls and judge every check, no numbers"),
+            Command("invoke", "invoke_command", "bring a chain up, send one call, print the reply"),
+        ),
+    ),
+    (
+        "Look at chains",
+        (
+            Command("list", "list_command", "the chains of the catalogue"),
+            Command("describe", "describe_command", "one chain in words: functions, edges, parameters"),
+            Command("graph", "graph_command", "one chain as Mermaid, DOT or JSON"),
+        ),
+    ),
+    (
+        "Look at runs",
+        (
+            Command("report", "report_command", "print a stored run again"),
+            Command("trace", "trace_command", "serve a trace store, or show one trace"),
+        ),
+    ),
+    (
+        "Develop",
+        (
+            Command("stubs", "stubs_command", "generate the typed stubs from the .proto files"),
+            Command("completion", "completion_command", "print the completion script of a shell"),
+            Command("version", "version_command", "the versions of the toolkit and of what it stands on"),
+        ),
+    ),
+)
+COMMANDS = {command.name: command for _, group in GROUPS for command in group}
+
+
+class Module(Protocol):
+    """What a command's module holds."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def execute(self, options: argparse.Namespace) -> int: ...
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that raises instead of exiting, so that all errors leave by one door."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}", next_step=f"run '{self.prog} --help'")
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Runs the command that `arguments` name and returns its exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview(), end="")
+        return 0
+    if arguments[0] == "__complete":
+        from toolkit.cli.completion_command import candidates
+
+        print("\n".join(candidates(arguments[1:])))
+        return 0
+    name, rest = ("version", arguments[1:]) if arguments[0] == "--version" else (arguments[0], arguments[1:])
+    if name not in COMMANDS:
+        raise unknown("command", name, list(COMMANDS), f"run '{PROGRAM} --help' for the list")
+    command = load(name)
+    return command.execute(parser_of(name).parse_args(rest))
+
+
+def load(name: str) -> Module:
+    return cast(Module, importlib.import_module(f"toolkit.cli.{COMMANDS[name].module}"))
+
+
+def parser_of(name: str) -> Parser:
+    """The parser of one command, its defaults taken from `TOOLKIT_*` where the environment sets them."""
+    command = COMMANDS[name]
+    parser = Parser(
+        prog=f"{PROGRAM} {name}",
+        description=command.about[0].upper() + command.about[1:] + ".",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    load(name).configure(parser)
+    for each in leaves(parser):
+        take_environment(each)
+    return parser
+
+
+def leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """The parser, or its sub-commands' parsers."""
+    nested = [
+        each
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for each in action.choices.values()
+    ]
+    return nested or [parser]
+
+
+def take_environment(parser: argparse.ArgumentParser) -> None:
+    """Every flag has an environment variable: `--requests` is `TOOLKIT_REQUESTS`. The flag wins."""
+    for action in parser._actions:
+        if not action.option_strings or action.dest in ("help", "set"):
+            continue
+        variable = ENVIRONMENT + action.dest.upper()
+        action.help = f"{action.help or ''} [${variable}]".strip()
+        if (text := os.environ.get(variable)) is not None:
+            action.default = _from_environment(parser, action, variable, text)
+            action.required = False
+
+
+def _from_environment(
+    parser: argparse.ArgumentParser, action: argparse.Action, variable: str, text: str
+) -> object:
+    if isinstance(action, argparse._StoreTrueAction):
+        return text.lower() in ("1", "true", "yes", "on")
+    convert = cast(Callable[[str], object], action.type or str)
+    try:
+        value = convert(text)
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise UsageError(f"{variable}={text!r}: {error}", next_step=f"unset {variable} or correct it") from error
+    if action.choices is not None and value not in action.choices:
+        allowed = ", ".join(map(str, action.choices))
+        raise UsageError(f"{variable}={text!r}: choose from {allowed}", next_step=f"see '{parser.prog} --help'")
+    return value
+
+
+def overview() -> str:
+    """What `toolkit --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [
+        f"usage: {PROGRAM} COMMAND [ARGUMENTS]",
+        "",
+        "Compose, run, trace, verify and measure chains of serverless functions.",
+    ]
+    for title, group in GROUPS:
+        lines += ["", f"{title}:"]
+        lines += [f"  {command.name:<{width}}  {command.about}" for command in group]
+    lines += [
+        "",
+        f"Run '{PROGRAM} COMMAND --help' for its arguments. Every flag is also an environment variable",
+        f"({ENVIRONMENT}REQUESTS for --requests). Data goes to standard output, progress to standard error.",
+        "",
+        "Exit status: 0 promises kept · 2 bad input · 3 the engine could not · 4 a check failed ·",
+        "             6 the measurement is invalid · 130 interrupted · 1 a bug of ours",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def unknown(kind: str, name: str, known: Sequence[str], next_step: str) -> UsageError:
+    """The error for a name that is not there, with the nearest one that is."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" — did you mean '{near[0]}'?" if near else ""
+    return UsageError(f"there is no {kind} {name!r}{hint}", next_step=next_step)

@@ -1,0 +1,224 @@
+"""Makes a plan run on this machine and takes it down again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from toolkit.contract import EXIT_PORT_TAKEN
+from toolkit.engines import zipkin_client
+from toolkit.engines.base import Bound, Entry
+from toolkit.engines.local import layout as layouts
+from toolkit.engines.local import ports, readiness
+from toolkit.engines.local.layout import LOOPBACK, Layout
+from toolkit.engines.local.process import Command, Crash, Supervised, Watch, stop_all
+from toolkit.errors import EngineError, NotReady
+from toolkit.plan import Plan
+from toolkit.results import Incident
+from toolkit.traces.model import Span
+
+READY_WITHIN_S = 30.0
+PORT_TRIES = 3
+
+
+class Standing(Protocol):
+    """Something that stands between a function and those who call it."""
+
+    async def close(self) -> None: ...
+
+
+Intercept = Callable[[int, int], Awaitable[Standing]]
+"""Starts something that listens on the first port of loopback and passes on to the second (for fault tests)."""
+
+
+class PortTaken(EngineError):
+    """A port that was free when it was chosen is not any more."""
+
+
+class LocalEngine:
+    """`zipkin` sends spans to a running Zipkin (its base URL) in place of the embedded store."""
+
+    name = "local"
+    emulated = True
+
+    def __init__(
+        self,
+        *,
+        zipkin: str | None = None,
+        intercept: Mapping[str, Intercept] | None = None,
+        ready_within_s: float = READY_WITHIN_S,
+    ) -> None:
+        self._zipkin, self._intercept, self._ready_within_s = zipkin, dict(intercept or {}), ready_within_s
+
+    async def deploy(self, plan: Plan, *, receipts: str) -> LocalDeployment:
+        for attempt in range(PORT_TRIES):
+            deployment = LocalDeployment(plan, receipts, self._zipkin, self._intercept, self._ready_within_s)
+            try:
+                await deployment.start()
+            except PortTaken:
+                await deployment.delete()
+                if attempt == PORT_TRIES - 1:
+                    raise
+            except BaseException:
+                await deployment.delete()
+                raise
+            else:
+                return deployment
+        raise AssertionError("unreachable: the last attempt returned or raised")
+
+
+class LocalDeployment:
+    """The processes of one plan. Made by `LocalEngine.deploy`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        receipts: str,
+        zipkin: str | None,
+        intercept: Mapping[str, Intercept],
+        ready_within_s: float,
+    ) -> None:
+        self._plan, self._receipts, self._zipkin, self._intercept = plan, receipts, zipkin, intercept
+        self._ready_within_s = ready_within_s
+        needed = layouts.ports_needed(plan, list(intercept), store=zipkin is None)
+        self._layout: Layout = layouts.lay_out(plan, list(intercept), ports.free(needed), store=zipkin is None)
+        self._folder = Path(tempfile.mkdtemp(prefix="toolkit-"))
+        self._watch: Watch | None = None
+        self._functions: list[Supervised] = []
+        self._services: list[Supervised] = []  # broker and store: they leave after the functions
+        self._standing: list[Standing] = []
+        self._incidents: list[Incident] = []
+
+    @property
+    def entry(self) -> Entry:
+        return Entry(self._layout.target(self._plan.entry))
+
+    @property
+    def bound(self) -> Bound:
+        return self._layout.bound(self._plan)
+
+    @property
+    def zipkin(self) -> str:
+        """The base URL of the store that this deployment's spans go to."""
+        return self._zipkin or f"http://{LOOPBACK}:{self._layout.store}"
+
+    @property
+    def functions(self) -> Sequence[Supervised]:
+        """The function processes, one a replica, in the order of the chain."""
+        return tuple(self._functions)
+
+    def incidents(self) -> list[Incident]:
+        return list(self._incidents)
+
+    async def start(self) -> None:
+        """Starts everything at once (each address is known beforehand) and waits until all of it is ready."""
+        watch = self._watch = await Watch.start(self._folder)
+        self._services = [self._supervise(each, watch, service=True) for each in self._service_commands()]
+        self._functions = [self._supervise(each, watch) for each in self._function_commands()]
+        await asyncio.gather(*(process.start() for process in (*self._services, *self._functions)))
+        await self._intercept_all()
+        await asyncio.gather(*self._waits())
+
+    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+        await stop_all(self._functions)  # a function sends its last spans when it leaves: no guessing how long to wait
+        await zipkin_client.send(self.zipkin, caller)
+        return await zipkin_client.spans(self.zipkin, traces)
+
+    async def delete(self) -> None:
+        await stop_all(self._functions)
+        for standing in self._standing:
+            await standing.close()
+        await stop_all(self._services)
+        self._standing, self._functions, self._services = [], [], []
+        if self._watch is not None:
+            await self._watch.close()
+            self._watch = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _supervise(self, command: Command, watch: Watch, *, service: bool = False) -> Supervised:
+        return Supervised(
+            command,
+            watch,
+            self._folder,
+            on_crash=self._crashed,
+            on_line=self._told if service else None,
+            keep_input=service,
+        )
+
+    def _service_commands(self) -> list[Command]:
+        commands = []
+        if self._layout.store is not None:
+            listen = f"{LOOPBACK}:{self._layout.store}"
+            arguments = ("-m", "toolkit.engines.local.tracestore", "--listen", listen, "--follow-stdin")
+            commands.append(Command("trace store", (sys.executable, *arguments)))
+        if (configuration := layouts.broker_configuration(self._plan, self._layout)) is not None:
+            file = self._folder / "broker.json"
+            file.write_text(configuration)
+            arguments = ("-m", "toolkit.engines.local.broker", "--config", str(file), "--listen")
+            commands.append(Command("broker", (sys.executable, *arguments, f"{LOOPBACK}:{self._layout.broker}")))
+        return commands
+
+    def _function_commands(self) -> list[Command]:
+        return [
+            layouts.function_command(
+                self._plan,
+                function.name,
+                index,
+                self._layout,
+                receipts=self._receipts,
+                endpoint=zipkin_client.spans_url(self.zipkin),
+            )
+            for function in self._plan.chain.functions
+            for index in range(function.replicas)
+        ]
+
+    async def _intercept_all(self) -> None:
+        for name, intercept in self._intercept.items():
+            for public, own in zip(self._layout.public[name], self._layout.own[name], strict=True):
+                self._standing.append(await intercept(public, own))
+
+    def _waits(self) -> list[Awaitable[None]]:
+        own = (port for each in self._plan.chain.functions for port in self._layout.own[each.name])
+        kinds = (each.protocol for each in self._plan.chain.functions for _ in range(each.replicas))
+        waits = [
+            self._ready(process, readiness.of_function(kind, f"{LOOPBACK}:{port}"))
+            for process, kind, port in zip(self._functions, kinds, own, strict=True)
+        ]
+        addresses = [port for port in (self._layout.store, self._layout.broker) if port is not None]
+        waits += [
+            self._ready(process, readiness.of_port(f"{LOOPBACK}:{port}"))
+            for process, port in zip(self._services, addresses, strict=True)
+        ]
+        if self._zipkin is not None:
+            waits.append(zipkin_client.ready(self._zipkin))
+        return waits
+
+    async def _ready(self, process: Supervised, is_ready: Callable[[], Awaitable[bool]]) -> None:
+        began = asyncio.get_running_loop().time()
+        ready = await readiness.wait(process, is_ready, within_s=self._ready_within_s)
+        if ready:
+            return
+        after = asyncio.get_running_loop().time() - began
+        if process.last_status == EXIT_PORT_TAKEN:
+            raise PortTaken(f"{process.name}: its port was taken by somebody else meanwhile")
+        why = process.last_crash.how if process.last_crash else "it runs, but does not answer"
+        raise NotReady(process.name, after_s=after, why=why, log_tail=process.log_tail())
+
+    def _crashed(self, crash: Crash) -> None:
+        text = f"{crash.how} and was started again"
+        self._incidents.append(Incident("restart", crash.name, text, crash.log_tail, crash.replica))
+
+    def _told(self, line: bytes) -> None:
+        """A line that the broker or the store wrote: an incident, or the news that it is ready."""
+        try:
+            incident = json.loads(line).get("incident")
+        except (ValueError, AttributeError):
+            return
+        if incident is not None:
+            self._incidents.append(Incident(incident["kind"], incident["subject"], incident["text"]))

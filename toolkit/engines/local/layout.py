@@ -1,0 +1,125 @@
+"""Where everything of a local deployment will listen, and the environment each process gets. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from toolkit import plan as plans
+from toolkit.contract import HOST, K_CE_OVERRIDES, K_CONFIGURATION, K_REVISION, K_SERVICE, K_SINK, PORT, WIRING
+from toolkit.engines.base import Bound
+from toolkit.engines.local.process import Command
+from toolkit.plan import Plan, Trigger
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Ports by name. `public` is what others dial, `own` what a replica binds; they differ where a test stands between."""
+
+    public: Mapping[str, Sequence[int]]
+    own: Mapping[str, Sequence[int]]
+    broker: int | None
+    store: int | None
+
+    def target(self, function: str) -> str:
+        """The gRPC target of a function: one address, or the list of its replicas'."""
+        addresses = [f"{LOOPBACK}:{port}" for port in self.public[function]]
+        return addresses[0] if len(addresses) == 1 else "ipv4:" + ",".join(addresses)
+
+    def urls(self, function: str) -> list[str]:
+        return [f"http://{LOOPBACK}:{port}/" for port in self.public[function]]
+
+    def sink(self, plan: Plan) -> str | None:
+        if plan.broker is None or self.broker is None:
+            return None
+        return f"http://{LOOPBACK}:{self.broker}/{plan.namespace}/{plan.broker.name}"
+
+    def bound(self, plan: Plan) -> Bound:
+        return Bound({each.name: self.target(each.name) for each in plan.chain.functions}, self.sink(plan))
+
+
+def ports_needed(plan: Plan, intercepted: Sequence[str], *, store: bool) -> int:
+    replicas = sum(each.replicas * (2 if each.name in intercepted else 1) for each in plan.chain.functions)
+    return replicas + (plan.broker is not None) + store
+
+
+def lay_out(plan: Plan, intercepted: Sequence[str], ports: Sequence[int], *, store: bool) -> Layout:
+    """Deals the ports out; `ports` must be as many as `ports_needed` says."""
+    left = iter(ports)
+    own = {each.name: [next(left) for _ in range(each.replicas)] for each in plan.chain.functions}
+    public = {name: [next(left) for _ in bound] if name in intercepted else bound for name, bound in own.items()}
+    return Layout(public, own, next(left) if plan.broker else None, next(left) if store else None)
+
+
+def function_command(
+    plan: Plan, name: str, index: int, layout: Layout, *, receipts: str, endpoint: str | None
+) -> Command:
+    """How one replica of a function is started: the environment that Knative would give it, and its wiring."""
+    function = plan.chain.function(name)
+    wiring = plans.bind(plan.wirings[name], layout.bound(plan).targets, receipts=receipts, endpoint=endpoint)
+    wiring = dataclasses.replace(wiring, handler=_absolute(wiring.handler, plan.chain.folder))
+    environment = {
+        **function.env,
+        **_sink_binding(plan, name, layout),
+        PORT: str(layout.own[name][index]),
+        HOST: LOOPBACK,
+        K_SERVICE: name,
+        K_CONFIGURATION: name,
+        K_REVISION: f"{name}-00001",
+        WIRING: wiring.encode(),
+        "PYTHONUNBUFFERED": "1",
+    }
+    title = name if function.replicas == 1 else f"{name}#{index + 1}"
+    return Command(title, (sys.executable, "-m", "toolkit.sdk"), environment)
+
+
+def _sink_binding(plan: Plan, name: str, layout: Layout) -> dict[str, str]:
+    """What a SinkBinding injects into a function that sends events."""
+    sink = layout.sink(plan)
+    if sink is None or not any(edge.via == "event" for edge in plan.chain.out_of(name)):
+        return {}
+    return {K_SINK: sink, K_CE_OVERRIDES: ""}
+
+
+def _absolute(handler: str, folder: str) -> str:
+    path, _, function = handler.rpartition(":")
+    return f"{PurePath(folder, path)}:{function}" if path.endswith(".py") else handler
+
+
+def broker_configuration(plan: Plan, layout: Layout) -> str | None:
+    """The broker's configuration as JSON, None for a chain without event edges."""
+    broker = plan.broker
+    if broker is None:
+        return None
+    delivery = broker.delivery
+    dead_letter = layout.urls(delivery.dead_letter)[0] if delivery.dead_letter else None
+    return json.dumps(
+        {
+            "brokers": [
+                {
+                    "namespace": plan.namespace,
+                    "name": broker.name,
+                    "acknowledge": broker.acknowledge,
+                    "delivery": {
+                        "retry": delivery.retry,
+                        "backoffPolicy": delivery.backoff,
+                        "backoffDelay_s": delivery.delay_s,
+                        "timeout_s": delivery.timeout_s,
+                        "dead_letter": dead_letter,
+                    },
+                    "triggers": [_trigger(trigger, layout) for trigger in plan.triggers],
+                }
+            ]
+        }
+    )
+
+
+def _trigger(trigger: Trigger, layout: Layout) -> dict[str, object]:
+    exact = {"type": trigger.type, "source": trigger.source}
+    return {"name": trigger.name, "subscribers": layout.urls(trigger.subscriber), "filters": [{"exact": exact}]}
