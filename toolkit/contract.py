@@ -31,7 +31,9 @@ HOST = "TOOLKIT_HOST"  # the interface to bind; unset means every interface, as 
 WIRING = "TOOLKIT_WIRING"  # the wiring itself, as JSON
 WIRING_FILE = "TOOLKIT_WIRING_FILE"  # where it lies otherwise (vHive strict: baked into the image, no environment)
 DEFAULT_WIRING_FILE = "/etc/toolkit/wiring.json"
-EXIT_PORT_TAKEN = 98  # a function whose port is taken leaves with this status (EADDRINUSE), so an engine can choose again
+EXIT_PORT_TAKEN = (
+    98  # a function whose port is taken leaves with this status (EADDRINUSE), so an engine can choose again
+)
 
 # --- Names on the wire ------------------------------------------------------------------------------------------------
 ENTRY_METHOD = "helloworld.Greeter/SayHello"  # every chain's entry; vSwarm's invoker, invitro and grpcurl speak it
@@ -90,7 +92,7 @@ def digest(*parts: bytes) -> str:
 
 def payload(seed: int, call: str, size: int) -> bytes:
     """`size` incompressible bytes that only `seed` and the call's id decide, so that anyone can make them again."""
-    return random.Random(f"{seed}/{call}").randbytes(size)
+    return random.Random(f"{seed}/{call}").randbytes(size)  # noqa: S311 - reproducible bytes, no secret
 
 
 # --- Wiring: all a function must know, made by an engine, read by the scaffold ----------------------------------------

@@ -50,7 +50,7 @@ def make(chain: ChainSpec, run: str, *, seed: int = 1, tracing: Tracing | None =
 def bind(wiring: Wiring, addresses: Mapping[str, str], *, receipts: str | None, endpoint: str | None) -> Wiring:
     """The whole wiring of one function, once the engine knows the addresses (gRPC targets by function name)."""
     outgoing = tuple(
-        dataclasses.replace(edge, address=addresses[edge.to]) if edge.via == "call" else edge for edge in wiring.outgoing
+        dataclasses.replace(each, address=addresses[each.to]) if each.via == "call" else each for each in wiring.outgoing
     )
     tracing = dataclasses.replace(wiring.tracing, endpoint=endpoint)
     return dataclasses.replace(wiring, outgoing=outgoing, receipts=receipts, tracing=tracing)

@@ -10,7 +10,9 @@ from toolkit.errors import Exit
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--protos", type=Path, metavar="DIR", help="the folder of .proto files (default: the toolkit's)")
+    parser.add_argument(
+        "--protos", type=Path, metavar="DIR", help="the folder of .proto files (default: the toolkit's)"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the stubs go (default: the toolkit's package)")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 4 when a stub is stale")
 

@@ -135,9 +135,7 @@ def take_environment(parser: argparse.ArgumentParser) -> None:
             action.required = False
 
 
-def _from_environment(
-    parser: argparse.ArgumentParser, action: argparse.Action, variable: str, text: str
-) -> object:
+def _from_environment(parser: argparse.ArgumentParser, action: argparse.Action, variable: str, text: str) -> object:
     if isinstance(action, argparse._StoreTrueAction):
         return text.lower() in ("1", "true", "yes", "on")
     convert = cast(Callable[[str], object], action.type or str)

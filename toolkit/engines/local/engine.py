@@ -42,7 +42,11 @@ class PortTaken(EngineError):
 
 
 class LocalEngine:
-    """`zipkin` sends spans to a running Zipkin (its base URL) in place of the embedded store."""
+    """`zipkin` sends spans to a running Zipkin (its base URL) in place of the embedded store.
+
+    `intercept` and `environment` (by function name) are for fault tests: what stands in front of a function, and the
+    variables it gets in place of the right ones.
+    """
 
     name = "local"
     emulated = True
@@ -52,13 +56,17 @@ class LocalEngine:
         *,
         zipkin: str | None = None,
         intercept: Mapping[str, Intercept] | None = None,
+        environment: Mapping[str, Mapping[str, str]] | None = None,
         ready_within_s: float = READY_WITHIN_S,
     ) -> None:
         self._zipkin, self._intercept, self._ready_within_s = zipkin, dict(intercept or {}), ready_within_s
+        self._environment = dict(environment or {})
 
     async def deploy(self, plan: Plan, *, receipts: str) -> LocalDeployment:
         for attempt in range(PORT_TRIES):
-            deployment = LocalDeployment(plan, receipts, self._zipkin, self._intercept, self._ready_within_s)
+            deployment = LocalDeployment(
+                plan, receipts, self._zipkin, self._intercept, self._environment, self._ready_within_s
+            )
             try:
                 await deployment.start()
             except PortTaken:
@@ -82,9 +90,11 @@ class LocalDeployment:
         receipts: str,
         zipkin: str | None,
         intercept: Mapping[str, Intercept],
+        environment: Mapping[str, Mapping[str, str]],
         ready_within_s: float,
     ) -> None:
-        self._plan, self._receipts, self._zipkin, self._intercept = plan, receipts, zipkin, intercept
+        self._plan, self._receipts, self._zipkin = plan, receipts, zipkin
+        self._intercept, self._environment = intercept, environment
         self._ready_within_s = ready_within_s
         needed = layouts.ports_needed(plan, list(intercept), store=zipkin is None)
         self._layout: Layout = layouts.lay_out(plan, list(intercept), ports.free(needed), store=zipkin is None)
@@ -173,6 +183,7 @@ class LocalDeployment:
                 self._layout,
                 receipts=self._receipts,
                 endpoint=zipkin_client.spans_url(self.zipkin),
+                override=self._environment.get(function.name, {}),
             )
             for function in self._plan.chain.functions
             for index in range(function.replicas)
@@ -186,7 +197,7 @@ class LocalDeployment:
     def _waits(self) -> list[Awaitable[None]]:
         own = (port for each in self._plan.chain.functions for port in self._layout.own[each.name])
         kinds = (each.protocol for each in self._plan.chain.functions for _ in range(each.replicas))
-        waits = [
+        waits: list[Awaitable[None]] = [
             self._ready(process, readiness.of_function(kind, f"{LOOPBACK}:{port}"))
             for process, kind, port in zip(self._functions, kinds, own, strict=True)
         ]

@@ -20,7 +20,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Ports by name. `public` is what others dial, `own` what a replica binds; they differ where a test stands between."""
+    """Ports by name. `public` is what others dial, `own` what a replica binds; a fault test may stand between."""
 
     public: Mapping[str, Sequence[int]]
     own: Mapping[str, Sequence[int]]
@@ -58,7 +58,14 @@ def lay_out(plan: Plan, intercepted: Sequence[str], ports: Sequence[int], *, sto
 
 
 def function_command(
-    plan: Plan, name: str, index: int, layout: Layout, *, receipts: str, endpoint: str | None
+    plan: Plan,
+    name: str,
+    index: int,
+    layout: Layout,
+    *,
+    receipts: str,
+    endpoint: str | None,
+    override: Mapping[str, str],
 ) -> Command:
     """How one replica of a function is started: the environment that Knative would give it, and its wiring."""
     function = plan.chain.function(name)
@@ -74,6 +81,7 @@ def function_command(
         K_REVISION: f"{name}-00001",
         WIRING: wiring.encode(),
         "PYTHONUNBUFFERED": "1",
+        **override,
     }
     title = name if function.replicas == 1 else f"{name}#{index + 1}"
     return Command(title, (sys.executable, "-m", "toolkit.sdk"), environment)

@@ -68,7 +68,9 @@ class _Health:
             return False
         import grpc.aio  # heavy, and a chain of event consumers does without
 
-        async with grpc.aio.insecure_channel(self._address, options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
+        async with grpc.aio.insecure_channel(
+            self._address, options=(("grpc.use_local_subchannel_pool", 1),)
+        ) as channel:
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
             try:
                 return bool(await check(b"", timeout=PROBE_TIMEOUT_S) == SERVING)
