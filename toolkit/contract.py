@@ -204,7 +204,9 @@ class Receipt:
     @staticmethod
     def decode(line: bytes) -> Receipt:
         """The receipt in `line`; raises ValueError or TypeError when it is not one."""
-        fields: dict[str, Any] = json.loads(line)
+        fields: Any = json.loads(line)
+        if not isinstance(fields, dict):
+            raise TypeError("a receipt is a JSON object")
         fields["sent"] = tuple(Sent(**each) for each in fields.get("sent", ()))
         return Receipt(**fields)
 

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from toolkit.engines.local import Intercept
+from toolkit.engines.local.engine import Intercept
 from toolkit.sdk import http1
 
 LOOPBACK = "127.0.0.1"
