@@ -19,7 +19,7 @@ SCHEMA = 1
 class Load:
     """What to send. Open loop with `rate` (calls per second), closed loop with `concurrency`; exactly one is set.
 
-    `requests` bounds the number of calls, `duration_s` the time; exactly one is set.
+    `requests` bounds the number of calls, `duration_s` the time; exactly one is set. `arrivals` shapes the open loop.
     """
 
     requests: int | None = None
@@ -29,6 +29,7 @@ class Load:
     sample: float = 1.0
     seed: int = 1
     timeout_s: float = 30.0
+    arrivals: Literal["constant", "poisson"] = "constant"
 
     @property
     def model(self) -> Literal["open", "closed"]:
@@ -53,8 +54,8 @@ class CallRecord:
     status: str | None
     error: str | None = None
     reply: str | None = None
-    size: int = 0  # bytes of the request's name field
-    digest: str = ""  # of the request as it was sent
+    size: int = 0  # bytes of the request as it was sent
+    digest: str = ""  # of the same bytes
     completed_ns: int | None = None
 
     @property
@@ -82,6 +83,7 @@ class Incident:
     text: str
     log_tail: tuple[str, ...] = ()
     replica: str | None = None  # of the process that left
+    message: str | None = None  # the message id that a dead letter or an undelivered event had, when it is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,26 @@ class Evidence:
     receipts: Sequence[Stamped] = ()
     spans: Sequence[Span] = ()
     incidents: Sequence[Incident] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the load has come. `planned` is None when only the time is bounded."""
+
+    planned: int | None
+    sent: int
+    ok: int
+    failed: int
+    in_flight: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """The same stretch of time on two clocks, in nanoseconds: if they disagree, somebody moved the wall clock."""
+
+    wall_ns: int
+    monotonic_ns: int
 
 
 @dataclass(frozen=True, slots=True)
