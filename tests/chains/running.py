@@ -1,0 +1,69 @@
+"""Runs chains on the local engine, as they are or broken in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+
+from toolkit import catalog
+from toolkit.engines.base import Bound, Entry
+from toolkit.engines.local.engine import LocalDeployment, LocalEngine
+from toolkit.plan import Plan
+from toolkit.results import Incident, Load, Report
+from toolkit.run import Order, Outcome, run
+from toolkit.spec.model import ChainSpec
+from toolkit.traces.model import Span
+
+FEW = Load(requests=10, concurrency=2, timeout_s=20)
+
+
+async def outcome(chain: ChainSpec | str, engine: LocalEngine | Broken | None = None, load: Load = FEW) -> Outcome:
+    spec = catalog.load(chain, {}) if isinstance(chain, str) else chain
+    return await run(Order(spec, load), engine or LocalEngine())
+
+
+def red(report: Report) -> set[str]:
+    """The names of the checks that failed."""
+    return {check.name for check in report.checks if not check.passed}
+
+
+@dataclasses.dataclass
+class Broken:
+    """The local engine with one thing wrong: the plan, where things are bound, or what happens after deployment."""
+
+    engine: LocalEngine
+    change: Callable[[Plan], Plan] = lambda plan: plan
+    rebind: Callable[[Bound], Bound] = lambda bound: bound
+    then: Callable[[LocalDeployment], Awaitable[None]] | None = None
+
+    name = "local"
+    emulated = True
+
+    async def deploy(self, plan: Plan, *, receipts: str) -> BrokenDeployment:
+        deployment = await self.engine.deploy(self.change(plan), receipts=receipts)
+        if self.then is not None:
+            await self.then(deployment)
+        return BrokenDeployment(deployment, self.rebind)
+
+
+@dataclasses.dataclass
+class BrokenDeployment:
+    deployment: LocalDeployment
+    rebind: Callable[[Bound], Bound]
+
+    @property
+    def entry(self) -> Entry:
+        return self.deployment.entry
+
+    @property
+    def bound(self) -> Bound:
+        return self.rebind(self.deployment.bound)
+
+    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+        return await self.deployment.spans(traces, caller)
+
+    def incidents(self) -> list[Incident]:
+        return self.deployment.incidents()
+
+    async def delete(self) -> None:
+        await self.deployment.delete()

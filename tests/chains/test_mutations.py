@@ -1,0 +1,108 @@
+"""Verification that can fail: each thing that is broken on purpose turns exactly its own check red."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.chains.running import Broken, outcome, red
+from toolkit.engines.base import Bound
+from toolkit.engines.local.engine import LocalDeployment, LocalEngine
+from toolkit.plan import Plan
+from toolkit.testing.faults import BlackHole, Fault, between_calls, between_events, corrupt, twice, without_trace
+
+FORGETFUL = """
+from toolkit.stubs.helloworld_pb2 import HelloReply
+
+async def produce(ctx, request):
+    return HelloReply(message="I forgot to send it on")
+"""
+
+
+def in_front_of_the_consumer(chain: str, fault: Fault) -> LocalEngine:
+    between = between_calls if chain == "chained-serving" else between_events
+    return LocalEngine(intercept={"consumer": between(fault)})
+
+
+async def kill_the_consumer(deployment: LocalDeployment) -> None:
+    (consumer,) = (process for process in deployment.functions if process.name == "consumer")
+    consumer.signal(signal.SIGKILL)
+
+
+def without_triggers(plan: Plan) -> Plan:
+    return dataclasses.replace(plan, triggers=())
+
+
+def forget(folder: Path) -> Broken:
+    (folder / "forgetful.py").write_text(FORGETFUL)
+
+    def change(plan: Plan) -> Plan:
+        producer = dataclasses.replace(plan.wirings["producer"], handler=f"{folder}/forgetful.py:produce")
+        return dataclasses.replace(plan, wirings={**plan.wirings, "producer": producer})
+
+    return Broken(LocalEngine(), change=change)
+
+
+def bound_elsewhere(bound: Bound) -> Bound:
+    return dataclasses.replace(bound, targets={**bound.targets, "consumer": "127.0.0.1:1"})
+
+
+BOTH = pytest.mark.parametrize("chain", ["chained-serving", "chained-eventing"])
+
+
+@BOTH
+async def test_a_healthy_chain_keeps_every_promise(chain: str) -> None:
+    report = (await outcome(chain)).report
+    assert red(report) == set()
+    assert report.measurement.ok == 10
+    assert report.measurement.traces_complete == report.measurement.traces_expected == 10
+
+
+@BOTH
+async def test_a_corrupted_byte_is_found_and_nothing_else(chain: str) -> None:
+    assert red((await outcome(chain, in_front_of_the_consumer(chain, corrupt))).report) == {"intact"}
+
+
+@BOTH
+async def test_a_message_delivered_twice_is_found_and_nothing_else(chain: str) -> None:
+    report = (await outcome(chain, in_front_of_the_consumer(chain, twice))).report
+    assert red(report) == {"once"}
+    assert report.measurement.duplicated == 10
+
+
+@BOTH
+async def test_a_dropped_trace_header_is_found_and_nothing_else(chain: str) -> None:
+    assert red((await outcome(chain, in_front_of_the_consumer(chain, without_trace))).report) == {"traced"}
+
+
+@BOTH
+async def test_a_killed_consumer_is_named_and_nothing_else(chain: str) -> None:
+    report = (await outcome(chain, Broken(LocalEngine(), then=kill_the_consumer))).report
+    assert red(report) == {"steady"}
+    assert [(incident.kind, incident.subject) for incident in report.incidents] == [("restart", "consumer")]
+
+
+@BOTH
+async def test_a_producer_that_sends_nothing_on_is_found_and_nothing_else(chain: str, tmp_path: Path) -> None:
+    assert red((await outcome(chain, forget(tmp_path))).report) == {"followed"}
+
+
+async def test_a_dropped_trigger_is_found_and_nothing_else() -> None:
+    report = (await outcome("chained-eventing", Broken(LocalEngine(), change=without_triggers))).report
+    assert red(report) == {"delivered"}
+
+
+async def test_a_sink_that_points_elsewhere_is_found_and_nothing_else() -> None:
+    async with BlackHole() as hole:
+        engine = LocalEngine(environment={"producer": {"K_SINK": hole.url}})
+        report = (await outcome("chained-eventing", engine)).report
+        assert hole.taken == 10
+    assert red(report) == {"routed"}
+
+
+async def test_a_call_that_goes_elsewhere_is_found_and_nothing_else() -> None:
+    report = (await outcome("chained-serving", Broken(LocalEngine(), rebind=bound_elsewhere))).report
+    assert red(report) == {"routed"}

@@ -1,0 +1,37 @@
+"""How much is sent, and how: the arguments of `run`, and the `Load` they mean."""
+
+from __future__ import annotations
+
+import argparse
+
+from toolkit.cli import options as arguments
+from toolkit.results import Load
+
+REQUESTS, RATE = 200, 100.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("load", f"open loop by default: {REQUESTS} calls, {RATE:g} a second")
+    group.add_argument("--requests", type=arguments.count, metavar="N", help="how many calls are sent")
+    group.add_argument("--duration", type=arguments.seconds, metavar="TIME", help="for how long, for example 10s or 2m")
+    group.add_argument("--rate", type=arguments.positive, metavar="N", help="calls due a second (open loop)")
+    group.add_argument("--concurrency", type=arguments.count, metavar="N", help="calls open at a time (closed loop)")
+    group.add_argument("--timeout", type=arguments.seconds, default=30.0, metavar="TIME", help="deadline of a call")
+
+
+def load(options: argparse.Namespace) -> Load:
+    """The load that was asked for; what cannot go together is refused by `load.pacing`."""
+    requests, rate = options.requests, options.rate
+    if requests is None and options.duration is None:
+        requests = REQUESTS
+    if rate is None and options.concurrency is None:
+        rate = RATE
+    return Load(
+        requests=requests,
+        duration_s=options.duration,
+        rate=rate,
+        concurrency=options.concurrency,
+        sample=options.sample,
+        seed=options.seed,
+        timeout_s=options.timeout,
+    )

@@ -1,0 +1,60 @@
+"""Runs an order from the command line: signals and the progress line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from toolkit.engines.local.engine import LocalEngine
+from toolkit.results import Progress
+from toolkit.run import Order, Outcome, run
+
+Result = TypeVar("Result")
+
+
+def outcome(order: Order, options: argparse.Namespace) -> Outcome:
+    """The outcome of the order on the engine that the options name; Ctrl-C makes it a partial one."""
+    progress = ProgressLine(order.chain.name) if sys.stderr.isatty() and options.output == "text" else None
+    try:
+        return interruptible(
+            lambda stop: run(order, LocalEngine(zipkin=options.zipkin), stop=stop, on_progress=progress)
+        )
+    finally:
+        if progress is not None:
+            progress.clear()
+
+
+def interruptible(work: Callable[[asyncio.Event], Coroutine[Any, Any, Result]]) -> Result:
+    """Runs `work`, which is told by an event when somebody wants it to end (SIGINT, SIGTERM)."""
+
+    async def main() -> Result:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        return await work(stop)
+
+    return asyncio.run(main())
+
+
+class ProgressLine:
+    """One line on standard error that is written over and over, and gone at the end."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+
+    def __call__(self, progress: Progress) -> None:
+        total = f"/{progress.planned}" if progress.planned else ""
+        failed = f" · {progress.failed} failed" if progress.failed else ""
+        line = f"{self._title}: {progress.ok}{total} answered · {progress.in_flight} open{failed}"
+        self._write(f"{line} · {progress.elapsed_s:.1f} s")
+
+    def clear(self) -> None:
+        self._write("")
+
+    def _write(self, line: str) -> None:
+        sys.stderr.write(f"\r\x1b[2K{line}")
+        sys.stderr.flush()

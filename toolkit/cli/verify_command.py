@@ -1,0 +1,35 @@
+"""`toolkit verify CHAIN`: few calls, every check, no numbers."""
+
+from __future__ import annotations
+
+import argparse
+
+from toolkit.cli import options as arguments
+
+CALLS, AT_A_TIME = 20, 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    arguments.chain(parser)
+    arguments.parameters(parser)
+    arguments.engine(parser)
+    parser.add_argument("--requests", type=arguments.count, default=CALLS, metavar="N", help="how many calls are sent")
+    arguments.output(parser, "text", "json", "junit")
+
+
+def execute(options: argparse.Namespace) -> int:
+    from toolkit import catalog
+    from toolkit.cli import printing, running
+    from toolkit.report import text
+    from toolkit.results import Load
+    from toolkit.run import Order
+
+    chain = catalog.load(options.chain, arguments.overrides(options))
+    concurrency = min(AT_A_TIME, options.requests)
+    load = Load(requests=options.requests, concurrency=concurrency, sample=options.sample, seed=options.seed)
+    report = running.outcome(Order(chain, load), options).report
+    if options.output == "text":
+        print(text.checks(report, colour=arguments.colour(), unicode=printing.speaks_unicode()))
+    else:
+        printing.show(report, options.output)
+    return printing.verdict(report, measuring=False)

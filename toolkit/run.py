@@ -1,0 +1,199 @@
+"""The one use-case: deploy → load → collect → measure and judge → report. Short enough to read aloud.
+
+May live here: the order of the steps, and what is kept when somebody interrupts them. The steps themselves live below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from toolkit import environment
+from toolkit import plan as plans
+from toolkit.checks import judge
+from toolkit.contract import Tracing
+from toolkit.engines.base import Bound, Engine
+from toolkit.engines.collector import Collector
+from toolkit.load.generator import drive
+from toolkit.measure import measure
+from toolkit.plan import Plan
+from toolkit.results import CallRecord, Elapsed, Evidence, Load, Progress, Report, Stamped
+from toolkit.spec.model import ChainSpec
+from toolkit.traces.model import Span
+
+SETTLE_S = 30.0  # at most, for the receipts of an asynchronous chain
+QUIET_S = 2.0  # without a new receipt, and none of the load's calls open: nobody is going to send one
+LOOK_S = 0.02
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for: a chain under a load. `settle_s` bounds the wait for receipts after the last answer."""
+
+    chain: ChainSpec
+    load: Load
+    settle_s: float = SETTLE_S
+    attributes: tuple[tuple[str, str], ...] = ()  # on every span
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The report, and everything it was made of."""
+
+    report: Report
+    calls: Sequence[CallRecord]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """What came out of one deployment; all of it empty when it was interrupted before it stood."""
+
+    bound: Bound | None
+    calls: Sequence[CallRecord]
+    evidence: Evidence
+    elapsed: Elapsed
+
+
+async def run(
+    order: Order,
+    engine: Engine,
+    *,
+    stop: asyncio.Event | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Runs the order and takes everything down again, also when `stop` is set meanwhile: then the report is partial.
+
+    Raises EngineError when the chain could not be brought up, UsageError for a load that makes no sense.
+    """
+    stop = stop or asyncio.Event()
+    started = datetime.now(UTC)
+    identity = name(order.chain, started)
+    load = order.load
+    tracing = Tracing(sample=load.sample, attributes=dict(order.attributes))
+    plan = plans.make(order.chain, identity, seed=load.seed, tracing=tracing)
+    async with Collector() as collector:
+        observed = await _observe(plan, order, engine, collector, stop, on_progress)
+    report = _report(plan, order, engine, observed, started, partial=stop.is_set())
+    return Outcome(report, observed.calls, observed.evidence)
+
+
+def name(chain: ChainSpec, started: datetime) -> str:
+    """A run's id: sortable by time, and never the same twice."""
+    return f"{chain.name}-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+async def _observe(
+    plan: Plan,
+    order: Order,
+    engine: Engine,
+    collector: Collector,
+    stop: asyncio.Event,
+    on_progress: Callable[[Progress], None] | None,
+) -> _Observed:
+    deployment = await _unless(stop, engine.deploy(plan, receipts=collector.address))
+    if deployment is None:
+        return _Observed(None, (), Evidence(), Elapsed(0, 0))
+    try:
+        began = Elapsed(time.time_ns(), time.monotonic_ns())
+        roots: list[Span] = []
+        calls = await drive(
+            deployment.entry.target,
+            order.load,
+            authority=deployment.entry.authority,
+            run=plan.run,
+            chain=plan.chain.name,
+            entry=plan.entry,
+            spans=roots,
+            on_progress=on_progress,
+            stop=stop,
+        )
+        elapsed = Elapsed(time.time_ns() - began.wall_ns, time.monotonic_ns() - began.monotonic_ns)
+        await _settle(plan, collector, calls, order.settle_s, stop)
+        spans = await deployment.spans([call.trace for call in calls if call.sampled], roots)
+        receipts = collector.receipts()
+        evidence = Evidence(receipts, spans, deployment.incidents())
+        return _Observed(deployment.bound, completed(calls, receipts), evidence, elapsed)
+    finally:
+        await deployment.delete()
+
+
+def completed(calls: Sequence[CallRecord], receipts: Sequence[Stamped]) -> list[CallRecord]:
+    """The calls, each with the moment its last receipt came."""
+    last: dict[str, int] = {}
+    for stamped in receipts:
+        last[stamped.receipt.call] = max(stamped.at_ns, last.get(stamped.receipt.call, 0))
+    return [dataclasses.replace(call, completed_ns=last.get(call.call)) for call in calls]
+
+
+async def _settle(
+    plan: Plan, collector: Collector, calls: Sequence[CallRecord], within_s: float, stop: asyncio.Event
+) -> None:
+    """Waits for the receipts of the calls that were answered: all of them, or until no more seem to come."""
+    expected = sum(plans.handlings(plan.chain).values()) * sum(call.ok for call in calls)
+    clock = asyncio.get_running_loop().time
+    deadline, seen, changed = clock() + within_s, -1, clock()
+    while clock() < deadline and clock() - changed < QUIET_S and not stop.is_set():
+        if collector.count != seen:
+            seen, changed = collector.count, clock()
+            if seen >= expected and _distinct(collector) >= expected:
+                return
+        await asyncio.sleep(LOOK_S)
+
+
+def _distinct(collector: Collector) -> int:
+    return len({(each.receipt.function, each.receipt.message) for each in collector.receipts()})
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
+    """What `work` gives; None when `stop` was set first, and then the work was cancelled and has cleaned up."""
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+        return None if task.cancelled() else task.result()
+    finally:
+        stopped.cancel()
+
+
+def _report(
+    plan: Plan, order: Order, engine: Engine, observed: _Observed, started: datetime, *, partial: bool
+) -> Report:
+    chain, bound = plan.chain, observed.bound or Bound({})
+    checks = judge(
+        chain,
+        observed.calls,
+        observed.evidence,
+        targets=bound.targets,
+        sink=bound.sink,
+        sample=order.load.sample,
+        partial=partial,
+    )
+    return Report(
+        run=plan.run,
+        chain=chain.name,
+        engine=engine.name,
+        emulated=engine.emulated,
+        started=started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        spec_sha256=chain.sha256,
+        git_commit=environment.git_commit(chain.folder),
+        toolkit_version=environment.toolkit_version(),
+        environment=environment.describe(),
+        load=order.load,
+        parameters={each.name: each.value for each in chain.parameters},
+        measurement=measure(chain, order.load, observed.calls, observed.evidence, observed.elapsed),
+        checks=checks,
+        incidents=tuple(observed.evidence.incidents),
+        partial=partial,
+        edges=tuple((edge.source, edge.to, edge.via) for edge in chain.edges),
+    )
