@@ -32,6 +32,8 @@ def normal(raw: object) -> dict[str, Any]:
     """
     if not isinstance(raw, dict):
         raise Refused(f"a span is a JSON object, not {_type(raw)}")
+    if "binaryAnnotations" in raw:
+        raise Refused("this is a span of Zipkin v1; v2 has tags instead of binaryAnnotations")
     kept: dict[str, Any] = {"traceId": trace_id(raw.get("traceId"))}
     span = _span_id("id", raw.get("id"))
     parent = None if raw.get("parentId") is None else _hex16("parentId", raw["parentId"])

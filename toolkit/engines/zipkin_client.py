@@ -1,0 +1,136 @@
+"""The client of a Zipkin-speaking store: the embedded one, a real Zipkin, or whatever else answers `/api/v2`.
+
+May live here: requests to such a store. May not: judging spans (`traces`), keeping them (`local.tracestore`).
+Every failure is an EngineError that says which store, what happened, and what to try.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TypeVar
+
+from toolkit.engines.waiting import until
+from toolkit.errors import EngineError
+from toolkit.sdk.http1 import Client, Response
+from toolkit.traces import zipkin
+from toolkit.traces.model import Span
+
+TIMEOUT_S = 15.0  # Zipkin itself gives a query up after 11 s
+READY_WITHIN_S = 10.0
+TRACES_AT_ONCE = 100  # ids in one query: 3.3 kB, below the 4 kB that Zipkin's server takes as a request line
+SPANS_AT_ONCE = 1000  # spans in one POST: about half a megabyte
+_Item = TypeVar("_Item")
+_JSON = ((b"Content-Type", b"application/json"),)
+_SPANS_PATH = "/api/v2/spans"
+
+
+def base_url(url: str) -> str:
+    """What the API's paths are put behind. The address of the spans endpoint, as exporters take it, will do too."""
+    return url.rstrip("/").removesuffix(_SPANS_PATH)
+
+
+def spans_url(url: str) -> str:
+    """Where spans are posted to."""
+    return base_url(url) + _SPANS_PATH
+
+
+async def spans(url: str, trace_ids: Sequence[str]) -> list[Span]:
+    """Every stored span of these traces, in no order; a trace that the store does not know has none.
+
+    Raises EngineError when the store cannot be reached, refuses, or answers with something else than spans.
+    """
+    found: list[Span] = []
+    async with _client() as client:
+        for chunk in _chunks(list(dict.fromkeys(trace_ids)), TRACES_AT_ONCE):
+            found += await _traces(client, url, chunk)
+    return found
+
+
+async def send(url: str, spans: Sequence[Span]) -> None:
+    """Hand these spans to the store, which has taken them when this returns. Raises EngineError."""
+    async with _client() as client:
+        for chunk in _chunks(spans, SPANS_AT_ONCE):
+            answer = await _ask(client, "POST", spans_url(url), zipkin.encode(chunk))
+            _must(answer.status in (200, 202), spans_url(url), answer)
+
+
+async def ready(url: str, *, within_s: float = READY_WITHIN_S) -> None:
+    """Return once the store answers; raises EngineError, with the reason of the last attempt, when it does not."""
+    reason = ""
+
+    async def answers() -> bool:
+        nonlocal reason
+        try:
+            answer = await _ask(client, "GET", probe)
+            _must(answer.status == 200, probe, answer)
+        except EngineError as error:
+            reason = str(error)
+            return False
+        return True
+
+    probe = base_url(url) + "/api/v2/services"
+    async with _client() as client:
+        if not await until(answers, within_s=within_s):
+            raise EngineError(
+                f"the trace store was not ready after {within_s:g} s: {reason}",
+                next_step="start it, or leave --zipkin away: the local engine then brings its own store",
+            )
+
+
+@contextlib.asynccontextmanager
+async def _client() -> AsyncIterator[Client]:
+    client = Client()
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+async def _traces(client: Client, url: str, trace_ids: Sequence[str]) -> list[Span]:
+    """Zipkin refuses to look up a single trace with `traceMany`, so that one is asked for by its own path."""
+    if len(trace_ids) == 1:
+        place = f"{base_url(url)}/api/v2/trace/{trace_ids[0]}"
+        answer = await _ask(client, "GET", place)
+        if answer.status == 404:
+            return []
+        _must(answer.status == 200, place, answer)
+        return _decoded(place, lambda: zipkin.decode(answer.body))
+    place = f"{base_url(url)}/api/v2/traceMany"
+    answer = await _ask(client, "GET", f"{place}?traceIds={','.join(trace_ids)}")
+    _must(answer.status == 200, place, answer)
+    return _decoded(place, lambda: [span for trace in zipkin.decode_traces(answer.body) for span in trace])
+
+
+async def _ask(client: Client, method: str, place: str, body: bytes = b"") -> Response:
+    headers = _JSON if body else ()
+    try:
+        return await client.request(method, place, headers, body, timeout_s=TIMEOUT_S)
+    except TimeoutError:
+        raise EngineError(f"{place} gave no answer within {TIMEOUT_S:g} s", next_step=_REACHABLE) from None
+    except ValueError as error:
+        raise EngineError(f"{place} cannot be asked: {error}", next_step=_REACHABLE) from error
+    except ConnectionError as error:
+        raise EngineError(f"{place} cannot be reached: {error}", next_step=_REACHABLE) from error
+
+
+def _must(fine: bool, place: str, answer: Response) -> None:
+    if not fine:
+        said = answer.body[:_SHOWN].decode("utf-8", "replace").strip()
+        raise EngineError(f"{place} answered {answer.status}: {said!a}", next_step=_ZIPKIN)
+
+
+def _decoded(place: str, decode: Callable[[], list[Span]]) -> list[Span]:
+    try:
+        return decode()
+    except zipkin.ZipkinError as error:
+        raise EngineError(f"{place} answered with something else than spans: {error}", next_step=_ZIPKIN) from error
+
+
+_SHOWN = 200  # bytes of a refusal
+_REACHABLE = "check the address and that a Zipkin listens there (`toolkit trace serve` starts one)"
+_ZIPKIN = "check that the address is the base URL of a Zipkin v2 API, such as http://127.0.0.1:9411"
