@@ -147,9 +147,9 @@ def _cut_cycles(parents: list[int | None]) -> frozenset[int]:
     return frozenset(cut)
 
 
-def _start(span: Span) -> tuple[int, str]:
-    """A span without a time stands first: it is usually a part that was never finished."""
-    return span.timestamp or 0, span.id
+def _start(span: Span) -> tuple[bool, int, str]:
+    """A span without a time stands last."""
+    return span.timestamp is None, span.timestamp or 0, span.id
 
 
 def started(spans: Sequence[Span]) -> int | None:
