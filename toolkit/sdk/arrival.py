@@ -1,0 +1,127 @@
+"""What arrived: one message, as it stands when the transport is done with it and the handler has not begun.
+
+May live here: the data and the reading of ids out of headers, for both transports. May not: sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from toolkit.contract import Metadata
+from toolkit.sdk.logs import rfc3339
+from toolkit.sdk.propagation import Position
+
+MAX_METADATA = 4096  # bytes of vHive metadata we carry on; more would not fit into the next hop's headers
+MAX_ID = 256  # characters
+
+
+class Received:
+    """Hash and size of what came, raw; a stream is hashed as it is read."""
+
+    __slots__ = ("_hash", "size")
+
+    def __init__(self, raw: bytes | None = None) -> None:
+        self._hash = hashlib.blake2b(raw or b"", digest_size=8)
+        self.size = len(raw or b"")
+
+    def add(self, raw: bytes) -> None:
+        self._hash.update(raw)
+        self.size += len(raw)
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+class Incoming:
+    """A client's stream, for the handler to iterate (`async for`, or `for` in a plain `def` handler)."""
+
+    def __init__(self, requests: AsyncIterator[bytes], parse: Callable[[bytes], Any], received: Received) -> None:
+        self._requests, self._parse, self._received = requests, parse, received
+        self._loop = asyncio.get_running_loop()
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        raw = await anext(self._requests)
+        self._received.add(raw)
+        return self._parse(raw)
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            try:
+                yield asyncio.run_coroutine_threadsafe(self.__anext__(), self._loop).result()
+            except StopAsyncIteration:
+                return
+
+    async def drain(self) -> None:
+        """Read what the handler left, so that the receipt says what was sent."""
+        async for raw in self._requests:
+            self._received.add(raw)
+
+
+@dataclass(slots=True)
+class Arrival:
+    """`metadata` is vHive's JSON as it came, or as we made it; `deadline` is on the monotonic clock, in seconds.
+
+    `method` (`package.Service/Method`) of calls, `type` of events. `origin` is an event's own traceparent where the
+    hop's differs.
+    """
+
+    via: Literal["entry", "call", "event"]
+    call: str
+    message: str
+    sender: str
+    metadata: bytes
+    request: Any
+    received: Received
+    position: Position | None = None
+    deadline: float | None = None
+    method: str | None = None
+    type: str | None = None
+    origin: str | None = None
+
+    def remaining_s(self) -> float | None:
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+
+def fresh_id() -> str:
+    return os.urandom(16).hex()
+
+
+def identity(raw: bytes | None) -> tuple[str, bytes] | None:
+    """The call's id and the metadata to carry on, or None when `raw` holds none that can be used."""
+    if not raw or len(raw) > MAX_METADATA:
+        return None
+    found = Metadata.decode(raw)
+    if found is None or len(found.invocation) > MAX_ID:
+        return None
+    return found.invocation, raw
+
+
+def fresh_identity(chain: str, call: str | None = None) -> tuple[str, bytes]:
+    """An id, and metadata that says it, for a call that came without."""
+    call = call or fresh_id()
+    return call, Metadata(chain, call, rfc3339(time.time_ns())).encode()
+
+
+def of_event(extension: str | None) -> tuple[str, bytes] | None:
+    """As `identity`, out of the extension `vhivemetadata`."""
+    try:
+        return identity(base64.b64decode(extension or "", validate=True))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def usable_id(text: str | bytes | None) -> str | None:
+    """A message id out of a header, None when it is none that can be carried on."""
+    return text if isinstance(text, str) and 0 < len(text) <= MAX_ID else None

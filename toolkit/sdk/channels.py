@@ -1,0 +1,77 @@
+"""The client side of call edges: one channel per target for the whole process.
+
+May live here: grpc.aio channels. May not: which edge, which ids, which spans (`toolkit.sdk.context`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Sequence
+
+import grpc
+import grpc.aio
+
+from toolkit.sdk.failures import CallFailed
+
+Metadata = Sequence[tuple[str, str | bytes]]
+
+OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),  # an edge goes to its function, whatever http_proxy says
+    ("grpc.initial_reconnect_backoff_ms", 100),  # a restarting callee is met soon after it is back (default: 1 s)
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+
+class Channels:
+    """A pool of channels; calls wait for a callee that is not there yet, within their deadline."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._unary: dict[tuple[str, str], grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
+        self._streams: dict[tuple[str, str], grpc.aio.StreamUnaryMultiCallable[bytes, bytes]] = {}
+
+    async def call(
+        self, to: str, address: str, path: str, request: bytes, metadata: Metadata, timeout_s: float
+    ) -> bytes:
+        """One unary call; raises CallFailed."""
+        method = self._unary.get((address, path))
+        if method is None:
+            method = self._unary[address, path] = self._channel(address).unary_unary("/" + path)
+        try:
+            return await method(request, timeout=timeout_s, metadata=tuple(metadata), wait_for_ready=True)
+        except grpc.aio.AioRpcError as error:
+            raise CallFailed(to, error.code().name, error.details() or "") from None
+
+    async def stream(
+        self, to: str, address: str, path: str, requests: AsyncIterable[bytes], metadata: Metadata, timeout_s: float
+    ) -> bytes:
+        """One client-streaming call; raises CallFailed, and whatever `requests` raises, having cancelled the call."""
+        method = self._streams.get((address, path))
+        if method is None:
+            method = self._streams[address, path] = self._channel(address).stream_unary("/" + path)
+        call = method(timeout=timeout_s, metadata=tuple(metadata), wait_for_ready=True)
+        try:
+            try:
+                async for request in requests:
+                    await call.write(request)
+                await call.done_writing()
+            except (grpc.aio.AioRpcError, grpc.aio.InternalError, grpc.aio.UsageError):
+                pass  # it ended before we were through; awaiting it tells how
+            return await call
+        except grpc.aio.AioRpcError as error:
+            raise CallFailed(to, error.code().name, error.details() or "") from None
+        except BaseException:
+            call.cancel()
+            raise
+
+    async def close(self) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+
+    def _channel(self, address: str) -> grpc.aio.Channel:
+        channel = self._channels.get(address)
+        if channel is None:
+            several = (("grpc.lb_policy_name", "round_robin"),) if "," in address else ()
+            channel = self._channels[address] = grpc.aio.insecure_channel(address, options=(*OPTIONS, *several))
+        return channel

@@ -1,0 +1,128 @@
+"""`Context`: all that a handler sees of the world. A handler reads no environment, opens no channel, starts no span.
+
+May live here: what users call, with its documentation. May not: how it is done (`toolkit.sdk.handling`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from toolkit import contract
+from toolkit.contract import Scalar
+
+if TYPE_CHECKING:
+    from toolkit.sdk.handling import Handling
+
+T = TypeVar("T")
+_log = logging.getLogger("function")
+
+
+class BaseContext:
+    """What `Context` and `BlockingContext` have in common."""
+
+    __slots__ = ("_handling",)
+
+    def __init__(self, handling: Handling) -> None:
+        self._handling = handling
+
+    @property
+    def function(self) -> str:
+        """This function's name."""
+        return self._handling.wiring.function
+
+    @property
+    def parameters(self) -> Mapping[str, Scalar]:
+        """The chain's parameters as the user set them; sizes are bytes, durations seconds."""
+        return self._handling.wiring.parameters
+
+    @property
+    def call_id(self) -> str:
+        """The call into the chain's entry that this message belongs to."""
+        return self._handling.arrival.call
+
+    @property
+    def message_id(self) -> str:
+        """This message; the same again when it is delivered again."""
+        return self._handling.arrival.message
+
+    @property
+    def sender(self) -> str:
+        """The function that sent this message, `caller` at the entry."""
+        return self._handling.arrival.sender
+
+    @property
+    def method(self) -> str | None:
+        """`package.Service/Method` of a call, None for an event."""
+        return self._handling.arrival.method
+
+    @property
+    def deadline_s(self) -> float | None:
+        """Seconds the sender still waits, None when it did not say."""
+        return self._handling.arrival.remaining_s()
+
+    @property
+    def log(self) -> logging.Logger:
+        """A standard logger; its lines carry the function and the call."""
+        return _log
+
+    def payload(self, size: int | None = None) -> bytes:
+        """`size` bytes (the parameter `payload` by default) that only the run's seed and the call's id decide."""
+        if size is None:
+            size = int(self.parameters.get("payload", 0))
+        return contract.payload(self._handling.wiring.seed, self.call_id, size)
+
+    def annotate(self, key: str, value: Scalar) -> None:
+        """A tag on this message's span; costs nothing when it is not sampled."""
+        self._handling.span.annotate(key, value)
+
+
+class Context(BaseContext):
+    """For `async def` handlers."""
+
+    __slots__ = ()
+
+    async def call(self, request: Any, *, to: str | None = None, timeout_s: float | None = None) -> Any:
+        """Call the next function and return its reply; `to` is needed where there are several call edges.
+
+        `request` is a message of the edge's method, or for a client-streaming one an (asynchronous) iterable of them;
+        on generic edges bytes, text, a `Message` or anything JSON can say, and the reply is a `Message`. Waits for a
+        function that is just starting. `timeout_s` can only shorten the deadline this message came with (30 s if none).
+        Raises CallFailed; if you let it pass, your caller gets its status.
+        """
+        return await self._handling.call(request, to, timeout_s)
+
+    async def emit(self, data: Any, *, type: str | None = None, content_type: str | None = None) -> None:  # noqa: A002
+        """Send an event to the broker and return once it took it; `type` is needed where there are several.
+
+        Raises EmitFailed; it is not sent again on its own.
+        """
+        await self._handling.emit(data, type, content_type)
+
+    async def forward(self, message: Any) -> list[Any]:
+        """Send `message` over every outgoing edge at once, calls and events; returns the replies of the calls."""
+        return await self._handling.forward(message)
+
+
+class BlockingContext(BaseContext):
+    """For plain `def` handlers, which run in a thread: the same, without `await`."""
+
+    __slots__ = ("_loop",)
+
+    def __init__(self, handling: Handling, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(handling)
+        self._loop = loop
+
+    def call(self, request: Any, *, to: str | None = None, timeout_s: float | None = None) -> Any:
+        return self._wait(self._handling.call(request, to, timeout_s))
+
+    def emit(self, data: Any, *, type: str | None = None, content_type: str | None = None) -> None:  # noqa: A002
+        self._wait(self._handling.emit(data, type, content_type))
+
+    def forward(self, message: Any) -> list[Any]:
+        return self._wait(self._handling.forward(message))
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -1,0 +1,168 @@
+"""The core: handles one message after another, without a socket, so that it can be tested as a function.
+
+May live here: the order of things around a handler: span, handler, receipt, and only then the answer. May not: servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from toolkit import contract
+from toolkit.contract import Receipt
+from toolkit.sdk.arrival import Arrival, Incoming, fresh_id
+from toolkit.sdk.context import BlockingContext, Context
+from toolkit.sdk.failures import CODES, CallFailed, EmitFailed, Refused
+from toolkit.sdk.handling import Handling, Surroundings
+from toolkit.sdk.logs import handled_call
+from toolkit.sdk.tracing import AnySpan
+
+T = TypeVar("T")
+Handler = Callable[[Any, Any], Any]
+
+THREADS = 64  # for plain `def` handlers
+MAX_DETAILS = 1000  # characters; a status travels in a trailer, and proxies allow trailers 8 KiB
+_log = logging.getLogger(__name__)
+
+
+class HandlingFailed(Exception):
+    """What the sender is told: the name of a gRPC status code, and details."""
+
+    def __init__(self, code: str, details: str) -> None:
+        super().__init__(f"{code}: {details}")
+        self.code, self.details = code, details
+
+
+class Collector(Protocol):
+    """Takes receipts; `Receipts` is the real one."""
+
+    async def write(self, receipt: Receipt) -> None: ...
+
+
+class Function:
+    """One replica of a function. `around.replica` is drawn by `replica_nonce`."""
+
+    def __init__(self, handler: Handler, around: Surroundings, receipts: Collector) -> None:
+        self.around, self.wiring = around, around.wiring
+        self._receipts = receipts
+        self._handler = handler
+        self._plain = not inspect.iscoroutinefunction(handler)
+        self._threads = ThreadPoolExecutor(THREADS, "handler") if self._plain else None
+        self._seq = 0
+
+    async def handle(self, arrival: Arrival, answer: Callable[[Handling, Any], T]) -> T:
+        """Runs the handler and makes its value the answer; returns once the receipt is the kernel's.
+
+        Raises HandlingFailed, whose receipt is written too.
+        """
+        seq, self._seq = self._seq, self._seq + 1
+        handled_call.set(arrival.call)
+        started = time.time_ns()
+        handling = Handling(self.around, arrival, self._start(arrival, cold=seq == 0))
+        failure: HandlingFailed | None = None
+        try:
+            reply = answer(handling, await self._run(handling))
+        except asyncio.CancelledError:
+            failure = HandlingFailed("CANCELLED", "the sender went away")
+            raise
+        except Exception as error:  # the boundary: a handler's failure is one answer, never the end of the process
+            failure = _failure(error)
+        finally:
+            await self._finish(handling, seq, started, failure)
+        if failure is not None:
+            raise failure
+        return reply
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, arrival: Arrival, *, cold: bool) -> AnySpan:
+        tracing = self.around.tracing
+        if arrival.via == "event":
+            span = tracing.start("CONSUMER", arrival.type or "", arrival.position)
+        else:
+            span = tracing.start("SERVER", arrival.method or "", arrival.position)
+        if span.recorded:
+            span.annotate("peer.service", contract.BROKER if arrival.via == "event" else arrival.sender)
+            span.annotate("toolkit.call", arrival.call)
+            span.annotate("toolkit.message", arrival.message)
+            span.annotate("toolkit.replica", self.around.replica)
+            if cold:
+                span.annotate("cold", "true")
+            if arrival.origin is not None:
+                span.annotate("cloudevents.traceparent", arrival.origin)
+        tracing.enter(span)
+        return span
+
+    async def _run(self, handling: Handling) -> Any:
+        request = handling.arrival.request
+        if self._threads is None:
+            value = await self._handler(Context(handling), request)
+        else:
+            loop = asyncio.get_running_loop()
+            work = functools.partial(
+                contextvars.copy_context().run, self._handler, BlockingContext(handling, loop), request
+            )
+            value = await loop.run_in_executor(self._threads, work)
+        if isinstance(request, Incoming):
+            await request.drain()
+        return value
+
+    async def _finish(self, handling: Handling, seq: int, started: int, failure: HandlingFailed | None) -> None:
+        arrival, span, wiring = handling.arrival, handling.span, self.wiring
+        received = arrival.received
+        if span.recorded:
+            span.annotate("payload.size", received.size)
+            if arrival.via == "event":
+                span.annotate("http.status_code", 500 if failure else 200)
+            else:
+                span.annotate("rpc.grpc.status_code", CODES[failure.code] if failure else 0)
+            if failure is not None:
+                span.fail(str(failure))
+            span.end()
+        await self._receipts.write(
+            Receipt(
+                call=arrival.call,
+                function=wiring.function,
+                replica=self.around.replica,
+                seq=seq,
+                message=arrival.message,
+                via=arrival.via,
+                sender=arrival.sender,
+                digest=received.digest,
+                size=received.size,
+                started_ns=started,
+                ended_ns=time.time_ns(),
+                cold=seq == 0,
+                type=arrival.type,
+                sent=handling.sent,
+                error=str(failure) if failure else None,
+            )
+        )
+
+
+def replica_nonce() -> str:
+    """Names one process, so that a function that was restarted is told from the one before."""
+    return fresh_id()[:16]
+
+
+def _failure(error: Exception) -> HandlingFailed:
+    code, details = "INTERNAL", f"{type(error).__name__}: {error}"
+    if isinstance(error, CallFailed):
+        code, details = error.code, str(error)
+    elif isinstance(error, Refused):
+        code, details = error.code, error.details
+    elif isinstance(error, EmitFailed):
+        gone = error.status is None or error.status >= 500 or error.status in (408, 429)
+        code, details = "UNAVAILABLE" if gone else "INTERNAL", str(error)
+    known = isinstance(error, (CallFailed, Refused, EmitFailed))
+    _log.log(logging.WARNING if known else logging.ERROR, "%s: %s", code, details, exc_info=None if known else error)
+    return HandlingFailed(code if code in CODES else "UNKNOWN", details[:MAX_DETAILS])

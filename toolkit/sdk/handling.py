@@ -1,0 +1,289 @@
+"""One message being handled: its place in the trace, and every message sent on its behalf.
+
+May live here: ids, spans and receipts of what is sent. May not: sockets; `calls` and `sink` have them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from toolkit import contract
+from toolkit.contract import Outgoing, Sent, Wiring
+from toolkit.sdk import methods
+from toolkit.sdk.arrival import Arrival, Received
+from toolkit.sdk.cloudevents import Event, Headers, encode_binary
+from toolkit.sdk.failures import CODES, CallFailed, EmitFailed, NoSuchEdge
+from toolkit.sdk.logs import rfc3339
+from toolkit.sdk.message import Message
+from toolkit.sdk.propagation import B3, TRACEPARENT, TRACESTATE, Position
+from toolkit.sdk.tracing import AnySpan, Kind, Tracing
+
+DEFAULT_DEADLINE_S = 30.0  # of what is sent on behalf of a message that came without a deadline
+REPLY = "reply"  # where a reply event goes, in receipts: back to whoever delivered
+
+_DIGEST, _SIZE, _ACCEPTED = 2, 3, 7  # of a record of something sent
+_OWN = ("id", "source", "specversion", "type", "time", "datacontenttype", TRACEPARENT, TRACESTATE)
+
+
+class Calls(Protocol):
+    """The client side of call edges; `Channels` is the real one."""
+
+    async def call(
+        self, to: str, address: str, path: str, request: bytes, metadata: Any, timeout_s: float
+    ) -> bytes: ...
+
+    async def stream(
+        self, to: str, address: str, path: str, requests: AsyncIterable[bytes], metadata: Any, timeout_s: float
+    ) -> bytes: ...
+
+
+class Sinks(Protocol):
+    """The client side of event edges; `Sink` is the real one."""
+
+    url: str | None
+    overrides: Mapping[str, str]
+
+    async def post(self, headers: Headers, body: bytes, timeout_s: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every handling of a function has in common."""
+
+    wiring: Wiring
+    replica: str
+    tracing: Tracing
+    calls: Calls
+    sink: Sinks
+
+
+class Handling:
+    """The state of one message. Its ids are derived, so that a redelivered message sends what it sent before."""
+
+    __slots__ = ("_around", "_sent", "arrival", "span", "wiring")
+
+    def __init__(self, around: Surroundings, arrival: Arrival, span: AnySpan) -> None:
+        self._around, self.wiring = around, around.wiring
+        self.arrival, self.span = arrival, span
+        self._sent: list[list[Any]] = []  # the fields of `Sent`, in the order in which sending began
+
+    @property
+    def sent(self) -> tuple[Sent, ...]:
+        """What left so far; what is still under way counts as not accepted."""
+        return tuple(Sent(*fields) for fields in self._sent)
+
+    async def call(self, request: Any, to: str | None, timeout_s: float | None) -> Any:
+        """Over a call edge; the reply. Raises CallFailed, NoSuchEdge, and TypeError for a request of another type."""
+        return await self._call(self._call_edge(to), request, timeout_s)
+
+    async def emit(self, data: Any, type: str | None, content_type: str | None) -> None:  # noqa: A002 - the event's word
+        """To the sink; returns once it took the event. Raises EmitFailed, NoSink, NoSuchEdge, and TypeError."""
+        message = Message.of(data, content_type=content_type)
+        await self._emit(message, self._event_type(type, message.type))
+
+    async def forward(self, value: Any) -> list[Any]:
+        """Over every edge at once; the replies of the calls. Raises the first failure after all have ended."""
+        outgoing = self.wiring.outgoing
+        calls = [self._call(edge, value, None) for edge in outgoing if edge.via == "call"]
+        # Consumers of one type share one event: the broker makes the copies.
+        types = dict.fromkeys(edge.type or "" for edge in outgoing if edge.via == "event")
+        message = Message.of(value) if types else Message()
+        events = [self._emit(message, each) for each in types]
+        results = await asyncio.gather(*calls, *events, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return list(results[: len(calls)])
+
+    def reply(self, value: Any) -> Event:
+        """The event that answers an event; recorded as sent."""
+        message = Message.of(value)
+        kind = self._reply_type(message.type)
+        span = self._start("PRODUCER", f"emit {kind}", contract.BROKER, len(message.data))
+        event = self._event(message, kind, self._next_id(), span.position)
+        self._open("event", event.id, message.data, REPLY, type=kind)[_ACCEPTED] = True
+        self._identify(span, event.id)
+        span.end()
+        return event
+
+    def timeout(self, timeout_s: float | None) -> float:
+        """Seconds for something sent now: what was asked for, within what the sender of our message left us."""
+        remaining = self.arrival.remaining_s()
+        if remaining is None:
+            return DEFAULT_DEADLINE_S if timeout_s is None else timeout_s
+        return max(0.0, remaining if timeout_s is None else min(timeout_s, remaining))
+
+    async def _call(self, edge: Outgoing, request: Any, timeout_s: float | None) -> Any:
+        method = methods.find(edge.method or contract.GENERIC_METHOD)
+        address = edge.address or ""
+        if method.streams:
+            raw, received = b"", Received()
+        else:
+            raw, received = method.request.serialize(request), None
+        message = self._next_id()
+        record = self._open("call", message, raw, address, to=edge.to)
+        span = self._start("CLIENT", method.path, edge.to, len(raw))
+        self._identify(span, message)
+        metadata, timeout_s, calls = self._metadata(message, span), self.timeout(timeout_s), self._around.calls
+        code = "CANCELLED"
+        try:
+            if received is None:
+                reply = await calls.call(edge.to, address, method.path, raw, metadata, timeout_s)
+            else:
+                stream = _serialized(request, method.request, received)
+                reply = await calls.stream(edge.to, address, method.path, stream, metadata, timeout_s)
+            code, record[_ACCEPTED] = "OK", True
+            return method.reply.parse(reply)
+        except CallFailed as failed:
+            code = failed.code
+            raise
+        finally:
+            if received is not None:
+                record[_DIGEST], record[_SIZE] = received.digest, received.size
+                span.annotate("payload.size", received.size)
+            _status(span, "rpc.grpc.status_code", CODES.get(code, 2), None if code == "OK" else code)
+            span.end()
+
+    async def _emit(self, message: Message, kind: str) -> None:
+        sink = self._around.sink
+        span = self._start("PRODUCER", f"emit {kind}", contract.BROKER, len(message.data))
+        status: int | None = None
+        try:
+            event = self._event(message, kind, self._next_id(), span.position)
+            headers, body = encode_binary(event)
+            record = self._open("event", event.id, message.data, sink.url or "", type=kind)
+            self._identify(span, event.id)
+            hop = tuple((name.encode(), value.encode()) for name, value in _position(span.position))
+            await sink.post((*headers, *hop), body, self.timeout(None))
+            status, record[_ACCEPTED] = 202, True
+        except EmitFailed as failed:
+            status = failed.status
+            raise
+        finally:
+            _status(span, "http.status_code", status, None if status == 202 else "not accepted")
+            span.end()
+
+    def _start(self, kind: Kind, name: str, remote: str, size: int) -> AnySpan:
+        tracing = self._around.tracing
+        span = tracing.start(kind, name, tracing.current(self.span))
+        if span.recorded:
+            span.annotate("peer.service", remote)
+            span.annotate("payload.size", size)
+        return span
+
+    def _identify(self, span: AnySpan, message: str) -> None:
+        if span.recorded:
+            span.annotate("toolkit.call", self.arrival.call)
+            span.annotate("toolkit.message", message)
+            span.annotate("toolkit.replica", self._around.replica)
+
+    def _next_id(self) -> str:
+        return contract.child_id(self.arrival.message, self.wiring.function, len(self._sent))
+
+    def _open(
+        self,
+        via: str,
+        message: str,
+        data: bytes,
+        address: str,
+        to: str | None = None,
+        type: str | None = None,  # noqa: A002
+    ) -> list[Any]:
+        record = [via, message, contract.digest(data), len(data), address, to, type, False]
+        self._sent.append(record)
+        return record
+
+    def _metadata(self, message: str, span: AnySpan) -> list[tuple[str, str | bytes]]:
+        position = span.position
+        metadata: list[tuple[str, str | bytes]] = [
+            (contract.METADATA_KEY, self.arrival.metadata),
+            (contract.MESSAGE_KEY, message),
+            (contract.SENDER_KEY, self.wiring.function),
+            *_position(position),
+            (B3, position.b3),
+        ]
+        return metadata
+
+    def _event(self, message: Message, kind: str, identity: str, position: Position) -> Event:
+        attributes = {
+            "specversion": "1.0",
+            "id": identity,
+            "source": self.wiring.function,
+            "type": kind,
+            "time": rfc3339(time.time_ns()),
+        }
+        if message.content_type:
+            attributes["datacontenttype"] = message.content_type
+        attributes.update((name, value) for name, value in message.extensions.items() if name not in _OWN)
+        attributes[contract.METADATA_EXTENSION] = base64.b64encode(self.arrival.metadata).decode()
+        attributes.update(_position(position))
+        overrides = self._around.sink.overrides
+        attributes.update((name, value) for name, value in overrides.items() if name not in _OWN[:4])
+        return Event(attributes, message.data)
+
+    def _call_edge(self, to: str | None) -> Outgoing:
+        edges = [edge for edge in self.wiring.outgoing if edge.via == "call" and to in (None, edge.to)]
+        if len(edges) == 1:
+            return edges[0]
+        known = ", ".join(edge.to for edge in self.wiring.outgoing if edge.via == "call") or "none"
+        if to is None:
+            wrong = "say which with to=" if edges else "there is nothing to call"
+            raise NoSuchEdge(f"{self.wiring.function} has call edges to: {known}; {wrong}")
+        raise NoSuchEdge(f"{self.wiring.function} has no call edge to {to!r}; it has: {known}")
+
+    def _event_type(self, wanted: str | None, own: str | None) -> str:
+        types = self._event_types()
+        if wanted in types:
+            return str(wanted)
+        known = f"{self.wiring.function} has event edges of type: {', '.join(types) or 'none'}"
+        if wanted is not None:
+            raise NoSuchEdge(f"{known}; not {wanted!r}")
+        if len(types) == 1:
+            return types[0]
+        if own in types:
+            return str(own)
+        raise NoSuchEdge(f"{known}; " + ("say which with type=" if types else "there is nothing to emit"))
+
+    def _reply_type(self, own: str | None) -> str:
+        # Never the type that came in, unless an edge says so: the broker would bring the reply straight back.
+        types = self._event_types()
+        if len(types) == 1 or own in types:
+            return types[0] if len(types) == 1 else str(own)
+        return f"{self.wiring.chain}.{self.wiring.function}"
+
+    def _event_types(self) -> list[str]:
+        return list(dict.fromkeys(edge.type or "" for edge in self.wiring.outgoing if edge.via == "event"))
+
+
+def _position(position: Position) -> list[tuple[str, str]]:
+    headers = [(TRACEPARENT, position.traceparent)]
+    return [*headers, (TRACESTATE, position.state)] if position.state else headers
+
+
+def _status(span: AnySpan, name: str, status: int | None, error: str | None) -> None:
+    if status is not None:
+        span.annotate(name, status)
+    if error is not None:
+        span.fail(error)
+
+
+async def _serialized(requests: Any, kind: methods.Kind, received: Received) -> AsyncIterator[bytes]:
+    """The stream on the wire, hashed on its way. Takes any iterable, asynchronous or not."""
+    if isinstance(requests, AsyncIterable):
+        async for each in requests:
+            yield _counted(kind.serialize(each), received)
+    elif isinstance(requests, Iterable) and not isinstance(requests, (bytes, str)):
+        for each in requests:
+            yield _counted(kind.serialize(each), received)
+    else:
+        raise TypeError(f"this method takes a stream: an iterable of {kind.name}, not a {type(requests).__name__}")
+
+
+def _counted(raw: bytes, received: Received) -> bytes:
+    received.add(raw)
+    return raw

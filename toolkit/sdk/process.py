@@ -1,0 +1,190 @@
+"""A function's process, from its environment to its exit status.
+
+May live here: reading the environment, signals, and the order of starting and stopping. What a process does not need,
+it does not load: gRPC only with gRPC edges, OpenTelemetry only when spans go somewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from toolkit import contract
+from toolkit.contract import Wiring
+from toolkit.sdk import logs, tracing
+from toolkit.sdk.failures import WiringError
+from toolkit.sdk.function import Function, replica_nonce
+from toolkit.sdk.handling import Calls, Surroundings
+from toolkit.sdk.loading import load
+from toolkit.sdk.receipts import Receipts
+from toolkit.sdk.sink import Sink
+
+GRACE_S = 10.0  # for calls under way after SIGTERM; behind Knative the signal comes after the drain
+FLUSH_S = 5.0  # for spans, after that
+EXIT_BAD_WIRING = 2
+_log = logging.getLogger(__name__)
+
+
+class Serving(Protocol):
+    async def stop(self, grace_s: float) -> None: ...
+
+
+class _NoCalls:
+    """For functions without call edges: nothing reaches this, `Handling` refuses before."""
+
+    async def call(self, to: str, address: str, path: str, request: bytes, metadata: Any, timeout_s: float) -> bytes:
+        raise WiringError(f"no call edge to {to}")
+
+    async def stream(
+        self, to: str, address: str, path: str, requests: AsyncIterable[bytes], metadata: Any, timeout_s: float
+    ) -> bytes:
+        raise WiringError(f"no call edge to {to}")
+
+    async def close(self) -> None: ...
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT. 0: drained; 98: the port is taken; 2: it cannot start, and why is on stderr."""
+    try:
+        wiring = read_wiring(os.environ)
+        logs.install(wiring.function)
+        return asyncio.run(_serve(wiring, os.environ))
+    except WiringError as error:
+        print(f"toolkit.sdk: {error}", file=sys.stderr)
+        return EXIT_BAD_WIRING
+
+
+def read_wiring(environment: Mapping[str, str]) -> Wiring:
+    """The wiring of `$TOOLKIT_WIRING`, else of the file `$TOOLKIT_WIRING_FILE` names; raises WiringError."""
+    text, origin = environment.get(contract.WIRING), f"${contract.WIRING}"
+    if not text:
+        origin = environment.get(contract.WIRING_FILE) or contract.DEFAULT_WIRING_FILE
+        try:
+            text = Path(origin).read_text("utf-8")
+        except (OSError, ValueError) as error:
+            raise WiringError(f"no wiring: ${contract.WIRING} is not set, and {origin}: {_why(error)}") from error
+    try:
+        wiring = Wiring.decode(text)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise WiringError(f"{origin}: {_why(error)}") from error
+    return _checked(wiring, origin)
+
+
+def _checked(wiring: Wiring, origin: str) -> Wiring:
+    problem = None
+    if wiring.consumes and wiring.serves:
+        problem = "a function serves calls or consumes events, not both"
+    elif not wiring.consumes and not wiring.serves:
+        problem = "the function neither serves a method nor consumes events"
+    elif missing := [edge.to for edge in wiring.outgoing if edge.via == "call" and not edge.address]:
+        problem = f"the call edge to {missing[0]!r} has no address"
+    if problem is not None:
+        raise WiringError(f"{origin}: {problem}")
+    return wiring
+
+
+async def _serve(wiring: Wiring, environment: Mapping[str, str]) -> int:
+    stopping = _signals()
+    try:
+        port = contract.listen_port(environment)
+    except ValueError as error:
+        raise WiringError(str(error)) from error
+    host = environment.get(contract.HOST) or None
+    handler = load(wiring.handler)
+    sink = Sink.of(environment)
+    traces = tracing.record(wiring.tracing, wiring.function)
+    traces.install()
+    calls = _calls(wiring)
+    receipts = Receipts.open(wiring.receipts)
+    around = Surroundings(wiring, replica_nonce(), traces, calls, sink)
+    function = Function(handler, around, receipts)
+    try:
+        server = await _start(function, host, port)
+    except OSError as error:
+        return _unbound(host, port, error)
+    await stopping.wait()
+    _log.info("draining")
+    await server.stop(GRACE_S)
+    await asyncio.to_thread(traces.close, FLUSH_S)
+    await receipts.close()
+    await calls.close()
+    await sink.close()
+    function.close()
+    _log.info("stopped")
+    return 0
+
+
+def _signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopping.set)
+    return stopping
+
+
+async def _start(function: Function, host: str | None, port: int) -> Serving:
+    wiring = function.wiring
+    if wiring.consumes:
+        from toolkit.sdk.events import EventServer
+
+        events = EventServer(function)
+        port = await events.start(host, port)
+        _log.info("serving events on port %d", port)
+        return events
+    from toolkit.sdk.server import GrpcServer
+
+    server = GrpcServer(function, host, port)
+    await server.start()
+    _log.info("serving %s on port %d", ", ".join(wiring.serves), server.port)
+    return server
+
+
+class _Closable(Calls, Protocol):
+    async def close(self) -> None: ...
+
+
+def _calls(wiring: Wiring) -> _Closable:
+    if not any(edge.via == "call" for edge in wiring.outgoing):
+        return _NoCalls()
+    from toolkit.sdk.channels import Channels
+
+    return Channels()
+
+
+def _unbound(host: str | None, port: int, error: OSError) -> int:
+    code = error.errno or _bind_error(host, port)
+    place = f"{host or '*'}:{port}"
+    if code == errno.EADDRINUSE:
+        print(f"toolkit.sdk: the port {place} is taken", file=sys.stderr)
+        return contract.EXIT_PORT_TAKEN
+    raise WiringError(f"cannot listen on {place}: {os.strerror(code) if code else _why(error)}")
+
+
+def _bind_error(host: str | None, port: int) -> int | None:
+    """Why the address cannot be bound, asked of the kernel: gRPC does not say."""
+    with contextlib.suppress(ValueError):
+        try:
+            family, kind, proto, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            with socket.socket(family, kind, proto) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as error:
+            return error.errno
+    return None
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{error}".replace("\n", " ") or type(error).__name__
