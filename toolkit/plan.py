@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import graphlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from toolkit.contract import ENTRY_METHOD, GENERIC_METHOD, Outgoing, Tracing, Wiring
+from toolkit.spec import names
 from toolkit.spec.model import Broker, ChainSpec, Edge, Function
 
 
@@ -47,13 +50,44 @@ def make(chain: ChainSpec, run: str, *, seed: int = 1, tracing: Tracing | None =
     return Plan(run, chain.name, chain, wirings, _triggers(chain))
 
 
+def handlings(chain: ChainSpec) -> dict[str, int]:
+    """How many messages each function handles for one call, when each handling sends once over every outgoing edge.
+
+    The entry handles one; the join of a diamond handles two. Event edges of one source and one type are one event,
+    delivered to each receiver, so they count like calls. Functions that nobody reaches (a dead-letter sink) handle 0.
+    """
+    order = graphlib.TopologicalSorter(
+        {each.name: [edge.source for edge in chain.into(each.name)] for each in chain.functions}
+    )
+    counts = {each.name: 0 for each in chain.functions} | {chain.entry: 1}
+    for name in order.static_order():
+        counts[name] += sum(counts[edge.source] for edge in chain.into(name))
+    return counts
+
+
 def bind(wiring: Wiring, addresses: Mapping[str, str], *, receipts: str | None, endpoint: str | None) -> Wiring:
     """The whole wiring of one function, once the engine knows the addresses (gRPC targets by function name)."""
     outgoing = tuple(
-        dataclasses.replace(each, address=addresses[each.to]) if each.via == "call" else each for each in wiring.outgoing
+        dataclasses.replace(each, address=addresses[each.to]) if each.via == "call" else each
+        for each in wiring.outgoing
     )
     tracing = dataclasses.replace(wiring.tracing, endpoint=endpoint)
     return dataclasses.replace(wiring, outgoing=outgoing, receipts=receipts, tracing=tracing)
+
+
+def handlings(chain: ChainSpec) -> dict[str, int]:
+    """How many messages each function handles for one call, if each handling sends one message over every edge out.
+
+    The entry handles 1 (the call), the join of a diamond 2. An event that several functions get is one for each of
+    them. A dead-letter function, and what lies behind it alone, handles 0: every event is meant to be delivered.
+    """
+    into: dict[str, list[str]] = {each.name: [] for each in chain.functions}
+    for edge in chain.edges:
+        into[edge.to].append(edge.source)
+    counts = dict.fromkeys(into, 0)
+    for name in TopologicalSorter(into).static_order():
+        counts[name] = (name == chain.entry) + sum(counts[source] for source in into[name])
+    return {each.name: counts[each.name] for each in chain.functions}
 
 
 def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: Tracing) -> Wiring:
@@ -67,12 +101,16 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
         run=run,
         handler=function.handler,
         serves=tuple(sorted(methods)),
-        consumes=any(edge.via == "event" for edge in into),
+        consumes=any(edge.via == "event" for edge in into) or function.name == _dead_letter(chain),
         outgoing=tuple(_outgoing(edge) for edge in chain.out_of(function.name)),
         parameters={each.name: each.value for each in chain.parameters},
         seed=seed,
         tracing=tracing,
     )
+
+
+def _dead_letter(chain: ChainSpec) -> str | None:
+    return chain.broker.delivery.dead_letter if chain.broker else None
 
 
 def _outgoing(edge: Edge) -> Outgoing:
@@ -84,6 +122,5 @@ def _outgoing(edge: Edge) -> Outgoing:
 def _triggers(chain: ChainSpec) -> tuple[Trigger, ...]:
     broker = chain.broker.name if chain.broker else ""
     events = [edge for edge in chain.edges if edge.via == "event"]
-    return tuple(
-        Trigger(f"{edge.source}-to-{edge.to}", broker, edge.type or "", edge.source, edge.to) for edge in events
-    )
+    named = zip(names.trigger_names((edge.source, edge.to) for edge in events), events, strict=True)
+    return tuple(Trigger(name, broker, edge.type or "", edge.source, edge.to) for name, edge in named)

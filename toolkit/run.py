@@ -174,7 +174,7 @@ def _report(
         chain,
         observed.calls,
         observed.evidence,
-        targets=bound.targets,
+        bound=bound.targets,
         sink=bound.sink,
         sample=order.load.sample,
         partial=partial,
@@ -191,7 +191,9 @@ def _report(
         environment=environment.describe(),
         load=order.load,
         parameters={each.name: each.value for each in chain.parameters},
-        measurement=measure(chain, order.load, observed.calls, observed.evidence, observed.elapsed),
+        measurement=measure(
+            observed.calls, observed.evidence, chain=chain, asked=order.load, elapsed=observed.elapsed
+        ),
         checks=checks,
         incidents=tuple(observed.evidence.incidents),
         partial=partial,
