@@ -47,6 +47,7 @@ class Problem:
     column: int
     path: str  # where in the document: `edges[0].to`
     message: str  # what is wrong, what was expected, and the near miss if there is one
+    origin: str = ""  # where it stands when that is not the file, such as `--set`
 
 
 class SpecError(UsageError):
@@ -58,7 +59,8 @@ class SpecError(UsageError):
         super().__init__("\n".join(self._line(problem) for problem in self.problems))
 
     def _line(self, problem: Problem) -> str:
-        place = f"{self.origin}:{problem.line}:{problem.column}" if problem.line else self.origin
+        origin = problem.origin or self.origin
+        place = f"{origin}:{problem.line}:{problem.column}" if problem.line else origin
         path = f"{problem.path}: " if problem.path else ""
         return f"{place}: {path}{problem.message}"
 

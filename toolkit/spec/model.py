@@ -15,7 +15,8 @@ Protocol = Literal["h2c", "http1"]
 class Parameter:
     """A knob of the chain: `--set NAME=VALUE` changes it, `${NAME}` in the chain.yaml and `ctx.parameters` read it.
 
-    `kind` is told by the default: `size` (bytes, written 4KiB), `duration` (seconds), `integer`, `number`, `text`, `flag`.
+    `kind` is told by the default: `size` (bytes, written 4KiB), `duration` (seconds), `integer`, `number`, `text` or
+    `flag`.
     `value` is the default, or what the user set; a size is its bytes, a duration its seconds.
     """
 
@@ -75,7 +76,7 @@ class ChainSpec:
     """The whole chain. `functions` and `edges` keep the order of the file; `broker` is None without event edges.
 
     `expanded` functions (`repeat:`) are already single functions here. `folder` is where handlers are looked for.
-    `sha256` is that of the file's bytes, and `text` the file itself.
+    `sha256` is that of the file's bytes, and `text` the file itself, before any `--set`.
     """
 
     name: str
@@ -88,6 +89,7 @@ class ChainSpec:
     folder: str
     sha256: str
     requires: tuple[str, ...] = ()  # pip requirements its handlers need beside the toolkit
+    text: str = field(default="", repr=False)
 
     def function(self, name: str) -> Function:
         return next(each for each in self.functions if each.name == name)

@@ -1,0 +1,105 @@
+"""Where chains lie: the catalogue that ships with the toolkit, and the user's own folders. Opens files, judges nothing.
+
+May not live here: what a chain.yaml means (`spec`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolkit import spec
+from toolkit.errors import UsageError
+from toolkit.spec.model import ChainSpec
+from toolkit.spec.units import shown
+from toolkit.spec.yamltree import MAX_BYTES
+
+FILE = "chain.yaml"
+_PACKAGE = Path(__file__).parent
+_LIST = "see `toolkit list` for the chains of the catalogue"
+
+
+def shipped(what: str) -> Path:
+    """The folder `benchmarks`, `protos` or `templates`: of the checkout the package lies in, else of the wheel."""
+    # A checkout has its pyproject.toml beside the package; site-packages may hold any folder called `benchmarks`.
+    checkout = _PACKAGE.parent / what
+    in_checkout = checkout.is_dir() and (_PACKAGE.parent / "pyproject.toml").is_file()
+    return checkout if in_checkout else _PACKAGE / "shipped" / what
+
+
+def benchmarks_folder() -> Path:
+    """Where the chains of the catalogue lie, one folder each."""
+    return shipped("benchmarks")
+
+
+def names() -> list[str]:
+    """The chains of the catalogue, sorted."""
+    return sorted(found.parent.name for found in benchmarks_folder().glob(f"*/{FILE}"))
+
+
+def find(chain: str) -> Path:
+    """The chain.yaml that `chain` means: a name of the catalogue, a folder, or the file itself. Raises UsageError."""
+    known = names()
+    if chain in known:
+        return benchmarks_folder() / chain / FILE
+    path = Path(chain)
+    try:
+        if path.is_dir() and chain:
+            return _in_folder(path)
+        if os.path.lexists(path) and chain:
+            return path
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{shown(chain)} cannot be a chain: {_reason(error)}", next_step=_LIST) from error
+    raise UsageError(_no_such(chain, known), next_step=_LIST)
+
+
+def load(chain: str, overrides: Mapping[str, str] | None = None) -> ChainSpec:
+    """The chain that `chain` means (see `find`), with `overrides` of its parameters. Raises UsageError, or SpecError.
+
+    Handlers are looked for too: a chain whose handler file is missing could never run.
+    """
+    path = find(chain)
+    return spec.parse(_read(path), origin=_origin(path), folder=str(path.parent.resolve()), overrides=overrides)
+
+
+def _in_folder(folder: Path) -> Path:
+    if os.path.lexists(folder / FILE):
+        return folder / FILE
+    raise UsageError(f"the folder {folder} holds no {FILE}", next_step=f"create one with `toolkit new`, or {_LIST}")
+
+
+def _no_such(chain: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(chain[:100], known, n=1)
+    near = f" — did you mean {close[0]!r}?" if close else ""
+    listed = f"; the catalogue holds {', '.join(known)}" if known else "; the catalogue is empty"
+    return f"no chain, folder or file named {shown(chain)}{near}{listed}"
+
+
+def _read(path: Path) -> bytes:
+    """The file's bytes; of one that is too long, enough for the parser to say so."""
+    try:
+        mode = path.stat().st_mode  # before opening: to open a pipe would wait for its writer
+        if not stat.S_ISREG(mode):
+            raise UsageError(
+                f"{_origin(path)} is no regular file", next_step=f"name a folder with a {FILE}, or the file"
+            )
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{_origin(path)} cannot be read: {_reason(error)}", next_step=_LIST) from error
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()
+
+
+def _origin(path: Path) -> str:
+    """The path as messages show it: relative to the working directory when it lies below."""
+    try:
+        absolute, here = path.absolute(), Path.cwd()
+    except OSError:  # the working directory is gone
+        return str(path)
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)

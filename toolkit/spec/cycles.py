@@ -1,0 +1,39 @@
+"""Cycles of a graph, found without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def cycles(successors: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Cycles that share no function at their ends, as the names along each, the first one repeated at the end.
+
+    Empty if and only if the graph has none. Linear, but for the length of what is returned.
+    """
+    done: set[str] = set()
+    told: set[str] = set()
+    found = []
+    for start in successors:
+        if start not in done:
+            found.extend(_walk(start, successors, done, told))
+    return found
+
+
+def _walk(start: str, successors: Mapping[str, Sequence[str]], done: set[str], told: set[str]) -> list[list[str]]:
+    path, on_path, ahead = [start], {start: 0}, [iter(successors[start])]
+    found = []
+    while path:
+        name = next(ahead[-1], None)
+        if name is None:
+            ahead.pop()
+            del on_path[path[-1]]
+            done.add(path.pop())
+        elif name in on_path:
+            if name not in told and path[-1] not in told:
+                found.append([*path[on_path[name] :], name])
+                told.update(found[-1])
+        elif name not in done:
+            on_path[name] = len(path)
+            path.append(name)
+            ahead.append(iter(successors[name]))
+    return found

@@ -1,0 +1,176 @@
+"""The chain language as one table: every key of a chain.yaml, its shape, and the words that explain it.
+
+Parser and JSON Schema both walk `CHAIN`. May not live here: rules between keys (`rules`) and the walking (`shapes`).
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping, Sequence
+
+from toolkit import contract
+from toolkit.spec.parameters import NAME, Knob, Plain, Repeat
+from toolkit.spec.shapes import Choice, Duration, Key, Listing, Record, Table, Text, Whole
+from toolkit.spec.units import shown
+
+# The services of `protos/` and their methods: what a call edge may name. A test compares them with the files.
+SERVICES: Mapping[str, Sequence[str]] = {
+    "helloworld.Greeter": ("SayHello",),
+    "prodcon.ProducerConsumer": ("ConsumeByte", "ConsumeStream"),
+    "link.Link": ("Send", "Stream"),
+}
+RESERVED_ENV = (
+    contract.PORT,  # Knative's webhook refuses these four (Serving, k8s_validation.go reservedEnvVars) ...
+    contract.K_SERVICE,
+    contract.K_CONFIGURATION,
+    contract.K_REVISION,
+    contract.K_SINK,  # ... SinkBinding writes these three ...
+    contract.K_CE_OVERRIDES,
+    contract.K_CA_CERTS,
+    contract.GUEST_PORT,  # ... and vHive this one
+)
+LABEL_PATTERN = r"[a-z](?:[-a-z0-9]*[a-z0-9])?"
+LONGEST_LABEL = 63  # RFC 1035
+_WORD = r"[A-Za-z_][A-Za-z0-9_]*"
+_LABEL_WORDS = "a DNS-1035 label (a-z, 0-9 and -, a letter first, no - at the end)"
+_ONE_NAMESPACE = (
+    "there is no such key: a Trigger, its broker and its subscriber live in one namespace, "
+    "so a chain has one, named after the chain"
+)
+_NAMESPACE = {"namespace": _ONE_NAMESPACE}
+
+
+def _reserved_function(name: str) -> str | None:
+    if name in (contract.CALLER, contract.BROKER):
+        return f"{name!r} is what traces call the {name} itself; choose another name for the function"
+    return None
+
+
+def _reserved_chain(name: str) -> str | None:
+    if name == "default" or name.startswith(("kube-", "knative-")):
+        return f"{shown(name)} is a namespace of the cluster's own, and the chain's name becomes its namespace"
+    return None
+
+
+def _reserved_env(name: str) -> str | None:
+    if name in RESERVED_ENV or name.startswith("TOOLKIT_"):
+        return f"{name[:80]} is set by the platform; choose another name"
+    return None
+
+
+def _bad_handler(text: str) -> str | None:
+    """Why `text` is no handler: `file.py:function` inside the chain's folder, or `package.module:function`."""
+    path, colon, function = text.rpartition(":")
+    if not colon or not _identifier(function):
+        return f"{shown(text)} is no handler; write handlers.py:function or package.module:function"
+    if path.startswith(("/", "~")) or "\\" in path or ".." in path.split("/"):
+        return f"{shown(text)} leaves the chain's folder; handlers lie in it, or in an installed package"
+    if path.endswith(".py"):
+        parts = path[:-3].split("/")
+        return None if all(parts) and "." not in parts and ":" not in path else _not_a_file(text)
+    if "/" in path or not all(_identifier(part) for part in path.split(".")):
+        return f"{shown(text)} is no handler; write handlers.py:function or package.module:function"
+    return None
+
+
+def _not_a_file(text: str) -> str:
+    return f"{shown(text)} names no file; write handlers.py:function or folder/handlers.py:function"
+
+
+def _identifier(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
+NAME_OF_CHAIN = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, _reserved_chain, "my-chain")
+NAME_OF_FUNCTION = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, _reserved_function, "my-function")
+NAME_OF_BROKER = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, example="default")
+NAME_OF_PARAMETER = Text("a parameter's name (a-z, 0-9 and _, a letter first)", NAME, LONGEST_LABEL, example="length")
+NAME_OF_ENV = Text("an environment variable's name", _WORD, 255, _reserved_env, "MY_SETTING")
+REFERENCE = Text("the name of a function")
+HANDLER = Text("a handler", r"[^:\\]+:\w+", 255, _bad_handler)
+METHOD = Text("a method", rf"{_WORD}(?:\.{_WORD})*/{_WORD}", 255, example="prodcon.ProducerConsumer/ConsumeByte")
+# Quotes and % are encoded by some CloudEvents SDKs on the wire and by others not; a Trigger's filter compares the wire.
+EVENT_TYPE = Text(
+    'an event type (visible ASCII without spaces, " and %)', r"[!#$&-~]+", 255, example="com.example.greeting"
+)
+REQUIREMENT = Text(
+    "a pip requirement by name and version",
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[A-Za-z0-9._, -]+\])?"
+    r"(?: *(?:~=|===?|!=|<=?|>=?) *[A-Za-z0-9.*+!_-]+(?: *, *(?:~=|===?|!=|<=?|>=?) *[A-Za-z0-9.*+!_-]+)*)?",
+    255,
+    example="pillow>=11",
+)
+ABOUT = Text("a text", longest=1000)
+
+PARAMETER = Record(
+    "a parameter",
+    {
+        "default": Key(
+            Plain(), "its value without --set; tells its kind: 4KiB, 250ms, 3, 1.5, true or a text", required=True
+        ),
+        "about": Key(ABOUT, "what it changes, in a few words"),
+        "min": Key(Plain(), "the least it may be"),
+        "max": Key(Plain(), "the most it may be"),
+    },
+)
+FUNCTION = Record(
+    "a function",
+    {
+        "handler": Key(
+            HANDLER, "the code: `file.py:function` in the chain's folder, or `package.module:function`", required=True
+        ),
+        "repeat": Key(Repeat(), "how many copies stand in a row; 0 joins the neighbours"),
+        "replicas": Key(Whole("replicas", 1, 100), "how many processes or pods serve it"),
+        "env": Key(
+            Table(NAME_OF_ENV, Text("a text", longest=32768), "environment variables"),
+            "its environment; `${name}` is a parameter's value",
+        ),
+        "protocol": Key(Choice(("h2c", "http1")), "told by its edges when left out: h2c for calls, http1 for events"),
+        "about": Key(ABOUT, "what it does, in a few words"),
+    },
+    _NAMESPACE,
+)
+EDGE = Record(
+    "an edge",
+    {
+        "from": Key(REFERENCE, "the function that sends", required=True),
+        "to": Key(REFERENCE, "the function that receives", required=True),
+        "via": Key(Choice(("call", "event")), "call (gRPC) or event (CloudEvent through the broker)", required=True),
+        "method": Key(METHOD, f"calls: `package.Service/Method`; {contract.GENERIC_METHOD} when left out"),
+        "type": Key(EVENT_TYPE, "events: the CloudEvents type; `CHAIN.FROM` when left out"),
+    },
+    _NAMESPACE,
+)
+DELIVERY = Record(
+    "a delivery",
+    {
+        "retry": Key(Whole("attempts after the first", 0, 2**31 - 1), "attempts after the first"),
+        "backoff": Key(Choice(("exponential", "linear")), "how the waits between attempts grow"),
+        "delay": Key(Duration(), "the first wait"),
+        "timeout": Key(Duration(), "how long one attempt may take"),
+        "dead-letter": Key(REFERENCE, "the function that gets what could not be delivered"),
+    },
+)
+BROKER = Record(
+    "a broker",
+    {
+        "name": Key(NAME_OF_BROKER, "its name in the chain's namespace"),
+        "acknowledge": Key(Choice(("sync", "async")), "answer the producer after the deliveries, or before them"),
+        "delivery": Key(DELIVERY, "what happens when a function does not take an event"),
+    },
+    _NAMESPACE,
+)
+CHAIN = Record(
+    "a chain",
+    {
+        "name": Key(NAME_OF_CHAIN, "what the chain is called, on the screen and as its namespace", required=True),
+        "about": Key(ABOUT, "what it does, in a sentence"),
+        "parameters": Key(Table(NAME_OF_PARAMETER, Knob(PARAMETER), "parameters"), "the knobs that --set turns"),
+        "functions": Key(Table(NAME_OF_FUNCTION, FUNCTION, "functions", least=1), "its nodes, by name", required=True),
+        "entry": Key(REFERENCE, "the function that callers reach; told by the edges when left out"),
+        "edges": Key(Listing(EDGE, "edges"), "its links"),
+        "broker": Key(BROKER, "the broker of its event edges"),
+        "requires": Key(Listing(REQUIREMENT, "pip requirements"), "what its handlers need beside the toolkit"),
+    },
+    _NAMESPACE,
+)

@@ -1,0 +1,197 @@
+"""From the bytes of a chain.yaml to a ChainSpec that is known to be right, or to all that is wrong with it.
+
+Pure and total: `parse` returns a ChainSpec or raises SpecError with every problem found, and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from toolkit.contract import GENERIC_METHOD
+from toolkit.errors import SpecError
+from toolkit.spec import language, parameters, rules, yamltree
+from toolkit.spec.draft import Graph, Link, Node
+from toolkit.spec.expand import expand
+from toolkit.spec.findings import At, Findings, Place
+from toolkit.spec.model import Broker, ChainSpec, Delivery, Edge, Function
+from toolkit.spec.parameters import Knobs
+from toolkit.spec.shapes import Row
+from toolkit.spec.units import shown
+
+Keys = Mapping[str, At]
+
+
+def parse(
+    data: bytes,
+    *,
+    origin: str,
+    folder: str,
+    overrides: Mapping[str, str] | None = None,
+    services: rules.Services = language.SERVICES,
+) -> ChainSpec:
+    """The chain that `data` describes, with `overrides` (`--set NAME=VALUE`) applied to its parameters.
+
+    `origin` names the file in messages, `folder` is where its handlers lie; neither is opened. Raises SpecError.
+    """
+    found = Findings()
+    try:
+        root = yamltree.read(data)
+    except yamltree.Unreadable as error:
+        raise SpecError(origin, [error.problem]) from None
+    top = Place(root.line, root.column, "")
+    keys: Keys = language.CHAIN.read(root, top, found) or {}
+    knobs = _knobs(keys, overrides or {}, found)
+    graph = _judged(_graph(keys, knobs, top, found), services, found, top)
+    if found.problems or graph is None:
+        raise SpecError(origin, found.problems)
+    return _spec(keys, knobs, graph, data, folder)
+
+
+def _value(keys: Keys, key: str, default: Any = None) -> Any:
+    return keys[key].value if key in keys else default
+
+
+def _knobs(keys: Keys, overrides: Mapping[str, str], found: Findings) -> Knobs:
+    rows: Mapping[str, Row] = _value(keys, "parameters", {})
+    if len(found) == 0:  # else a parameter may be missing for another reason than its name
+        parameters.refuse_unknown(overrides, list(rows), _value(keys, "name", "the chain"), found)
+    return parameters.settle(rows, overrides, found)
+
+
+def _graph(keys: Keys, knobs: Knobs, top: Place, found: Findings) -> tuple[Graph, bool]:
+    """The functions and edges that can be followed, and whether these are all of them."""
+    before = len(found)
+    nodes = {name: _node(name, row, knobs, found) for name, row in _value(keys, "functions", {}).items()}
+    links = [_link(each, nodes, found) for each in _value(keys, "edges", [])]
+    known = [link for link in links if link is not None]
+    entry = _known(keys, "entry", nodes, found)
+    delivery: Keys = _value(_value(keys, "broker", {}), "delivery", {})
+    dead_letter = _known(delivery, "dead-letter", nodes, found)
+    if "broker" in keys and len(known) == len(links) and not any(link.via == "event" for link in known):
+        found.add(keys["broker"].place, "the chain has no event edge, so it needs no broker; leave it out")
+    graph = Graph(_value(keys, "name", "chain"), nodes, tuple(known), entry, dead_letter)
+    complete = len(found) == before and "functions" in keys
+    return graph, complete
+
+
+def _known(keys: Keys, key: str, nodes: Mapping[str, Node], found: Findings) -> At | None:
+    """The function that `key` names, if it is one."""
+    at = keys.get(key)
+    if at is None or at.value in nodes:
+        return at
+    _unknown(at, nodes, found)
+    return None
+
+
+def _unknown(at: At, nodes: Mapping[str, Node], found: Findings) -> None:
+    found.add(at.place, f"no function named {shown(at.value)}{found.near(at.value, nodes)}")
+
+
+def _node(name: str, row: Row, knobs: Knobs, found: Findings) -> Node:
+    keys: Keys = row.value.value
+    repeat, protocol = keys.get("repeat"), keys.get("protocol")
+    count = knobs.count(repeat.value, repeat.place, found) if repeat else 1
+    env: Mapping[str, Row] = _value(keys, "env", {})
+    return Node(
+        name=name,
+        place=row.name,
+        handler=_value(keys, "handler", ""),
+        replicas=_value(keys, "replicas", 1),
+        env={key: knobs.fill(each.value.value, each.value.place, found) for key, each in env.items()},
+        about=_value(keys, "about", ""),
+        repeat=1 if count is None else count,
+        repeat_place=repeat.place if repeat else None,
+        protocol=protocol.value if protocol else None,
+        protocol_place=protocol.place if protocol else None,
+    )
+
+
+def _link(edge: At, nodes: Mapping[str, Node], found: Findings) -> Link | None:
+    keys: Keys = edge.value
+    ends = [keys[key] for key in ("from", "to") if key in keys]
+    for end in ends:
+        if end.value not in nodes:
+            _unknown(end, nodes, found)
+    via = _value(keys, "via")
+    if via == "event" and "method" in keys:
+        found.add(keys["method"].place, "an event has no method; leave it out, or write `via: call`")
+    if via == "call" and "type" in keys:
+        found.add(keys["type"].place, "a call has no type; leave it out, or write `via: event`")
+    if via is None or len(ends) < 2 or not all(end.value in nodes for end in ends):
+        return None
+    source, to = ends[0].value, ends[1].value
+    if source == to:
+        found.add(edge.place, f"'{source}' cannot send to itself; to make a row of it, write `repeat: 2`")
+    method = _value(keys, "method", GENERIC_METHOD) if via == "call" else None
+    return Link(source, to, via, edge.place, method, _value(keys, "type") if via == "event" else None)
+
+
+def _judged(read: tuple[Graph, bool], services: rules.Services, found: Findings, top: Place) -> Graph | None:
+    """The expanded graph once it has met every rule that can be asked of it; None when there is none."""
+    graph, complete = read
+    before = len(found)
+    rules.no_cycles(graph, found)
+    rules.methods(graph, services, found)
+    rules.one_protocol(graph, found)
+    entry = rules.find_entry(graph, found, top) if complete and len(found) == before else None
+    rules.dead_letters(graph, entry, found)
+    if entry is not None:
+        rules.entry_is_called(graph, entry, found)
+        rules.all_reachable(graph, entry, found)
+    expanded = expand(graph, entry, found) if entry is not None and len(found) == before else None
+    _judge_rows(expanded or graph, found, top)
+    return expanded
+
+
+def _judge_rows(graph: Graph, found: Findings, top: Place) -> None:
+    rules.one_protocol(graph, found)
+    rules.no_twins(graph, found)
+    rules.trigger_names(graph, found)
+    rules.sizes(graph, found, top)
+
+
+def _spec(keys: Keys, knobs: Knobs, graph: Graph, data: bytes, folder: str) -> ChainSpec:
+    edges = tuple(_edge(graph, link) for link in graph.links)
+    consumers = {edge.to for edge in edges if edge.via == "event"} | {graph.dead_letter and graph.dead_letter.value}
+    return ChainSpec(
+        name=graph.chain,
+        about=_value(keys, "about", ""),
+        entry=str(graph.entry.value) if graph.entry else "",
+        functions=tuple(_function(node, node.name in consumers) for node in graph.nodes.values()),
+        edges=edges,
+        broker=_broker(keys) if any(edge.via == "event" for edge in edges) else None,
+        parameters=tuple(knobs.known.values()),
+        folder=folder,
+        sha256=hashlib.sha256(data).hexdigest(),
+        requires=tuple(each.value for each in _value(keys, "requires", [])),
+        text=data.decode(),
+    )
+
+
+def _function(node: Node, consumes: bool) -> Function:
+    return Function(node.name, node.handler, "http1" if consumes else "h2c", node.replicas, node.env, node.about)
+
+
+def _edge(graph: Graph, link: Link) -> Edge:
+    if link.via == "call":
+        return Edge(link.source, link.to, "call", method=link.method)
+    return Edge(link.source, link.to, "event", type=graph.type_of(link))
+
+
+def _broker(keys: Keys) -> Broker:
+    broker: Keys = _value(keys, "broker", {})
+    delivery: Keys = _value(broker, "delivery", {})
+    usual, delivered = Broker(), Delivery()
+    return Broker(
+        name=_value(broker, "name", usual.name),
+        acknowledge=_value(broker, "acknowledge", usual.acknowledge),
+        delivery=Delivery(
+            retry=_value(delivery, "retry", delivered.retry),
+            backoff=_value(delivery, "backoff", delivered.backoff),
+            delay_s=_value(delivery, "delay", delivered.delay_s),
+            timeout_s=_value(delivery, "timeout"),
+            dead_letter=_value(delivery, "dead-letter"),
+        ),
+    )

@@ -1,0 +1,181 @@
+"""What makes a graph of functions a chain that Knative can run. Each rule adds its own problem, and none stops another.
+
+May not live here: what one value may look like (`language`), and where it comes from (`parser`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from toolkit.contract import Via
+from toolkit.spec import names
+from toolkit.spec.cycles import cycles
+from toolkit.spec.draft import Graph, Link
+from toolkit.spec.findings import Findings, Place
+from toolkit.spec.language import LONGEST_LABEL
+
+Services = Mapping[str, Sequence[str]]
+MAX_FUNCTIONS = 1000
+MAX_EDGES = 10_000
+_NO_H2C = "the broker's dispatcher speaks no h2c (it retries each delivery while the producer waits)"
+
+
+def no_cycles(graph: Graph, found: Findings) -> None:
+    """A chain ends: a cycle would call, or send events, for ever."""
+    links = {(link.source, link.to): link for link in graph.links}
+    for cycle in cycles({name: [link.to for link in out] for name, out in graph.out_of().items()}):
+        path = " → ".join(cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-9:]])
+        if len(cycle) > 2:  # an edge to itself has a problem of its own
+            closing = links[cycle[-2], cycle[-1]]
+            found.add(closing.place, f"the edges run in a circle: {path}; leave one of them out")
+
+
+def find_entry(graph: Graph, found: Findings, at: Place) -> str | None:
+    """The function that callers reach: the one the file names, or the only one without an incoming edge."""
+    if graph.entry is not None:
+        return str(graph.entry.value)
+    into = graph.into()
+    dead_letter = graph.dead_letter.value if graph.dead_letter else None
+    candidates = [name for name in graph.nodes if not into[name] and name != dead_letter]
+    if len(candidates) == 1:
+        return candidates[0]
+    which = "name the one that callers reach"
+    if candidates:
+        some = ", ".join(candidates[:10]) + (", …" if len(candidates) > 10 else "")
+        message = f"several functions have no incoming edge: {some}; {which}: `entry: {candidates[0]}`"
+    else:
+        message = f"no function could be the entry; {which}: `entry: NAME`"
+    found.add(Place(at.line, at.column, "entry"), message)
+    return None
+
+
+def entry_is_called(graph: Graph, entry: str, found: Findings) -> None:
+    """Callers speak gRPC to the entry, so it is there, and it is no event consumer."""
+    node = graph.nodes[entry]
+    place = graph.entry.place if graph.entry else node.place
+    event = next((link for link in graph.into()[entry] if link.via == "event"), None)
+    if event is not None:
+        why = "callers reach it by gRPC, and a function speaks one protocol"
+        found.add(place, f"the entry '{entry}' consumes the events of '{event.source}', but {why}")
+    if node.protocol == "http1":
+        found.add(node.protocol_place or place, f"the entry '{entry}' is called by gRPC, which needs h2c; leave it out")
+    if node.repeat == 0:
+        found.add(node.repeat_place or place, f"the entry '{entry}' is repeated 0 times; callers would reach nothing")
+
+
+def all_reachable(graph: Graph, entry: str, found: Findings) -> None:
+    """Every function has work: a path leads to it from the entry, or from where dead letters go."""
+    starts = [entry, *([graph.dead_letter.value] if graph.dead_letter else [])]
+    reached = graph.reach(starts)
+    for name, node in graph.nodes.items():
+        if name not in reached:
+            found.add(
+                node.place, f"no path leads here from the entry '{entry}'; add an edge, or leave the function out"
+            )
+
+
+def one_protocol(graph: Graph, found: Findings) -> None:
+    """Knative gives a revision one port with one protocol: h2c for gRPC, HTTP/1.1 for the dispatcher of events."""
+    into = graph.into()
+    for name, node in graph.nodes.items():
+        vias: dict[Via, Link] = {}
+        for link in into[name]:
+            vias.setdefault(link.via, link)
+        place = node.protocol_place or node.place
+        if len(vias) == 2:
+            _both(name, vias["call"], vias["event"], found)
+        elif "event" in vias and node.protocol == "h2c":
+            found.add(
+                place, f"'{name}' consumes events{vias['event'].why}, and {_NO_H2C}; leave it out, or write http1"
+            )
+        elif "call" in vias and node.protocol == "http1":
+            found.add(place, f"'{name}' is called by gRPC{vias['call'].why}, which needs h2c; leave it out")
+
+
+def _both(name: str, call: Link, event: Link, found: Findings) -> None:
+    later = max(call, event, key=lambda link: (link.place.line, link.place.column))
+    found.add(
+        later.place,
+        f"'{name}' is reached by a call (from '{call.source}'{call.why}) and by an event (from '{event.source}'"
+        f"{event.why}), but Knative gives a function one port with one protocol; split it in two with one handler "
+        f"file, such as '{name}-calls' and '{name}-events'",
+    )
+
+
+def no_twins(graph: Graph, found: Findings) -> None:
+    """Two edges that say the same would be one; the second is a slip."""
+    seen: dict[tuple[str, str, Via, str | None], Link] = {}
+    for link in graph.links:
+        key, what = ("type", graph.type_of(link)) if link.via == "event" else ("method", link.method)
+        first = seen.setdefault((link.source, link.to, link.via, what), link)
+        if first is not link:
+            found.add(
+                link.place,
+                f"an edge from '{link.source}' to '{link.to}' with {key} '{what}' is already there "
+                f"({first.place.path}){link.why or first.why}; leave one out, or give it another {key}",
+            )
+
+
+def trigger_names(graph: Graph, found: Findings) -> None:
+    """Every event edge becomes a Trigger, whose name must be a label and its own."""
+    events = [link for link in graph.links if link.via == "event"]
+    taken: dict[str, Link] = {}
+    for link, name in zip(events, names.trigger_names((link.source, link.to) for link in events), strict=True):
+        called = f"its Trigger would be called '{name}'"
+        if len(name) > LONGEST_LABEL:
+            most = f"which has {len(name)} characters of {LONGEST_LABEL}"
+            found.add(link.place, f"{called}, {most}; shorten the functions' names")
+        first = taken.setdefault(name, link)
+        if first is not link:
+            found.add(link.place, f"{called}, as that of {first.place.path}; rename one of the functions")
+
+
+def methods(graph: Graph, services: Services, found: Findings) -> None:
+    """A call names a method that some stub knows."""
+    for link in graph.links:
+        if link.via == "call" and link.method is not None:
+            service, _, method = link.method.partition("/")
+            place = link.place.key("method")
+            if service not in services:
+                near = found.near(service, services) or f"; known are {', '.join(services)}"
+                found.add(place, f"no service named '{service}'{near}")
+            elif method not in services[service]:
+                near = found.near(method, services[service]) or f"; it has {', '.join(services[service])}"
+                found.add(place, f"{service} has no method named '{method}'{near}")
+
+
+def dead_letters(graph: Graph, entry: str | None, found: Findings) -> None:
+    """The dead-letter function gets undelivered events by HTTP/1.1, and nothing else."""
+    if graph.dead_letter is None:
+        return
+    name, place = graph.dead_letter.value, graph.dead_letter.place
+    node, into = graph.nodes[name], graph.into()[name]
+    alone = "dead letters need a function of their own, without incoming edges"
+    if name == entry:
+        found.add(place, f"'{name}' is the entry, called by gRPC; {alone}")
+    elif into:
+        how = "called by gRPC" if into[0].via == "call" else "sent events"
+        found.add(place, f"'{name}' is {how} by '{into[0].source}'; {alone}")
+    if node.repeat != 1:
+        found.add(node.repeat_place or place, f"'{name}' gets the dead letters and cannot be repeated; use `replicas`")
+    if node.protocol == "h2c":
+        where = node.protocol_place or place
+        found.add(where, f"'{name}' gets the dead letters, and {_NO_H2C}; leave it out, or write http1")
+    _no_way_back(graph, name, found)
+
+
+def _no_way_back(graph: Graph, name: str, found: Findings) -> None:
+    """An event sent behind the dead-letter function would, when nobody takes it, come back as the next dead letter."""
+    behind = graph.reach([name])
+    for link in graph.links:
+        if link.via == "event" and link.source in behind:
+            way = f"an event sent behind the dead-letter function '{name}' comes back to it when it is not taken"
+            found.add(link.place, f"{way}, and so for ever; make this a call")
+
+
+def sizes(graph: Graph, found: Findings, at: Place) -> None:
+    """Bounds that keep a slip of the pen from starting a million processes."""
+    if len(graph.nodes) > MAX_FUNCTIONS:
+        found.add(at, f"the chain has {len(graph.nodes):,} functions; {MAX_FUNCTIONS:,} are allowed")
+    if len(graph.links) > MAX_EDGES:
+        found.add(at, f"the chain has more than {MAX_EDGES:,} edges")
