@@ -201,6 +201,7 @@ class Report:
     incidents: tuple[Incident, ...] = ()
     partial: bool = False
     edges: tuple[tuple[str, str, str], ...] = ()  # (from, to, via)
+    entry: str | None = None  # the function that the calls go to
     notes: tuple[str, ...] = field(default=())
 
     @property

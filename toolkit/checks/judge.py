@@ -1,0 +1,41 @@
+"""All promises of a run, in the order of a message's life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from toolkit.checks import answers, health, messages, repetition, trace
+from toolkit.checks.ledger import Ledger, arrange
+from toolkit.results import CallRecord, Check, Evidence
+from toolkit.spec.model import ChainSpec
+
+PROMISES: tuple[Callable[[Ledger], Check], ...] = (
+    answers.answered,
+    messages.followed,
+    messages.routed,
+    messages.delivered,
+    repetition.once,
+    messages.intact,
+    trace.traced,
+    health.steady,
+    health.clean,
+)
+
+
+def judge(
+    chain: ChainSpec,
+    calls: Sequence[CallRecord],
+    evidence: Evidence,
+    *,
+    bound: Mapping[str, str],
+    sink: str | None,
+    sample: float = 1.0,
+    partial: bool = False,
+) -> tuple[Check, ...]:
+    """One check a promise. `bound` is the gRPC target of each function, `sink` the URL that events had to go to.
+
+    `evidence.spans` has the caller's own root spans among them. A `partial` run was interrupted: only its answered
+    calls are judged.
+    """
+    ledger = arrange(chain, bound, sink, calls, evidence, sample=sample, partial=partial)
+    return tuple(promise(ledger) for promise in PROMISES)

@@ -1,0 +1,135 @@
+"""The evidence of a run, arranged so that each promise can be judged in one pass over it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from toolkit.contract import Receipt, Sent
+from toolkit.results import CallRecord, Check, Evidence, Incident
+from toolkit.spec.model import ChainSpec
+from toolkit.traces import tree
+from toolkit.traces.model import Span
+
+FEW = 5  # offenders that a check names
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Only judged calls and their receipts: receipts of strangers' calls are nobody's promise.
+
+    `handlings` are receipts by (message, function), `sends` what was sent under a message's id, and by whom.
+    """
+
+    chain: ChainSpec
+    bound: Mapping[str, str]
+    sink: str | None
+    sample: float
+    calls: Sequence[CallRecord]
+    by_call: Mapping[str, Sequence[Receipt]]
+    handlings: Mapping[tuple[str, str], Sequence[Receipt]]
+    sends: Mapping[str, Sequence[tuple[Receipt, Sent]]]
+    subscribers: Mapping[tuple[str, str | None], Sequence[str]]
+    traces: Mapping[str, Sequence[Span]]
+    incidents: Sequence[Incident]
+    restarted: frozenset[str]  # functions
+    killed: frozenset[str]  # replicas that left
+
+    def receipts_of(self, call: CallRecord) -> Sequence[Receipt]:
+        return self.by_call.get(call.call, ())
+
+    def misrouted(self, sent: Sent) -> bool:
+        if sent.via == "event":
+            return sent.address != self.sink
+        return sent.to is None or sent.address != self.bound.get(sent.to)
+
+    def receivers(self, sender: str, sent: Sent) -> Sequence[str]:
+        """Who has to handle a message."""
+        if sent.via == "call":
+            return (sent.to,) if sent.to else ()
+        return self.subscribers.get((sender, sent.type), ())
+
+    def left(self, receipt: Receipt) -> bool:
+        """Whether the process that wrote this receipt had to be replaced later."""
+        return receipt.replica in self.killed
+
+    def refused_by_restart(self, receipt: Receipt) -> bool:
+        """Whether this handling called a function that was restarted, in vain."""
+        return any(not sent.accepted and sent.to in self.restarted for sent in receipt.sent)
+
+    def dead_letters(self) -> frozenset[str]:
+        """Messages that an incident names as given up."""
+        kinds = ("dead-letter", "undelivered")
+        return frozenset(each.message for each in self.incidents if each.kind in kinds and each.message is not None)
+
+
+def arrange(
+    chain: ChainSpec,
+    bound: Mapping[str, str],
+    sink: str | None,
+    calls: Sequence[CallRecord],
+    evidence: Evidence,
+    *,
+    sample: float,
+    partial: bool,
+) -> Ledger:
+    """The ledger. Of an interrupted run only the calls that were answered are judged."""
+    judged = [call for call in calls if call.done_ns is not None] if partial else list(calls)
+    known = {call.call for call in judged}
+    receipts = [each.receipt for each in evidence.receipts if each.receipt.call in known]
+    by_call: dict[str, list[Receipt]] = defaultdict(list)
+    handlings: dict[tuple[str, str], list[Receipt]] = defaultdict(list)
+    sends: dict[str, list[tuple[Receipt, Sent]]] = defaultdict(list)
+    for receipt in receipts:
+        by_call[receipt.call].append(receipt)
+        handlings[receipt.message, receipt.function].append(receipt)
+        for sent in receipt.sent:
+            sends[sent.message].append((receipt, sent))
+    restarts = [each for each in evidence.incidents if each.kind == "restart"]
+    return Ledger(
+        chain,
+        bound,
+        sink,
+        sample,
+        judged,
+        dict(by_call),
+        dict(handlings),
+        dict(sends),
+        _subscribers(chain),
+        tree.by_trace(evidence.spans),
+        evidence.incidents,
+        frozenset(each.subject for each in restarts),
+        _killed(restarts, receipts),
+    )
+
+
+def _subscribers(chain: ChainSpec) -> Mapping[tuple[str, str | None], Sequence[str]]:
+    found: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for edge in chain.edges:
+        if edge.via == "event":
+            found[edge.source, edge.type].append(edge.to)
+    return dict(found)
+
+
+def _killed(restarts: Sequence[Incident], receipts: Sequence[Receipt]) -> frozenset[str]:
+    """Replicas that left; when an engine cannot say which one it was, every replica of that function is suspect."""
+    unknown = {each.subject for each in restarts if each.replica is None}
+    named = {each.replica for each in restarts if each.replica is not None}
+    return frozenset(named | {receipt.replica for receipt in receipts if receipt.function in unknown})
+
+
+def verdict(name: str, wanted: str, kept: str, offences: Sequence[str], *aside: str) -> Check:
+    """A check: `kept` is what it got when nothing offends; `aside` are remarks that hold either way."""
+    got = kept if not offences else f"{len(offences)} wrong: {offences[0]}"
+    return Check(name, not offences, wanted, "; ".join([got, *filter(None, aside)]), tuple(offences[:FEW]))
+
+
+def short(identity: str) -> str:
+    """Enough of an id to find it by."""
+    return identity[:12]
+
+
+def some(count: int, what: str) -> str:
+    """`1 message`, `2 messages`; empty for none."""
+    return f"{count} {what}{'' if count == 1 else 's'}" if count else ""

@@ -1,0 +1,80 @@
+"""`once`: no message was handled twice, unless a restart explains it."""
+
+from __future__ import annotations
+
+from toolkit.checks.ledger import Ledger, short, some, verdict
+from toolkit.contract import Receipt
+from toolkit.results import Check
+
+
+def once(ledger: Ledger) -> Check:
+    """A failed handling does not count: to try again is what a broker promises."""
+    repeated = {key: own for key in ledger.handlings if len(own := _succeeded(ledger, key)) > 1}
+    explained = explained_repetitions(ledger)
+    offences = [
+        f"{function} handled a message of {own[0].sender} {len(own)} times (call {short(own[0].call)})"
+        for (message, function), own in repeated.items()
+        if (message, function) not in explained
+    ]
+    extra = sum(len(repeated[key]) - 1 for key in explained)
+    handled = sum(len(own) for own in ledger.by_call.values())
+    return verdict(
+        "once",
+        "every message handled once by each of its receivers",
+        f"{some(handled, 'handling')}, none of a message handled before" if handled else "nothing was handled",
+        offences,
+        f"{some(extra, 'repetition')} that follow{'s' if extra == 1 else ''} from a restart (see steady)"
+        if extra
+        else "",
+    )
+
+
+def explained_repetitions(ledger: Ledger) -> frozenset[tuple[str, str]]:
+    """The (message, function) pairs that were handled again because some process left: the one that handled it, or the
+    one that sent it, or one further up whose repetition caused this one."""
+    explained: dict[tuple[str, str], bool] = {}
+    repeated = [key for key in ledger.handlings if len(_succeeded(ledger, key)) > 1] if ledger.killed else []
+    for key in repeated:
+        _explain(ledger, key, explained)
+    return frozenset(key for key in repeated if explained[key])
+
+
+def _explain(ledger: Ledger, key: tuple[str, str], explained: dict[tuple[str, str], bool]) -> bool:
+    """Follows the causes of a repetition upwards, without recursion: a chain may be long."""
+    path: list[tuple[str, str]] = []
+    found: bool | None = None
+    at: tuple[str, str] | None = key
+    while at is not None and found is None:
+        path.append(at)
+        found = explained.get(at)
+        if found is None and _met_a_restart(ledger, at):
+            found = True
+        at = _cause(ledger, at, path) if found is None else None
+    for each in path:
+        explained[each] = bool(found)
+    return bool(found)
+
+
+def _met_a_restart(ledger: Ledger, key: tuple[str, str]) -> bool:
+    message, _ = key
+    if any(ledger.left(receipt) for receipt in ledger.handlings[key]):
+        return True
+    sends = ledger.sends.get(message, ())
+    if any(ledger.left(receipt) for receipt, _ in sends):
+        return True
+    # the process that sent it first may have left before it could write a receipt
+    told = len(sends) >= len(_succeeded(ledger, key))
+    return not told and any(receipt.function in ledger.restarted for receipt, _ in sends)
+
+
+def _cause(ledger: Ledger, key: tuple[str, str], path: list[tuple[str, str]]) -> tuple[str, str] | None:
+    """The repeated handling during which this message was sent again."""
+    for receipt, _ in ledger.sends.get(key[0], ()):
+        above = (receipt.message, receipt.function)
+        if above not in path and len(ledger.handlings[above]) > 1:
+            return above
+    return None
+
+
+def _succeeded(ledger: Ledger, key: tuple[str, str]) -> list[Receipt]:
+    return [receipt for receipt in ledger.handlings[key] if receipt.error is None]

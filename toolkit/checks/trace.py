@@ -1,0 +1,78 @@
+"""`traced`: the trace of every sampled call equals the graph that its receipts prove."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toolkit.checks.ledger import Ledger, short, some, verdict
+from toolkit.checks.messages import incomplete
+from toolkit.checks.repetition import explained_repetitions
+from toolkit.results import CallRecord, Check
+from toolkit.traces.expect import expect
+from toolkit.traces.match import Match, match
+
+WANTED = "every sampled call's trace equals what its receipts prove"
+
+
+def traced(ledger: Ledger) -> Check:
+    """A sampled call without spans breaks the promise, and so does a run in which chance sampled none."""
+    sampled = [call for call in ledger.calls if call.sampled]
+    if not sampled:
+        return _none_sampled(ledger)
+    unknown = incomplete(ledger)
+    excused = _excused(ledger)
+    services = [function.name for function in ledger.chain.functions]
+    offences, spared = [], 0
+    for call in sampled:
+        receipts = ledger.receipts_of(call)
+        found = match(ledger.traces.get(call.trace, ()), expect(receipts, call.call), services=services)
+        problems = _problems(found, whole=call.ok and call.call not in unknown)
+        if problems and call.call in excused:
+            spared += 1
+        elif problems:
+            offences.append(_line(call, problems))
+    return verdict(
+        "traced",
+        WANTED,
+        f"{some(len(sampled) - spared, 'trace') or 'no trace'} complete",
+        offences,
+        f"{some(spared, 'trace')} cut by a restart (see steady)" if spared else "",
+    )
+
+
+def _none_sampled(ledger: Ledger) -> Check:
+    if not ledger.calls:
+        return Check("traced", True, WANTED, "no call was answered (see answered)")
+    if ledger.sample == 0:
+        return Check("traced", True, WANTED, "no call was sampled, as asked")
+    return Check(
+        "traced",
+        False,
+        WANTED,
+        f"none of {len(ledger.calls)} calls was sampled at --sample {ledger.sample:g}: "
+        "raise it, send more calls, or ask for 0",
+    )
+
+
+def _problems(found: Match, *, whole: bool) -> Sequence[str]:
+    """Where a receipt is missing, a span that nobody expected may be right: the receipt is `delivered`'s matter."""
+    return found.problems if whole else found.missing + found.misplaced + found.mistaken + found.orphans
+
+
+def _excused(ledger: Ledger) -> frozenset[str]:
+    """Calls that met a process which left, and may have taken spans with it."""
+    if not ledger.restarted:
+        return frozenset()
+    repeated = {ledger.handlings[key][0].call for key in explained_repetitions(ledger)}
+    met = {
+        call
+        for call, own in ledger.by_call.items()
+        if any(ledger.left(receipt) or ledger.refused_by_restart(receipt) for receipt in own)
+    }
+    cut = {call.call for call in ledger.calls if not call.ok and ledger.chain.entry in ledger.restarted}
+    return frozenset(repeated | met | cut)
+
+
+def _line(call: CallRecord, problems: Sequence[str]) -> str:
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"call {call.seq}, trace {short(call.trace)}: {problems[0]}{more}"

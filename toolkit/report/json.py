@@ -1,0 +1,122 @@
+"""A report as one JSON object, and back. The keys are a contract: see the README and docs/measurement.md.
+
+No data is null, never 0 or NaN. `critical_path` is null until it can be told honestly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from toolkit.results import SCHEMA, Check, Hop, Incident, Measurement, Quantiles, Report
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The object that `toolkit run -o json` prints and that `report.json` holds."""
+    found = report.measurement
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "run": _run(report),
+        "load": _load(report, found),
+        "latency_us": _quantiles(found.latency_us),
+        "service_time_us": _quantiles(found.service_time_us),
+        "completion_us": _quantiles(found.completion_us),
+        "cold": _quantiles(found.cold),
+        "histogram": [{"upto_us": upto, "count": count} for upto, count in found.histogram],
+        "hops": [_hop(each) for each in found.hops],
+        "critical_path": None,
+        "traces": {
+            "expected": found.traces_expected,
+            "complete": found.traces_complete,
+            "missing_spans": found.missing_spans,
+            "orphans": found.orphans,
+        },
+        "checks": [_check(each) for each in report.checks],
+        "passed": report.passed,
+        "partial": report.partial,
+        "parameters": dict(report.parameters),
+        "edges": [{"from": source, "to": to, "via": via} for source, to, via in report.edges],
+        "incidents": [_incident(each) for each in report.incidents],
+        "notes": list(report.notes),
+    }
+    return {key: _finite(value) for key, value in document.items()}
+
+
+def _run(report: Report) -> dict[str, Any]:
+    return {
+        "id": report.run,
+        "chain": report.chain,
+        "entry": report.entry,
+        "engine": report.engine,
+        "emulated": report.emulated,
+        "started": report.started,
+        "seed": report.load.seed,
+        "spec_sha256": report.spec_sha256,
+        "git_commit": report.git_commit,
+        "toolkit_version": report.toolkit_version,
+        "environment": dict(report.environment),
+    }
+
+
+def _load(report: Report, found: Measurement) -> dict[str, Any]:
+    return {
+        "model": report.load.model,
+        "asked": dataclasses.asdict(report.load),
+        "asked_rate": found.asked_rate,
+        "achieved_rate": found.achieved_rate,
+        "sent": found.sent,
+        "ok": found.ok,
+        "failed": found.failed,
+        "lost": found.lost,
+        "duplicated": found.duplicated,
+        "reordered": found.reordered,
+        "duration_s": found.duration_s,
+        "lateness_us": _quantiles(found.lateness_us),
+        "valid": not found.invalid,
+        "invalid": list(found.invalid),
+    }
+
+
+def _quantiles(found: Quantiles | None) -> dict[str, Any] | None:
+    return None if found is None else dataclasses.asdict(found)
+
+
+def _hop(hop: Hop) -> dict[str, Any]:
+    return {
+        "from": hop.source,
+        "to": hop.to,
+        "via": hop.via,
+        "n": hop.n,
+        "p50_us": hop.p50_us,
+        "p99_us": hop.p99_us,
+        "share": hop.share,
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "passed": check.passed,
+        "wanted": check.wanted,
+        "got": check.got,
+        "details": list(check.details),
+    }
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    return {**dataclasses.asdict(incident), "log_tail": list(incident.log_tail)}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity; what is neither text nor number is told as text."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [_finite(each) for each in value]
+    return str(value)

@@ -1,0 +1,95 @@
+"""Numbers for the eye: tables, bars, and how a number is written. No data is a dash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from toolkit.report.characters import printable
+from toolkit.report.drawing import arrow
+from toolkit.results import Hop, Measurement
+
+NONE = "—"
+COLUMNS = (
+    ("min", "min"),
+    ("p50", "p50"),
+    ("p90", "p90"),
+    ("p95", "p95"),
+    ("p99", "p99"),
+    ("p999", "p99.9"),
+    ("max", "max"),
+)
+EXPENDABLE = ("min", "p95", "p90", "p999")  # columns that a narrow terminal does without, in this order
+LABEL, CELL = 16, 9
+
+
+def latency_table(found: Measurement, width: int) -> Iterator[str]:
+    """Latency beside service time: the gap between them is the generator's and the queue's."""
+    rows = {
+        "latency": found.latency_us,
+        "service time": found.service_time_us,
+        "completion": found.completion_us,
+        "cold": found.cold,
+    }
+    known = {name: row for name, row in rows.items() if row is not None}
+    if not known:
+        return
+    columns = _fitting(width)
+    yield f"{'':{LABEL}}{'n':>{CELL}}" + "".join(f"{title:>{CELL}}" for _, title in columns) + "   ms"
+    for name, row in known.items():
+        cells = "".join(f"{milliseconds(getattr(row, column)):>{CELL}}" for column, _ in columns)
+        yield f"{name:<{LABEL}}{count(row.n):>{CELL}}{cells}"
+
+
+def _fitting(width: int) -> list[tuple[str, str]]:
+    columns = list(COLUMNS)
+    for name in EXPENDABLE:
+        if LABEL + CELL * (len(columns) + 1) + 5 <= width:
+            break
+        columns = [each for each in columns if each[0] != name]
+    return columns
+
+
+def bars(histogram: Sequence[tuple[float, int]], width: int) -> Iterator[str]:
+    """How the latencies are spread; each bar ends at the time at its left."""
+    most = max((number for _, number in histogram), default=0)
+    room = max(10, min(width - 30, 50))
+    for upto, number in histogram:
+        halves = round(2 * room * number / most)
+        drawn = "█" * (halves // 2) + "▌" * (halves % 2) or ("▌" if number else "")
+        yield f"{'≤ ' + milliseconds(upto) + ' ms':>{LABEL}}  {drawn} {count(number) if number else ''}".rstrip()
+
+
+def hop_table(hops: Sequence[Hop], width: int) -> Iterator[str]:
+    if not hops:
+        return
+    names = [printable(f"{hop.source} {arrow(hop.via)} {hop.to}") for hop in hops]
+    room = min(max(map(len, names)) + 2, max(LABEL, width - 4 * CELL))
+    yield f"{'hop':<{room}}{'n':>{CELL}}{'p50 ms':>{CELL}}{'p99 ms':>{CELL}}{'share':>{CELL}}"
+    for name, hop in zip(names, hops, strict=True):
+        cells = (count(hop.n), milliseconds(hop.p50_us), milliseconds(hop.p99_us), percent(hop.share))
+        yield f"{name:<{room}}" + "".join(f"{cell:>{CELL}}" for cell in cells)
+
+
+def milliseconds(microseconds: float | None) -> str:
+    """Three digits that mean something: 0.042, 1.25, 17.3, 1,204."""
+    if microseconds is None:
+        return NONE
+    value = microseconds / 1000
+    digits = 3 if value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:,.{digits}f}"
+
+
+def percent(share: float | None) -> str:
+    return NONE if share is None else f"{share:.0%}"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def rate(per_second: float | None) -> str:
+    return NONE if per_second is None else f"{per_second:,.4g}/s" if per_second < 1000 else f"{per_second:,.0f}/s"
+
+
+def seconds(duration: float | None) -> str:
+    return NONE if duration is None else f"{duration:.3g} s" if duration < 100 else f"{duration:,.0f} s"

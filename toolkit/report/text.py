@@ -1,0 +1,137 @@
+"""The report for a person at a terminal.
+
+May live here: the order of the sections and how each is drawn. Everything printed that a function or a server said
+goes through `characters.printable` first.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from toolkit.report.characters import in_ascii, printable
+from toolkit.report.drawing import chain_lines
+from toolkit.report.tables import bars, count, hop_table, latency_table, rate, seconds
+from toolkit.results import Check, Incident, Load, Report
+
+LABEL = 11  # width of the words at the left margin
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+def render(report: Report, *, colour: bool = False, width: int = 100, unicode: bool = True) -> str:
+    """The whole report, newline at the end. Nothing but prose is cut or folded to `width`."""
+    paint = _Paint(colour)
+    width = max(40, width)
+    sections = (
+        _title(report, paint),
+        chain_lines(report, width),
+        _facts(report),
+        latency_table(report.measurement, width),
+        bars(report.measurement.histogram, width),
+        hop_table(report.measurement.hops, width),
+        _traces(report),
+        _checks(report.checks, paint, width),
+        _incidents(report.incidents, paint, width),
+        _verdict(report, paint, width),
+    )
+    text = "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
+    return text if unicode else in_ascii(text)
+
+
+class _Paint:
+    """Puts colour around text, or nothing."""
+
+    def __init__(self, colour: bool) -> None:
+        self._colour = colour
+
+    def __call__(self, style: str, text: str) -> str:
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self._colour else text
+
+
+def _title(report: Report, paint: _Paint) -> Iterator[str]:
+    engine = f"{report.engine} engine" + (" (emulated)" if report.emulated else "")
+    partial = " · " + paint("yellow", "PARTIAL: it was interrupted") if report.partial else ""
+    yield f"{paint('bold', printable(report.chain))} · {printable(engine)} · run {printable(report.run)}{partial}"
+
+
+def _facts(report: Report) -> Iterator[str]:
+    found = report.measurement
+    yield _labelled("load", _asked(report.load))
+    if report.parameters:
+        yield _labelled("set", " · ".join(printable(f"{name}={value}") for name, value in report.parameters.items()))
+    numbers = {"sent": found.sent, "ok": found.ok, "failed": found.failed, "lost": found.lost}
+    counted = [f"{count(number)} {name}" for name, number in numbers.items()]
+    counted += [
+        f"{count(found.duplicated)} duplicated",
+        f"{rate(found.achieved_rate)} over {seconds(found.duration_s)}",
+    ]
+    yield _labelled("calls", " · ".join(counted))
+
+
+def _asked(load: Load) -> str:
+    bound = f"{count(load.requests)} calls" if load.requests is not None else f"{seconds(load.duration_s)}"
+    if load.model == "open":
+        arrivals = "Poisson arrivals" if load.arrivals == "poisson" else "open loop"
+        return f"{arrivals} at {rate(load.rate)}, {bound}, seed {load.seed}"
+    return f"closed loop, {count(load.concurrency or 0)} at a time, {bound}, seed {load.seed}"
+
+
+def _traces(report: Report) -> Iterator[str]:
+    found = report.measurement
+    if not found.traces_expected:
+        yield _labelled("traces", "none: no call was sampled")
+        return
+    gaps = f" · {count(found.missing_spans)} spans missing" if found.missing_spans else ""
+    orphans = f" · {count(found.orphans)} orphans" if found.orphans else ""
+    yield _labelled(
+        "traces", f"{count(found.traces_complete)} of {count(found.traces_expected)} complete{gaps}{orphans}"
+    )
+
+
+def _checks(checks: Sequence[Check], paint: _Paint, width: int) -> Iterator[str]:
+    for check in checks:
+        mark = paint("green", "✓") if check.passed else paint("red", "✗")
+        if check.passed:
+            yield from _folded(f"{mark} {check.name:<{LABEL}}", printable(check.got), width)
+            continue
+        yield from _folded(
+            f"{mark} {paint('bold', f'{check.name:<{LABEL}}')}", f"wanted {printable(check.wanted)}", width
+        )
+        yield from _folded(" " * (LABEL + 2), f"got    {printable(check.got)}", width)
+        for detail in (each for each in check.details if each not in check.got):
+            yield from _folded(" " * (LABEL + 2), f"· {printable(detail)}", width)
+
+
+def _incidents(incidents: Sequence[Incident], paint: _Paint, width: int) -> Iterator[str]:
+    for incident in incidents:
+        yield from _folded(
+            paint("yellow", f"{incident.kind}: "), printable(f"{incident.subject}: {incident.text}"), width
+        )
+        for line in incident.log_tail:
+            yield f"  │ {printable(line)[: width - 4]}"
+
+
+def _verdict(report: Report, paint: _Paint, width: int) -> Iterator[str]:
+    for note in report.notes:
+        yield from _folded("note: ", printable(note), width)
+    for reason in report.measurement.invalid:
+        yield from _folded(paint("yellow", "INVALID measurement: "), printable(reason), width)
+    broken = [check.name for check in report.checks if not check.passed]
+    if broken:
+        yield paint("red", f"✗ FAILED: {', '.join(broken)} ({len(broken)} of {len(report.checks)} checks)")
+    elif report.checks:
+        yield paint("green", f"✓ PASSED: all {len(report.checks)} checks")
+    else:
+        yield "nothing was checked"
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label:<{LABEL + 2}}{text}"
+
+
+def _folded(label: str, text: str, width: int) -> Iterator[str]:
+    """`text` behind `label`, folded; the label's colours take no room."""
+    room = LABEL + 2
+    lines = textwrap.wrap(text, max(20, width - room)) or [""]
+    yield f"{label}{lines[0]}"
+    yield from (f"{'':{room}}{line}" for line in lines[1:])
