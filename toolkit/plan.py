@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import graphlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -48,21 +47,6 @@ def make(chain: ChainSpec, run: str, *, seed: int = 1, tracing: Tracing | None =
     tracing = tracing or Tracing()
     wirings = {each.name: _wiring(chain, each, run, seed, tracing) for each in chain.functions}
     return Plan(run, chain.name, chain, wirings, _triggers(chain))
-
-
-def handlings(chain: ChainSpec) -> dict[str, int]:
-    """How many messages each function handles for one call, when each handling sends once over every outgoing edge.
-
-    The entry handles one; the join of a diamond handles two. Event edges of one source and one type are one event,
-    delivered to each receiver, so they count like calls. Functions that nobody reaches (a dead-letter sink) handle 0.
-    """
-    order = graphlib.TopologicalSorter(
-        {each.name: [edge.source for edge in chain.into(each.name)] for each in chain.functions}
-    )
-    counts = {each.name: 0 for each in chain.functions} | {chain.entry: 1}
-    for name in order.static_order():
-        counts[name] += sum(counts[edge.source] for edge in chain.into(name))
-    return counts
 
 
 def bind(wiring: Wiring, addresses: Mapping[str, str], *, receipts: str | None, endpoint: str | None) -> Wiring:
