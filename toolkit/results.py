@@ -132,7 +132,12 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One edge, as the spans saw it: from the sender's start to the receiver's end, and its share of the total."""
+    """One edge, as the spans of warm calls saw it.
+
+    A call lasts as long as its CLIENT span, with everything behind it; an event from its PRODUCER span's start to its
+    CONSUMER span's start. `share` is that time as a part of the end-to-end time of the traces: calls contain each
+    other, so shares do not add up (those of the critical path do).
+    """
 
     source: str
     to: str
@@ -141,6 +146,17 @@ class Hop:
     p50_us: float | None
     p99_us: float | None
     share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PathPart:
+    """What one segment of the critical path cost in the traces that have it; shares add up to 1."""
+
+    segment: str
+    n: int
+    p50_us: float | None
+    p99_us: float | None
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +183,7 @@ class Measurement:
     missing_spans: int
     orphans: int
     histogram: tuple[tuple[float, int], ...] = ()  # (upper bound in us, count), for the eye only
+    critical_path: tuple[PathPart, ...] = ()  # by falling share; empty without complete warm traces
     invalid: tuple[str, ...] = ()  # why the generator does not trust this run; empty: it does
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from toolkit.contract import Receipt, Sent
+from toolkit.contract import REPLY, Receipt, Sent
 from toolkit.results import CallRecord, Check, Evidence, Incident
 from toolkit.spec.model import ChainSpec
 from toolkit.traces import tree
@@ -41,7 +41,7 @@ class Ledger:
 
     def misrouted(self, sent: Sent) -> bool:
         if sent.via == "event":
-            return sent.address != self.sink
+            return sent.address not in (self.sink, REPLY)
         return sent.to is None or sent.address != self.bound.get(sent.to)
 
     def receivers(self, sender: str, sent: Sent) -> Sequence[str]:

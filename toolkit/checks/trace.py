@@ -55,8 +55,8 @@ def _none_sampled(ledger: Ledger) -> Check:
 
 
 def _problems(found: Match, *, whole: bool) -> Sequence[str]:
-    """Where a receipt is missing, a span that nobody expected may be right: the receipt is `delivered`'s matter."""
-    return found.problems if whole else found.missing + found.misplaced + found.mistaken + found.orphans
+    """Where a receipt is missing, nobody knows what its span's place or its children are: that is `delivered`'s."""
+    return found.problems if whole else found.missing + found.mistaken + found.orphans
 
 
 def _excused(ledger: Ledger) -> frozenset[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from toolkit.contract import Receipt
+from toolkit.measure import breakdown
 from toolkit.measure.audit import reasons
 from toolkit.measure.complete import completions
 from toolkit.measure.quantiles import histogram, quantiles
@@ -14,6 +15,7 @@ from toolkit.spec.model import ChainSpec
 from toolkit.traces import tree
 from toolkit.traces.expect import expect
 from toolkit.traces.match import Match, match
+from toolkit.traces.model import Span
 
 
 def measure(
@@ -29,7 +31,9 @@ def measure(
     cold = {each.receipt.call for each in receipts if each.receipt.cold}
     warm = [call for call in calls if call.ok and call.call not in cold]
     latencies = [_latency_us(call) for call in warm]
-    matches = _matches(chain, calls, receipts, evidence)
+    spans = tree.by_trace(evidence.spans)
+    matches = _matches(chain, calls, receipts, spans)
+    whole = [spans[call.trace] for call in warm if call.sampled and matches[call.trace].ok]
     return Measurement(
         sent=len(calls),
         ok=sum(call.ok for call in calls),
@@ -45,12 +49,13 @@ def measure(
         service_time_us=quantiles((call.done_ns - call.sent_ns) / 1e3 for call in warm if call.done_ns is not None),
         completion_us=_completion(chain, warm, receipts),
         cold=quantiles(_latency_us(call) for call in calls if call.ok and call.call in cold),
-        hops=(),
+        hops=breakdown.hops(chain, whole),
         traces_expected=len(matches),
-        traces_complete=sum(each.ok for each in matches),
-        missing_spans=sum(len(each.missing) for each in matches),
-        orphans=sum(len(each.orphans) for each in matches),
+        traces_complete=sum(each.ok for each in matches.values()),
+        missing_spans=sum(len(each.missing) for each in matches.values()),
+        orphans=sum(len(each.orphans) for each in matches.values()),
         histogram=histogram(latencies),
+        critical_path=breakdown.critical_path(whole),
         invalid=tuple(reasons(calls, asked, elapsed)),
     )
 
@@ -68,19 +73,18 @@ def _completion(chain: ChainSpec, warm: Iterable[CallRecord], receipts: Sequence
 
 
 def _matches(
-    chain: ChainSpec, calls: Iterable[CallRecord], receipts: Iterable[Stamped], evidence: Evidence
-) -> list[Match]:
+    chain: ChainSpec, calls: Iterable[CallRecord], receipts: Iterable[Stamped], spans: Mapping[str, Sequence[Span]]
+) -> Mapping[str, Match]:
     """The trace of each sampled call, held against what its receipts prove."""
-    spans = tree.by_trace(evidence.spans)
     own: dict[str, list[Receipt]] = defaultdict(list)
     for each in receipts:
         own[each.receipt.call].append(each.receipt)
     services = [function.name for function in chain.functions]
-    return [
-        match(spans.get(call.trace, ()), expect(own.get(call.call, ()), call.call), services=services)
+    return {
+        call.trace: match(spans.get(call.trace, ()), expect(own.get(call.call, ()), call.call), services=services)
         for call in calls
         if call.sampled
-    ]
+    }
 
 
 def _duplicated(receipts: Iterable[Receipt]) -> int:

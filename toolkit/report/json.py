@@ -1,6 +1,6 @@
 """A report as one JSON object, and back. The keys are a contract: see the README and docs/measurement.md.
 
-No data is null, never 0 or NaN. `critical_path` is null until it can be told honestly.
+No data is null, never 0 or NaN.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "cold": _quantiles(found.cold),
         "histogram": [{"upto_us": upto, "count": count} for upto, count in found.histogram],
         "hops": [_hop(each) for each in found.hops],
-        "critical_path": None,
+        "critical_path": [dataclasses.asdict(each) for each in found.critical_path] or None,
         "traces": {
             "expected": found.traces_expected,
             "complete": found.traces_complete,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from toolkit.report.characters import printable
 from toolkit.report.drawing import arrow
-from toolkit.results import Hop, Measurement
+from toolkit.results import Hop, Measurement, PathPart
 
 NONE = "—"
 COLUMNS = (
@@ -60,14 +60,25 @@ def bars(histogram: Sequence[tuple[float, int]], width: int) -> Iterator[str]:
 
 
 def hop_table(hops: Sequence[Hop], width: int) -> Iterator[str]:
-    if not hops:
+    rows = [(f"{hop.source} {arrow(hop.via)} {hop.to}", hop.n, hop.p50_us, hop.p99_us, hop.share) for hop in hops]
+    yield from _shares("hop", rows, width)
+
+
+def path_table(path: Sequence[PathPart], width: int) -> Iterator[str]:
+    rows = [(part.segment, part.n, part.p50_us, part.p99_us, part.share) for part in path]
+    yield from _shares("critical path", rows, width)
+
+
+def _shares(
+    title: str, rows: Sequence[tuple[str, int, float | None, float | None, float | None]], width: int
+) -> Iterator[str]:
+    if not rows:
         return
-    names = [printable(f"{hop.source} {arrow(hop.via)} {hop.to}") for hop in hops]
-    room = min(max(map(len, names)) + 2, max(LABEL, width - 4 * CELL))
-    yield f"{'hop':<{room}}{'n':>{CELL}}{'p50 ms':>{CELL}}{'p99 ms':>{CELL}}{'share':>{CELL}}"
-    for name, hop in zip(names, hops, strict=True):
-        cells = (count(hop.n), milliseconds(hop.p50_us), milliseconds(hop.p99_us), percent(hop.share))
-        yield f"{name:<{room}}" + "".join(f"{cell:>{CELL}}" for cell in cells)
+    room = max(LABEL, min(max(len(row[0]) for row in rows) + 2, width - 4 * CELL))
+    yield f"{title:<{room}}{'n':>{CELL}}{'p50 ms':>{CELL}}{'p99 ms':>{CELL}}{'share':>{CELL}}"
+    for name, n, p50, p99, share in rows:
+        cells = (count(n), milliseconds(p50), milliseconds(p99), percent(share))
+        yield f"{printable(name):<{room}}" + "".join(f"{cell:>{CELL}}" for cell in cells)
 
 
 def milliseconds(microseconds: float | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.drawing import chain_lines
-from toolkit.report.tables import bars, count, hop_table, latency_table, rate, seconds
+from toolkit.report.tables import bars, count, hop_table, latency_table, path_table, rate, seconds
 from toolkit.results import Check, Incident, Load, Report
 
 LABEL = 11  # width of the words at the left margin
@@ -29,6 +29,7 @@ def render(report: Report, *, colour: bool = False, width: int = 100, unicode: b
         latency_table(report.measurement, width),
         bars(report.measurement.histogram, width),
         hop_table(report.measurement.hops, width),
+        path_table(report.measurement.critical_path, width),
         _traces(report),
         _checks(report.checks, paint, width),
         _incidents(report.incidents, paint, width),

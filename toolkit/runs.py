@@ -1,0 +1,112 @@
+"""Runs on disk: `runs/<run-id>/` holds a run's report and everything it was made of. Never overwritten.
+
+May live here: reading and writing these files. May not: what is in them (`report`, `traces.zipkin`, `contract`).
+
+`report.json` is what `-o json` prints; `calls.ndjson`, `receipts.ndjson` one object a line; `spans.json` Zipkin v2, as
+`POST /api/v2/spans` takes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from toolkit.contract import Receipt, Sent
+from toolkit.errors import UsageError
+from toolkit.report import json as as_json
+from toolkit.report.reading import from_json
+from toolkit.results import CallRecord, Evidence, Report, Stamped
+from toolkit.traces import zipkin
+
+REPORT, CALLS, RECEIPTS, SPANS = "report.json", "calls.ndjson", "receipts.ndjson", "spans.json"
+LARGEST = 64 << 20  # bytes of a report.json; ours have a few KiB
+
+
+def save(out: Path, report: Report, calls: Sequence[CallRecord], evidence: Evidence) -> Path:
+    """Writes the run under `out` and returns its folder; whole or not at all. Raises UsageError when it cannot."""
+    folder = out / report.run
+    if folder.name != report.run:
+        raise UsageError(f"{report.run!r} is no name for a folder", next_step="name a run without slashes")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with _beside(folder) as building:
+            (building / REPORT).write_text(json.dumps(as_json.to_json(report), indent=2, allow_nan=False) + "\n")
+            _write_lines(building / CALLS, map(_flat, calls))
+            _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
+            (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
+            building.rename(folder)  # refused by the system when a run is there
+    except OSError as error:
+        raise UsageError(
+            f"the run cannot be stored in {folder}: {error.strerror or error}",
+            next_step="give a folder that can be written with --out",
+        ) from error
+    return folder
+
+
+@contextlib.contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A new folder next to `folder`, removed again unless it was renamed."""
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        umask = os.umask(0)
+        os.umask(umask)
+        building.chmod(0o777 & ~umask)  # mkdtemp's own are for secrets
+        yield building
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def find(run: str, out: Path) -> Path:
+    """The folder of a run that was named by its folder, its report.json, or its id (in `out`). Raises UsageError."""
+    for folder in (Path(run), Path(run).parent if Path(run).name == REPORT else Path(run), out / run):
+        if (folder / REPORT).is_file():
+            return folder
+    known = sorted(each.parent.name for each in out.glob(f"*/{REPORT}")) if out.is_dir() else []
+    near = difflib.get_close_matches(run, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the last one is {known[-1]}" if known else f"{out} holds no runs"
+    raise UsageError(f"no run {run!r} here or in {out}", next_step=hint)
+
+
+def load(run: str, out: Path) -> Report:
+    """The report of a stored run. Raises UsageError when there is none, or a foreign file in its place."""
+    path = find(run, out) / REPORT
+    return from_json(_json(path), str(path))
+
+
+def _json(path: Path) -> object:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UsageError(
+                f"{path}: larger than any report ({LARGEST >> 20} MiB)", next_step="give a run's report.json"
+            )
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not JSON: {str(error)[:120]}", next_step="give a run's report.json") from error
+
+
+def _write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+    encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(encode(line) + "\n" for line in lines)
+
+
+_NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in (CallRecord, Receipt, Sent)}
+
+
+def _flat(record: CallRecord | Receipt | Sent) -> dict[str, Any]:
+    """As `dataclasses.asdict`, without its deep copies: a run may have a million of these."""
+    return {name: getattr(record, name) for name in _NAMES[type(record)]}
+
+
+def _receipt(stamped: Stamped) -> dict[str, Any]:
+    return {**_flat(stamped.receipt), "sent": [_flat(each) for each in stamped.receipt.sent], "at_ns": stamped.at_ns}
