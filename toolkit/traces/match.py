@@ -47,10 +47,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class _Trace:
-    """One trace beside what it should be. `keys[i]` is what span i was expected as, None for the others."""
+    """One trace beside what it should be.
+
+    `keys[i]` is what span i was expected as, None for the others; `expected` are the ids of those that were.
+    """
 
     tree: Tree
     keys: tuple[Key | None, ...]
+    expected: frozenset[tuple[str, Key | None]]
     wanted: dict[Key, ExpectedSpan]
     own: frozenset[str]
 
@@ -64,7 +68,9 @@ def match(spans: Iterable[Span], expected: Sequence[ExpectedSpan], *, services: 
     arranged = tree.build(spans)
     wanted = {each.key: each for each in expected}
     own = frozenset({each.service for each in expected} | {name.lower() for name in services})
-    trace = _Trace(arranged, tuple(_keys(arranged.spans, wanted)), wanted, own)
+    keys = tuple(_keys(arranged.spans, wanted))
+    ids = frozenset((span.id, key) for span, key in zip(arranged.spans, keys, strict=True))
+    trace = _Trace(arranged, keys, ids, wanted, own)
     lacking, strangers = _lacking(trace), _strangers(trace)
     mistaken, lacking, strangers = _pair(trace, lacking, strangers)
     misplaced, unproven = _places(trace)
@@ -170,9 +176,7 @@ def _nearest(trace: _Trace, at: int) -> tuple[Key | None, int]:
 def _origin_is(trace: _Trace, at: int, parent: Key | None) -> bool:
     """Whether the event itself names its PRODUCER (W3C `00-trace-span-flags`), as an event that was a reply does."""
     parts = trace.tree.spans[at].tags.get(ORIGIN_TAG, "").split("-")
-    if parent is None or len(parts) < 4:
-        return False
-    return any(span.id == parts[2] and trace.keys[there] == parent for there, span in enumerate(trace.tree.spans))
+    return parent is not None and len(parts) >= 4 and (parts[2], parent) in trace.expected
 
 
 def _orphans(trace: _Trace) -> Iterator[str]:

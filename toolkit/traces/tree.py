@@ -60,7 +60,9 @@ def build(spans: Iterable[Span]) -> Tree:
     whole = {span.id: at for at, span in reversed(list(enumerate(merged))) if not span.shared}
     parents = [_parent(span, at, halves, whole) for at, span in enumerate(merged)]
     rootless = [
-        at for at, span in enumerate(merged) if parents[at] is None and (span.shared or span.parent is not None)
+        at
+        for at, span in enumerate(merged)
+        if parents[at] is None and (span.shared or span.parent not in (None, span.id))
     ]
     looped = _cut_cycles(parents)
     children: list[list[int]] = [[] for _ in merged]
