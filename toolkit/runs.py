@@ -25,6 +25,7 @@ from toolkit.report import json as as_json
 from toolkit.report.reading import from_json
 from toolkit.results import CallRecord, Evidence, Report, Stamped
 from toolkit.traces import zipkin
+from toolkit.traces.model import Span
 
 REPORT, CALLS, RECEIPTS, SPANS = "report.json", "calls.ndjson", "receipts.ndjson", "spans.json"
 LARGEST = 64 << 20  # bytes of a report.json; ours have a few KiB
@@ -73,6 +74,25 @@ def find(run: str, out: Path) -> Path:
     near = difflib.get_close_matches(run, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"the last one is {known[-1]}" if known else f"{out} holds no runs"
     raise UsageError(f"no run {run!r} here or in {out}", next_step=hint)
+
+
+def newest(out: Path) -> Path:
+    """The folder of the run in `out` that was stored last. Raises UsageError when there is none."""
+    found = list(out.glob(f"*/{REPORT}")) if out.is_dir() else []
+    if not found:
+        raise UsageError(f"{out} holds no runs", next_step="run a chain first, or name another folder with --out")
+    return max(found, key=lambda path: path.stat().st_mtime_ns).parent
+
+
+def spans(folder: Path) -> list[Span]:
+    """Every span of a stored run. Raises UsageError when its file is missing or holds something else."""
+    path = folder / SPANS
+    try:
+        return zipkin.decode(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}", next_step="give the folder of a run") from error
 
 
 def load(run: str, out: Path) -> Report:

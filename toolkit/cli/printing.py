@@ -9,7 +9,7 @@ import sys
 from toolkit.cli import options as arguments
 from toolkit.errors import Exit
 from toolkit.report import json as as_json
-from toolkit.report import text
+from toolkit.report import junit, text
 from toolkit.results import Report
 
 
@@ -17,8 +17,6 @@ def show(report: Report, form: str) -> None:
     if form == "json":
         print(json.dumps(as_json.to_json(report), indent=2, allow_nan=False))
     elif form == "junit":
-        from toolkit.report import junit
-
         print(junit.render(report))
     else:
         width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
