@@ -13,18 +13,16 @@ from toolkit.report import junit, text
 from toolkit.results import Report
 
 
-def show(report: Report, form: str) -> None:
+def show(report: Report, form: str, *, numbers: bool = True) -> None:
+    """Prints the report; without `numbers` its text holds the promises only."""
     if form == "json":
         print(json.dumps(as_json.to_json(report), indent=2, allow_nan=False))
     elif form == "junit":
         print(junit.render(report))
     else:
+        unicode = "utf" in (sys.stdout.encoding or "").lower()
         width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
-        print(text.render(report, colour=arguments.colour(), width=width, unicode=speaks_unicode()))
-
-
-def speaks_unicode() -> bool:
-    return "utf" in (sys.stdout.encoding or "").lower()
+        print(text.render(report, numbers=numbers, colour=arguments.colour(), width=width, unicode=unicode), end="")
 
 
 def verdict(report: Report, *, measuring: bool) -> Exit:

@@ -20,7 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     from toolkit import catalog
     from toolkit.cli import printing, running
-    from toolkit.report import text
     from toolkit.results import Load
     from toolkit.run import Order
 
@@ -28,8 +27,5 @@ def execute(options: argparse.Namespace) -> int:
     concurrency = min(AT_A_TIME, options.requests)
     load = Load(requests=options.requests, concurrency=concurrency, sample=options.sample, seed=options.seed)
     report = running.outcome(Order(chain, load), options).report
-    if options.output == "text":
-        print(text.checks(report, colour=arguments.colour(), unicode=printing.speaks_unicode()))
-    else:
-        printing.show(report, options.output)
+    printing.show(report, options.output, numbers=False)
     return printing.verdict(report, measuring=False)

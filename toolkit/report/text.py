@@ -7,7 +7,7 @@ goes through `characters.printable` first.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.drawing import chain_lines
@@ -18,18 +18,19 @@ LABEL = 11  # width of the words at the left margin
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
-def render(report: Report, *, colour: bool = False, width: int = 100, unicode: bool = True) -> str:
-    """The whole report, newline at the end. Nothing but prose is cut or folded to `width`."""
+def render(
+    report: Report, *, numbers: bool = True, colour: bool = False, width: int = 100, unicode: bool = True
+) -> str:
+    """The whole report, newline at the end; without `numbers` only what was promised, and whether it was kept.
+
+    Nothing but prose is cut or folded to `width`.
+    """
     paint = _Paint(colour)
     width = max(40, width)
     sections = (
         _title(report, paint),
         chain_lines(report, width),
-        _facts(report),
-        latency_table(report.measurement, width),
-        bars(report.measurement.histogram, width),
-        hop_table(report.measurement.hops, width),
-        path_table(report.measurement.critical_path, width),
+        *(_numbers(report, width) if numbers else ()),
         _traces(report),
         _checks(report.checks, paint, width),
         _incidents(report.incidents, paint, width),
@@ -37,6 +38,17 @@ def render(report: Report, *, colour: bool = False, width: int = 100, unicode: b
     )
     text = "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
     return text if unicode else in_ascii(text)
+
+
+def _numbers(report: Report, width: int) -> tuple[Iterable[str], ...]:
+    found = report.measurement
+    return (
+        _facts(report),
+        latency_table(found, width),
+        bars(found.histogram, width),
+        hop_table(found.hops, width),
+        path_table(found.critical_path, width),
+    )
 
 
 class _Paint:
