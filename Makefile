@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := toolkit tests benchmarks
 
-.PHONY: install install-dev run test lint stubs perf wheel clean help
+.PHONY: install install-dev run test lint stubs perf wheel picture clean help
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ perf: install-dev ## what the scaffold and the broker cost, side by side in one 
 
 wheel: install-dev ## build the wheel and try it in an empty environment elsewhere
 	$(BIN)/python -m tests.wheel
+
+picture: install-dev ## the README's picture of a run
+	$(BIN)/python docs/picture.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

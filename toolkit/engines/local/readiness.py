@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from toolkit.contract import READY_PATH
 from toolkit.engines.local.process import Supervised
@@ -71,7 +72,7 @@ class _Health:
         async with grpc.aio.insecure_channel(
             self._address, options=(("grpc.use_local_subchannel_pool", 1),)
         ) as channel:
-            check = channel.unary_unary("/grpc.health.v1.Health/Check")
+            check: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
             try:
                 return bool(await check(b"", timeout=PROBE_TIMEOUT_S) == SERVING)
             except grpc.aio.AioRpcError:
