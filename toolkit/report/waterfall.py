@@ -17,17 +17,20 @@ from toolkit.traces.tree import Tree
 WIDTH = 100  # columns
 MOST = 500  # spans that are shown
 _LEAST_WIDTH = 60
-_DEEPEST = 12  # levels that are indented; what is deeper stands at this one, with its level
 _TIMES = 2 * 9 + 2  # columns of offset and duration
 _RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What every line needs to know: the columns of both sides, and the time that the bars' whole width stands for."""
+    """What every line needs to know: the columns of both sides, and the time that the bars' whole width stands for.
+
+    `deepest` levels are indented; what is deeper stands at that one, and says its level.
+    """
 
     label: int
     bar: int
+    deepest: int
     start: int
     total: int
     colour: bool
@@ -44,7 +47,7 @@ def render(spans: Iterable[Span], *, width: int = WIDTH, colour: bool = False, m
         return "no spans\n"
     start, end = tree.started(arranged.spans) or 0, tree.ended(arranged.spans) or 0
     label = max(_LEAST_WIDTH, width) * 11 // 20
-    frame = _Frame(label, max(_LEAST_WIDTH, width) - label - _TIMES - 2, start, max(1, end - start), colour)
+    frame = _Frame(label, max(_LEAST_WIDTH, width) - label - _TIMES - 2, label // 6, start, max(1, end - start), colour)
     lines = [_head(arranged), *_body(arranged, frame, most)]
     return "\n".join(lines) + "\n"
 
@@ -72,9 +75,9 @@ def _body(arranged: Tree, frame: _Frame, most: int) -> Iterator[str]:
             return
         last = _is_last(arranged, at)
         del indents[depth:]
-        yield _line(arranged, at, depth, _indent(indents, depth, last), frame)
+        yield _line(arranged, at, depth, _indent(indents, depth, last, frame.deepest), frame)
         if (error := arranged.spans[at].tags.get("error")) is not None:
-            yield _error(error, _under(indents, depth, last), frame)
+            yield _error(error, _under(indents, depth, last, frame.deepest), frame)
         indents.append("   " if last or not depth else "│  ")
 
 
@@ -83,16 +86,16 @@ def _is_last(arranged: Tree, at: int) -> bool:
     return parent is None or arranged.children[parent][-1] == at
 
 
-def _indent(indents: Sequence[str], depth: int, last: bool) -> str:
+def _indent(indents: Sequence[str], depth: int, last: bool, deepest: int) -> str:
     if not depth:
         return ""
-    if depth > _DEEPEST:
-        return "".join(indents[1:_DEEPEST]) + f"{'└' if last else '├'}…{depth} "
+    if depth > deepest:
+        return "".join(indents[1:deepest]) + f"{'└' if last else '├'}…{depth} "
     return "".join(indents[1:depth]) + ("└─ " if last else "├─ ")
 
 
-def _under(indents: Sequence[str], depth: int, last: bool) -> str:
-    above = "".join(indents[1 : min(depth, _DEEPEST)])
+def _under(indents: Sequence[str], depth: int, last: bool, deepest: int) -> str:
+    above = "".join(indents[1 : min(depth, deepest)])
     return above + ("   " if last or not depth else "│  ")
 
 
@@ -128,6 +131,8 @@ def _time(microseconds: int | None) -> str:
     if abs(microseconds) < 1000:
         return f"{microseconds} µs".rjust(9)
     unit, number = ("ms", microseconds / 1e3) if abs(microseconds) < 999_500 else ("s", microseconds / 1e6)
+    if abs(number) >= 99_999.5:
+        return f"{number:.0e} s".rjust(9)
     digits = 2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0
     return f"{number:.{digits}f} {unit}".rjust(9)
 
