@@ -35,6 +35,7 @@ class Link:
     via: Via
     place: Place
     method: str | None = None
+    method_place: Place | None = None
     type: str | None = None
     why: str = ""
 

@@ -115,7 +115,7 @@ def _copied(graph: Graph, found: Findings) -> dict[str, Node]:
                 f"its copy '{names[-1]}' has a name of {len(names[-1])} characters; {LONGEST_LABEL} are allowed",
             )
         for name in names:
-            if name in nodes or (name != node.name and name in graph.nodes):
+            if name != node.name and name in graph.nodes and graph.nodes[name].repeat == 1:
                 found.add(node.place, f"its copy '{name}' has the name of another function; rename one of them")
             nodes[name] = replace(node, name=name)
     return nodes

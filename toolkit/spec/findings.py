@@ -12,6 +12,7 @@ from toolkit.errors import Problem
 # Near misses cost a comparison per known name; a hostile file with thousands of unknown names gets none at its end.
 _COMPARISONS = 20_000
 _LONGEST = 100
+_FEW = 8  # names that a message lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """A value, read and valid by itself, and its place."""
+    """A value, read and valid by itself, and its place; None when it was there but could not be read."""
 
     value: Any
     place: Place
@@ -51,10 +52,16 @@ class Findings:
     def add(self, place: Place, message: str, *, origin: str = "") -> None:
         self._problems[Problem(place.line, place.column, place.path, message, origin)] = None
 
-    def near(self, word: str, names: Collection[str]) -> str:
-        """` — did you mean 'x'?` when one of `names` is close to `word`, else nothing."""
+    def closest(self, word: str, names: Collection[str]) -> str | None:
+        """The one of `names` that `word` may be a slip of."""
         self._comparisons += len(names)
         if self._comparisons > _COMPARISONS or len(word) > _LONGEST:
-            return ""
-        close = difflib.get_close_matches(word, names, n=1)
-        return f" — did you mean {close[0]!r}?" if close else ""
+            return None
+        return next(iter(difflib.get_close_matches(word, names, n=1)), None)
+
+    def near(self, word: str, names: Collection[str]) -> str:
+        """` — did you mean 'x'?`, else `; there is a, b` for a handful of names, else nothing."""
+        close = self.closest(word, names)
+        if close is not None:
+            return f" — did you mean {close!r}?"
+        return f"; there is {', '.join(names)}" if 0 < len(names) <= _FEW else ""

@@ -87,7 +87,8 @@ NAME_OF_BROKER = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, example="defau
 NAME_OF_PARAMETER = Text("a parameter's name (a-z, 0-9 and _, a letter first)", NAME, LONGEST_LABEL, example="length")
 NAME_OF_ENV = Text("an environment variable's name", _WORD, 255, _reserved_env, "MY_SETTING")
 REFERENCE = Text("the name of a function")
-HANDLER = Text("a handler", r"[^:\\]+:\w+", 255, _bad_handler)
+# The pattern says as much of `_bad_handler` as editors can check.
+HANDLER = Text("a handler", r"(?![/~])(?!(?:[^:]*/)?\.\.?[/:])[^:\\]+:[^-\s:.,/\\(){}\[\]]+", 255, _bad_handler)
 METHOD = Text("a method", rf"{_WORD}(?:\.{_WORD})*/{_WORD}", 255, example="prodcon.ProducerConsumer/ConsumeByte")
 # Quotes and % are encoded by some CloudEvents SDKs on the wire and by others not; a Trigger's filter compares the wire.
 EVENT_TYPE = Text(
@@ -136,8 +137,10 @@ EDGE = Record(
         "from": Key(REFERENCE, "the function that sends", required=True),
         "to": Key(REFERENCE, "the function that receives", required=True),
         "via": Key(Choice(("call", "event")), "call (gRPC) or event (CloudEvent through the broker)", required=True),
-        "method": Key(METHOD, f"calls: `package.Service/Method`; {contract.GENERIC_METHOD} when left out"),
-        "type": Key(EVENT_TYPE, "events: the CloudEvents type; `CHAIN.FROM` when left out"),
+        "method": Key(
+            METHOD, f"calls: `package.Service/Method`; {contract.GENERIC_METHOD} when left out", only=("via", "call")
+        ),
+        "type": Key(EVENT_TYPE, "events: the CloudEvents type; `CHAIN.FROM` when left out", only=("via", "event")),
     },
     _NAMESPACE,
 )

@@ -35,8 +35,8 @@ class Plain:
     """The default of a parameter: any scalar but nothing and dates."""
 
     def read(self, node: Node, place: Place, found: Findings) -> Leaf | None:
-        if not isinstance(node, Leaf) or node.kind in ("null", "date"):
-            quote = "; put it in quotes to make it a text" if isinstance(node, Leaf) and node.kind == "date" else ""
+        if not isinstance(node, Leaf) or node.kind in ("null", "date", "unclear"):
+            quote = "; a text needs quotes" if isinstance(node, Leaf) and node.text else ""
             found.add(place, f"expected a size, duration, number, text, true or false, found {describe(node)}{quote}")
         elif node.kind == "flag" and node.text not in ("true", "false"):
             found.add(place, f'{node.text} is a truth value in YAML; write true or false, or "{node.text}" as a text')
@@ -137,7 +137,7 @@ class Knobs:
 
     def _wanted(self, name: str, place: Place, found: Findings) -> Parameter | None:
         if name not in self.known and name not in self.broken:
-            found.add(place, f"no parameter named {name!r}{found.near(name, [*self.known, *self.broken])}")
+            found.add(place, f"no parameter named {shown(name)}{found.near(name, [*self.known, *self.broken])}")
         return self.known.get(name)
 
 
@@ -152,7 +152,7 @@ def settle(rows: Mapping[str, Row], overrides: Mapping[str, str], found: Finding
     broken = set()
     for name, row in rows.items():
         before = len(found)
-        parameter = _parameter(name, row.value.value, found)
+        parameter = _parameter(name, row.value.value or {}, found)
         if parameter is not None and name in overrides:
             parameter = _overridden(parameter, overrides[name], found)
         if parameter is not None and len(found) == before:
@@ -166,23 +166,29 @@ def refuse_unknown(overrides: Mapping[str, str], names: list[str], chain: str, f
     """A problem for every override that is no parameter of the chain."""
     for name in overrides:
         if name not in names:
-            known = f"; {chain} has {', '.join(names)}" if names else f"; {chain} has no parameters"
-            message = f"no parameter named {shown(name)}{found.near(name, names) or known}"
+            none = "" if names else f"; {chain} has no parameters"
+            message = f"no parameter named {shown(name)}{found.near(name, names)}{none}"
             found.add(Place(0, 0, ""), message, origin=OVERRIDE)
 
 
 def _parameter(name: str, keys: Mapping[str, At], found: Findings) -> Parameter | None:
-    if "default" not in keys:
+    at = keys.get("default")
+    if at is None or at.value is None:
         return None
-    default: Leaf = keys["default"].value
+    default: Leaf = at.value
     kind = kind_of(default)
+    try:
+        value = value_of(kind, default.text)
+    except ValueError as error:
+        found.add(at.place, str(error))
+        return None
     about = keys["about"].value if "about" in keys else ""
     least, most = (_bound(keys.get(key), kind, found) for key in ("min", "max"))
-    parameter = Parameter(name, value_of(kind, default.text), kind, about, least, most)
+    parameter = Parameter(name, value, kind, about, least, most)
     if least is not None and most is not None and least > most:
         found.add(keys["max"].place, f"max is {_unit(kind, most)}, below min, which is {_unit(kind, least)}")
     elif fault := _outside(parameter):
-        found.add(keys["default"].place, f"the default {fault}")
+        found.add(at.place, f"the default {fault}")
     return parameter
 
 
@@ -232,7 +238,7 @@ def _small(text: str) -> bool:
 
 
 def _bound(bound: At | None, kind: Kind, found: Findings) -> float | None:
-    if bound is None:
+    if bound is None or bound.value is None:
         return None
     leaf: Leaf = bound.value
     if kind in ("text", "flag"):

@@ -50,7 +50,9 @@ def parse(
 
 
 def _value(keys: Keys, key: str, default: Any = None) -> Any:
-    return keys[key].value if key in keys else default
+    """What `key` says; `default` when it is not there or could not be read."""
+    found = keys[key].value if key in keys else None
+    return default if found is None else found
 
 
 def _knobs(keys: Keys, overrides: Mapping[str, str], found: Findings) -> Knobs:
@@ -65,41 +67,43 @@ def _graph(keys: Keys, knobs: Knobs, top: Place, found: Findings) -> tuple[Graph
     before = len(found)
     nodes = {name: _node(name, row, knobs, found) for name, row in _value(keys, "functions", {}).items()}
     links = [_link(each, nodes, found) for each in _value(keys, "edges", [])]
-    known = [link for link in links if link is not None]
-    entry = _known(keys, "entry", nodes, found)
-    delivery: Keys = _value(_value(keys, "broker", {}), "delivery", {})
-    dead_letter = _known(delivery, "dead-letter", nodes, found)
-    if "broker" in keys and len(known) == len(links) and not any(link.via == "event" for link in known):
+    known = tuple(link for link in links if link is not None)
+    broker: Keys = _value(keys, "broker", {})
+    delivery: Keys = _value(broker, "delivery", {})
+    entry, dead_letter = (_known(each, nodes, found) for each in (keys.get("entry"), delivery.get("dead-letter")))
+    followed = len(known) == len(links) and _readable(keys, "functions", "edges")
+    if "broker" in keys and followed and not any(link.via == "event" for link in known):
         found.add(keys["broker"].place, "the chain has no event edge, so it needs no broker; leave it out")
-    graph = Graph(_value(keys, "name", "chain"), nodes, tuple(known), entry, dead_letter)
-    complete = len(found) == before and "functions" in keys
-    return graph, complete
+    told = _readable(keys, "entry", "broker") and _readable(broker, "delivery") and _readable(delivery, "dead-letter")
+    graph = Graph(_value(keys, "name", "chain"), nodes, known, entry, dead_letter)
+    return graph, bool(nodes) and followed and told and len(found) == before
 
 
-def _known(keys: Keys, key: str, nodes: Mapping[str, Node], found: Findings) -> At | None:
-    """The function that `key` names, if it is one."""
-    at = keys.get(key)
-    if at is None or at.value in nodes:
+def _readable(keys: Keys, *names: str) -> bool:
+    return all(keys[name].value is not None for name in names if name in keys)
+
+
+def _known(at: At | None, nodes: Mapping[str, Node], found: Findings) -> At | None:
+    """`at`, if it names a function; a problem if it names none."""
+    if at is None or at.value is None:
+        return None
+    if at.value in nodes:
         return at
-    _unknown(at, nodes, found)
+    found.add(at.place, f"no function named {shown(at.value)}{found.near(at.value, nodes)}")
     return None
 
 
-def _unknown(at: At, nodes: Mapping[str, Node], found: Findings) -> None:
-    found.add(at.place, f"no function named {shown(at.value)}{found.near(at.value, nodes)}")
-
-
 def _node(name: str, row: Row, knobs: Knobs, found: Findings) -> Node:
-    keys: Keys = row.value.value
+    keys: Keys = row.value.value or {}
     repeat, protocol = keys.get("repeat"), keys.get("protocol")
-    count = knobs.count(repeat.value, repeat.place, found) if repeat else 1
+    count = knobs.count(repeat.value, repeat.place, found) if repeat and repeat.value else 1
     env: Mapping[str, Row] = _value(keys, "env", {})
     return Node(
         name=name,
         place=row.name,
         handler=_value(keys, "handler", ""),
         replicas=_value(keys, "replicas", 1),
-        env={key: knobs.fill(each.value.value, each.value.place, found) for key, each in env.items()},
+        env={key: knobs.fill(each.value.value or "", each.value.place, found) for key, each in env.items()},
         about=_value(keys, "about", ""),
         repeat=1 if count is None else count,
         repeat_place=repeat.place if repeat else None,
@@ -109,23 +113,17 @@ def _node(name: str, row: Row, knobs: Knobs, found: Findings) -> Node:
 
 
 def _link(edge: At, nodes: Mapping[str, Node], found: Findings) -> Link | None:
-    keys: Keys = edge.value
-    ends = [keys[key] for key in ("from", "to") if key in keys]
-    for end in ends:
-        if end.value not in nodes:
-            _unknown(end, nodes, found)
-    via = _value(keys, "via")
-    if via == "event" and "method" in keys:
-        found.add(keys["method"].place, "an event has no method; leave it out, or write `via: call`")
-    if via == "call" and "type" in keys:
-        found.add(keys["type"].place, "a call has no type; leave it out, or write `via: event`")
-    if via is None or len(ends) < 2 or not all(end.value in nodes for end in ends):
+    keys: Keys = edge.value or {}
+    via, method = _value(keys, "via"), keys.get("method")
+    source, to = (_known(keys.get(key), nodes, found) for key in ("from", "to"))
+    if via is None or source is None or to is None:
         return None
-    source, to = ends[0].value, ends[1].value
-    if source == to:
-        found.add(edge.place, f"'{source}' cannot send to itself; to make a row of it, write `repeat: 2`")
-    method = _value(keys, "method", GENERIC_METHOD) if via == "call" else None
-    return Link(source, to, via, edge.place, method, _value(keys, "type") if via == "event" else None)
+    if source.value == to.value:
+        found.add(edge.place, f"'{to.value}' cannot send to itself; to make a row of it, write `repeat: 2`")
+    if via == "event":
+        return Link(source.value, to.value, via, edge.place, type=_value(keys, "type"))
+    named = _value(keys, "method", GENERIC_METHOD)
+    return Link(source.value, to.value, via, edge.place, named, method.place if method else None)
 
 
 def _judged(read: tuple[Graph, bool], services: rules.Services, found: Findings, top: Place) -> Graph | None:
@@ -154,14 +152,15 @@ def _judge_rows(graph: Graph, found: Findings, top: Place) -> None:
 
 def _spec(keys: Keys, knobs: Knobs, graph: Graph, data: bytes, folder: str) -> ChainSpec:
     edges = tuple(_edge(graph, link) for link in graph.links)
-    consumers = {edge.to for edge in edges if edge.via == "event"} | {graph.dead_letter and graph.dead_letter.value}
+    consumers = {edge.to for edge in edges if edge.via == "event"}
+    consumers |= {graph.dead_letter.value} if graph.dead_letter else set()
     return ChainSpec(
         name=graph.chain,
         about=_value(keys, "about", ""),
         entry=str(graph.entry.value) if graph.entry else "",
         functions=tuple(_function(node, node.name in consumers) for node in graph.nodes.values()),
         edges=edges,
-        broker=_broker(keys) if any(edge.via == "event" for edge in edges) else None,
+        broker=_broker(keys) if consumers else None,
         parameters=tuple(knobs.known.values()),
         folder=folder,
         sha256=hashlib.sha256(data).hexdigest(),

@@ -37,6 +37,8 @@ def find_entry(graph: Graph, found: Findings, at: Place) -> str | None:
     into = graph.into()
     dead_letter = graph.dead_letter.value if graph.dead_letter else None
     candidates = [name for name in graph.nodes if not into[name] and name != dead_letter]
+    if not candidates and dead_letter is not None and not into[dead_letter]:
+        return str(dead_letter)  # another rule says that it cannot be both
     if len(candidates) == 1:
         return candidates[0]
     which = "name the one that callers reach"
@@ -120,10 +122,12 @@ def trigger_names(graph: Graph, found: Findings) -> None:
     """Every event edge becomes a Trigger, whose name must be a label and its own."""
     events = [link for link in graph.links if link.via == "event"]
     taken: dict[str, Link] = {}
+    told: set[Place] = set()
     for link, name in zip(events, names.trigger_names((link.source, link.to) for link in events), strict=True):
         called = f"its Trigger would be called '{name}'"
-        if len(name) > LONGEST_LABEL:
-            most = f"which has {len(name)} characters of {LONGEST_LABEL}"
+        if len(name) > LONGEST_LABEL and link.place not in told:  # once for all copies of a row
+            told.add(link.place)
+            most = f"which has {len(name)} characters, {LONGEST_LABEL} are allowed"
             found.add(link.place, f"{called}, {most}; shorten the functions' names")
         first = taken.setdefault(name, link)
         if first is not link:
@@ -135,13 +139,11 @@ def methods(graph: Graph, services: Services, found: Findings) -> None:
     for link in graph.links:
         if link.via == "call" and link.method is not None:
             service, _, method = link.method.partition("/")
-            place = link.place.key("method")
+            place = link.method_place or link.place
             if service not in services:
-                near = found.near(service, services) or f"; known are {', '.join(services)}"
-                found.add(place, f"no service named '{service}'{near}")
+                found.add(place, f"no service named '{service}'{found.near(service, services)}")
             elif method not in services[service]:
-                near = found.near(method, services[service]) or f"; it has {', '.join(services[service])}"
-                found.add(place, f"{service} has no method named '{method}'{near}")
+                found.add(place, f"{service} has no method named '{method}'{found.near(method, services[service])}")
 
 
 def dead_letters(graph: Graph, entry: str | None, found: Findings) -> None:
@@ -153,9 +155,10 @@ def dead_letters(graph: Graph, entry: str | None, found: Findings) -> None:
     alone = "dead letters need a function of their own, without incoming edges"
     if name == entry:
         found.add(place, f"'{name}' is the entry, called by gRPC; {alone}")
-    elif into:
-        how = "called by gRPC" if into[0].via == "call" else "sent events"
-        found.add(place, f"'{name}' is {how} by '{into[0].source}'; {alone}")
+        return
+    if into:
+        how = "calls" if into[0].via == "call" else "sends events to"
+        found.add(place, f"'{into[0].source}' {how} '{name}'; {alone}")
     if node.repeat != 1:
         found.add(node.repeat_place or place, f"'{name}' gets the dead letters and cannot be repeated; use `replicas`")
     if node.protocol == "h2c":

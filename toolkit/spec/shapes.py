@@ -130,8 +130,9 @@ class Choice:
     def read(self, node: Node, place: Place, found: Findings) -> str | None:
         if isinstance(node, Leaf) and node.kind == "text" and node.text in self.words:
             return node.text
-        close = found.near(node.text, self.words) if isinstance(node, Leaf) else ""
-        found.add(place, f"expected {' or '.join(self.words)}, found {describe(node)}{close}")
+        close = found.closest(node.text, self.words) if isinstance(node, Leaf) else None
+        hint = f" — did you mean '{close}'?" if close else ""
+        found.add(place, f"expected {' or '.join(self.words)}, found {describe(node)}{hint}")
         return None
 
     def schema(self) -> Schema:
@@ -140,7 +141,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Listing:
-    """A list whose entries have one shape; reads as the list of those that are right."""
+    """A list whose entries have one shape."""
 
     entry: Shape
     what: str
@@ -149,12 +150,8 @@ class Listing:
         if not isinstance(node, Items):
             found.add(place, f"expected a list of {self.what}, found {describe(node)}")
             return None
-        entries = []
-        for index, each in enumerate(node.items):
-            where = place_of(each, f"{place.path}[{index}]")
-            if (value := self.entry.read(each, where, found)) is not None:
-                entries.append(At(value, where))
-        return entries
+        places = [place_of(each, f"{place.path}[{index}]") for index, each in enumerate(node.items)]
+        return [At(self.entry.read(each, at, found), at) for each, at in zip(node.items, places, strict=True)]
 
     def schema(self) -> Schema:
         return {"type": "array", "items": self.entry.schema()}
@@ -170,7 +167,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A mapping from names that the user chooses; reads as the rows that are right, in order."""
+    """A mapping from names that the user chooses; reads as its rows, in order, also those with a problem."""
 
     name: Text
     entry: Shape
@@ -185,12 +182,11 @@ class Table:
             found.add(place, f"there is nothing in it; expected a mapping of {self.what}")
         rows = {}
         for name, key, value in _unique(node, place, found):
+            path = key_path(place.path, name)
             if fault := self.name.fault(name):
-                found.add(place_of(key, key_path(place.path, name)), fault)
-                continue
-            where = place_of(value, key_path(place.path, name))
-            if (read := self.entry.read(value, where, found)) is not None:
-                rows[name] = Row(place_of(key, where.path), At(read, where))
+                found.add(place_of(key, path), fault)
+            where = place_of(value, path)
+            rows[name] = Row(place_of(key, path), At(self.entry.read(value, where, found), where))
         return rows
 
     def schema(self) -> Schema:
@@ -204,16 +200,20 @@ class Table:
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a record; `about` is shown by editors and when a required key is missing."""
+    """One key of a record; `about` is shown by editors and when a required key is missing.
+
+    `only` names another key and the word it must have for this one to make sense.
+    """
 
     shape: Shape
     about: str
     required: bool = False
+    only: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Record:
-    """A mapping with known keys. `refused` are keys people look for here, and why there are none."""
+    """A mapping with known keys; reads as those that are there. `refused`: keys people look for, and why not."""
 
     what: str
     keys: Mapping[str, Key]
@@ -223,23 +223,26 @@ class Record:
         if not isinstance(node, Pairs):
             found.add(place, f"expected {self.what} with {self._names()}, found {describe(node)}")
             return None
-        values, seen = {}, set()
+        values, meant = {}, set()
         for name, key, value in _unique(node, place, found):
-            seen.add(name)
-            if name not in self.keys:
-                found.add(place_of(key, key_path(place.path, name)), self._unknown(name, found))
-                continue
             where = place_of(value, key_path(place.path, name))
-            if (read := self.keys[name].shape.read(value, where, found)) is not None:
-                values[name] = At(read, where)
-        for name in [name for name, key in self.keys.items() if key.required and name not in seen]:
-            found.add(place, f"the key '{name}' is missing: {self.keys[name].about}")
+            if name in self.keys:
+                values[name] = At(self.keys[name].shape.read(value, where, found), where)
+            else:
+                meant.add(self._unknown(name, place_of(key, where.path), found))
+        for name, known in self.keys.items():
+            if known.required and name not in values and name not in meant:
+                found.add(place, f"the key '{name}' is missing: {known.about}")
+            elif known.only and name in values:
+                _belongs(values[name], *known.only, values, found)
         return values
 
-    def _unknown(self, name: str, found: Findings) -> str:
-        if name in self.refused:
-            return self.refused[name]
-        return f"unknown key{found.near(name, self.keys) or f'; {self.what} has {self._names()}'}"
+    def _unknown(self, name: str, place: Place, found: Findings) -> str | None:
+        """Adds the problem; returns the key that was probably meant."""
+        close = None if name in self.refused else found.closest(name, self.keys)
+        hint = f" — did you mean '{close}'?" if close else f"; {self.what} has {self._names()}"
+        found.add(place, self.refused.get(name, f"unknown key{hint}"))
+        return close
 
     def _names(self) -> str:
         return ", ".join(self.keys)
@@ -247,7 +250,19 @@ class Record:
     def schema(self) -> Schema:
         properties = {name: {"description": key.about, **key.shape.schema()} for name, key in self.keys.items()}
         required = [name for name, key in self.keys.items() if key.required]
-        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+        rules = [_only_schema(name, *key.only) for name, key in self.keys.items() if key.only]
+        schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        return {**schema, **({"required": required} if required else {}), **({"allOf": rules} if rules else {})}
+
+
+def _belongs(at: At, other: str, word: str, values: Mapping[str, At], found: Findings) -> None:
+    given = values[other].value if other in values else None
+    if given not in (None, word):
+        found.add(at.place, f"this is for `{other}: {word}` only; leave it out, or change `{other}`")
+
+
+def _only_schema(name: str, other: str, word: str) -> Schema:
+    return {"if": {"required": [name]}, "then": {"properties": {other: {"const": word}}}}
 
 
 def _unique(node: Pairs, place: Place, found: Findings) -> list[tuple[str, Leaf, Node]]:
@@ -256,7 +271,8 @@ def _unique(node: Pairs, place: Place, found: Findings) -> list[tuple[str, Leaf,
     pairs = []
     for key, value in node.items:
         if not isinstance(key, Leaf) or key.kind != "text":
-            found.add(place_of(key, place.path), f"expected a text as key, found {describe(key)}")
+            quotes = "; put it in quotes" if isinstance(key, Leaf) else ""
+            found.add(place_of(key, place.path), f"expected a text as key, found {describe(key)}{quotes}")
         elif key.text in lines:
             message = f"the key stands twice; it is already there in line {lines[key.text]}"
             found.add(place_of(key, key_path(place.path, key.text)), message)

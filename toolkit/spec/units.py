@@ -6,7 +6,7 @@ The only place of the project that knows units. May not live here: anything that
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 
 BYTES = {
     "GiB": 1 << 30,
@@ -26,14 +26,14 @@ SECONDS = {
     "us": Decimal("1e-6"),
     "µs": Decimal("1e-6"),
 }
-# Up to 15 digits keep every value well inside a 64-bit integer and an exact float.
-NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
+NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,9})?"
 SIZE = rf"{NUMBER} ?(?:{'|'.join(BYTES)})"
 DURATION = rf"{NUMBER} ?(?:{'|'.join(SECONDS)})"
 SIZE_FORMS = "write 0B, 4KiB or 1MB"
 DURATION_FORMS = "write 250ms, 10s or 2m"
 _PARTS = re.compile(rf"({NUMBER}) ?([A-Za-zµ]*)")
-_LARGEST = 1 << 62
+_LARGEST = 10**18  # fits 64 bits wherever it is read
+_EXACT = Context(prec=60)  # more digits than a number and a unit have
 
 
 def size(text: str) -> int:
@@ -42,7 +42,7 @@ def size(text: str) -> int:
     factor = BYTES.get(unit or "B")
     if factor is None:
         raise ValueError(f"{shown(text)} is not a size; {SIZE_FORMS}")
-    count = number * factor
+    count = _EXACT.multiply(number, Decimal(factor))
     if count != int(count):
         raise ValueError(f"{shown(text)} is not a whole number of bytes; {SIZE_FORMS}")
     if count > _LARGEST:
@@ -57,7 +57,7 @@ def seconds(text: str) -> float:
         return 0.0
     if unit not in SECONDS:
         raise ValueError(f"{shown(text)} is not a duration; {DURATION_FORMS}")
-    return float(number * SECONDS[unit])
+    return float(_EXACT.multiply(number, SECONDS[unit]))
 
 
 def is_size(text: str) -> bool:

@@ -21,18 +21,28 @@ MAX_DEPTH = 20  # a chain.yaml needs 5
 # The C parser gives the same positions and is ten times as fast; PyYAML's wheels have it, some distributions do not.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-Kind = Literal["text", "null", "flag", "integer", "number", "date"]
+Kind = Literal["text", "null", "flag", "integer", "number", "date", "unclear"]
 INTEGER = r"[-+]?(?:0|[1-9][0-9]*)"
 NUMBER = r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
-_TAGS: dict[str, Kind] = {"null": "null", "bool": "flag", "int": "integer", "float": "number", "timestamp": "date"}
+_TAGS: dict[str, Kind] = {"null": "null", "bool": "flag", "int": "unclear", "float": "unclear", "timestamp": "date"}
+_WORDS: dict[Kind, str] = {
+    "text": "the text {}",
+    "null": "nothing",
+    "flag": "the truth value {}",
+    "integer": "the number {}",
+    "number": "the number {}",
+    "date": "the date {}",
+    "unclear": "{}, which not all YAML readers take for the same number",
+}
 _CONTROL = re.compile("[^\\x09\\x0a\\x0d\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _HINTS = {
     "mapping values are not allowed": "a text with ': ' in it needs quotes",
     "could not find expected ':'": "a key needs a ':' and a space after it",
     "did not find expected key": "check the indentation and the quotes of this line and the one before",
+    "expected <block end>": "check the indentation and the quotes of this line and the one before",
     "did not find expected '-' indicator": "check the indentation of this line",
-    "did not find expected ',' or '}'": "a { needs its }, and commas between its entries",
-    "did not find expected ',' or ']'": "a [ needs its ], and commas between its entries",
+    "',' or '}'": "a { needs its }, and commas between its entries",
+    "',' or ']'": "a [ needs its ], and commas between its entries",
     "cannot start any token": "a text that begins with this character needs quotes",
     "found unexpected end of stream": "a quote is opened and never closed",
 }
@@ -181,7 +191,10 @@ class _Builder:
 
 
 def kind_of(text: str) -> Kind:
-    """What YAML readers take an unquoted `text` for: YAML 1.1 as PyYAML reads it, and 1.2's numbers such as `1e3`."""
+    """What YAML readers take an unquoted `text` for: YAML 1.1 as PyYAML reads it, and 1.2's numbers such as `1e3`.
+
+    `unclear` are numbers that some read otherwise than others: `010`, `0x10`, `1_000`, `1:30`, `.inf`.
+    """
     if re.fullmatch(NUMBER, text):
         return "integer" if re.fullmatch(INTEGER, text) else "number"
     resolvers = yaml.SafeLoader.yaml_implicit_resolvers.get(text[:1], ())
@@ -196,5 +209,4 @@ def describe(node: Node) -> str:
     if isinstance(node, Items):
         return "a list"
     shown = repr(node.text if len(node.text) <= 60 else node.text[:59] + "…")
-    names = {"text": "the text", "flag": "the truth value", "integer": "the number", "number": "the number"}
-    return "nothing" if node.kind == "null" else f"{names.get(node.kind, 'the date')} {shown.strip(chr(39))}"
+    return _WORDS[node.kind].format(shown if node.kind == "text" else node.text[:60])

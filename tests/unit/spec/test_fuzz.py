@@ -1,0 +1,143 @@
+"""`parse` is total: whatever it is given, it returns a chain or raises SpecError, with every problem in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no stubs of its own
+
+from toolkit import plan
+from toolkit.errors import SpecError
+from toolkit.report import graph
+from toolkit.spec import parse, schema
+from toolkit.spec.model import ChainSpec
+
+VALID = [file.read_bytes() for file in sorted((Path(__file__).parent / "valid").glob("*.yaml"))]
+SCHEMA = Draft202012Validator(schema.build())
+SCRAPS = [
+    *(b"${", b"}", b"&a ", b"*a", b"!!str ", b"\t", b"\0", b"\xff", b"'", b'"', b": ", b"- ", b"[", b"{", b"#", b"|"),
+    *(b"yes", b"null", b"-1", b"1e9", b"0x10", b"\n", b"\r", b"\n---\n", b"repeat: 0", b"relay", b"producer", b"<<"),
+    *("é\u2028\U0001f600".encode(), b"\xef\xbb\xbf", b"a" * 70),
+]
+NAMES = st.sampled_from(["a", "b", "c", "d", "drain"])
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def judged(data: bytes, overrides: dict[str, str] | None = None) -> ChainSpec | None:
+    """The chain, or None when it was refused as it should be."""
+    try:
+        return parse(data, origin="chain.yaml", folder=".", overrides=overrides)
+    except SpecError as caught:
+        error = caught
+    lines = data.count(b"\n") + data.count(b"\r") + 2
+    assert error.problems
+    assert all(problem.message and 0 <= problem.line <= lines for problem in error.problems)
+    assert str(error).encode()
+    return None
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> bytes:
+    data = draw(st.sampled_from(VALID))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = draw(st.integers(start, min(len(data), start + 12)))
+        data = data[:start] + draw(st.sampled_from([b"", *SCRAPS])) + data[end:]
+    return data
+
+
+EDGES = st.fixed_dictionaries(
+    {"from": NAMES, "to": NAMES, "via": st.sampled_from(["call", "event"])},
+    optional={"type": st.sampled_from(["x", "y"]), "method": st.sampled_from(["link.Link/Send", "link.Link/Stream"])},
+)
+FUNCTIONS = st.fixed_dictionaries(
+    {"handler": st.just("m:f")},
+    optional={"repeat": st.integers(0, 3), "protocol": st.sampled_from(["h2c", "http1"])},
+)
+GRAPHS = st.fixed_dictionaries(
+    {"name": st.just("fuzz"), "functions": st.dictionaries(NAMES, FUNCTIONS, min_size=1), "edges": st.lists(EDGES)},
+    optional={"entry": NAMES, "broker": st.just({"delivery": {"dead-letter": "drain"}})},
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def mistyped(draw: st.DrawFn) -> dict[str, Any]:
+    """A chain with anything in one place of it."""
+    document = yaml.safe_load(draw(st.sampled_from(VALID)))
+    place, key = document, draw(st.sampled_from(sorted(document)))
+    while isinstance(place[key], dict) and place[key] and draw(st.booleans()):
+        place, key = place[key], draw(st.sampled_from(sorted(place[key])))
+    place[key] = draw(ANYTHING)
+    return dict(document)
+
+
+@FUZZ
+@given(st.binary(max_size=200))
+def test_any_bytes_are_judged(data: bytes) -> None:
+    assert judged(data) is None
+
+
+@FUZZ
+@given(st.text(max_size=200))
+def test_any_text_is_judged(text: str) -> None:
+    assert judged(text.encode(errors="replace")) is None
+
+
+@settings(FUZZ, max_examples=200)
+@given(mutations())
+def test_a_mutated_chain_is_judged_and_what_is_right_is_right_for_the_schema(data: bytes) -> None:
+    if chain := judged(data):
+        assert SCHEMA.is_valid(yaml.safe_load(data))
+        usable(chain)
+
+
+@settings(FUZZ, max_examples=200)
+@given(GRAPHS)
+def test_any_graph_is_judged_and_a_right_one_can_be_planned(document: dict[str, Any]) -> None:
+    if chain := judged(yaml.safe_dump(document).encode()):
+        usable(chain)
+
+
+@FUZZ
+@given(mistyped())
+def test_any_value_in_any_place_is_judged(document: dict[str, Any]) -> None:
+    judged(yaml.safe_dump(document, allow_unicode=True).encode(errors="replace"))
+
+
+@FUZZ
+@given(st.dictionaries(st.sampled_from(["length", "payload", "x"]) | st.text(max_size=5), st.text(max_size=20)))
+def test_any_override_is_judged(overrides: dict[str, str]) -> None:
+    text = b'name: a\nparameters: {length: 2, payload: 1KiB, x: hello}\nfunctions: {f: {handler: "m:f"}}\n'
+    chain = judged(text, overrides)
+    assert chain is None or set(overrides) <= {"length", "payload", "x"}
+
+
+def usable(chain: ChainSpec) -> None:
+    """A chain that was let through holds what the layers below rely on."""
+    made = plan.make(chain, "run")
+    names = [trigger.name for trigger in made.triggers]
+    assert len(set(names)) == len(names)
+    assert all(len(name) <= 63 for name in [*names, *made.wirings])
+    for name, wiring in made.wirings.items():
+        assert bool(wiring.serves) != wiring.consumes
+        assert chain.function(name).protocol == ("http1" if wiring.consumes else "h2c")
+    handled = plan.handlings(chain)
+    assert handled[chain.entry] == 1
+    assert graph.mermaid(chain)
+    assert graph.dot(chain)
+    assert graph.text(chain)
+
+
+@pytest.mark.parametrize("data", VALID)
+def test_the_seeds_of_the_fuzz_are_right(data: bytes) -> None:
+    assert judged(data) is not None
