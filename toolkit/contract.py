@@ -10,8 +10,8 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar
 
 Via = Literal["call", "event"]
 Scalar = str | int | float | bool
@@ -44,6 +44,7 @@ MESSAGE_KEY = "toolkit-message"  # gRPC metadata: the message id; on event edges
 SENDER_KEY = "toolkit-sender"  # gRPC metadata: the calling function; on event edges it is the event's `source`
 CALLER = "caller"  # the service name of whoever sends calls into the entry
 BROKER = "broker"  # the remote service name of spans that meet the broker
+REPLY = "reply"  # `Sent.address` of a reply event: it goes back to whoever delivered
 READY_PATH = "/healthz"  # event consumers answer 200 here once they are ready
 
 
@@ -67,7 +68,7 @@ class Metadata:
         """The metadata in `data`, or None when there is none that can be read: a stranger's call is still a call."""
         try:
             found = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(found, dict) or not isinstance(found.get("InvocationId"), str) or not found["InvocationId"]:
             return None
@@ -144,13 +145,46 @@ class Wiring:
     @staticmethod
     def decode(text: str) -> Wiring:
         """The wiring in `text`; raises ValueError or TypeError, with the key's name, when it is not one."""
-        fields = json.loads(text)
-        if not isinstance(fields, dict):
+        found = json.loads(text)
+        if not isinstance(found, dict):
             raise TypeError("the wiring is not a JSON object")
-        fields["outgoing"] = tuple(Outgoing(**each) for each in fields.get("outgoing", ()))
-        fields["serves"] = tuple(fields.get("serves", ()))
-        fields["tracing"] = Tracing(**fields.get("tracing", {}))
-        return Wiring(**fields)
+        found["outgoing"] = tuple(
+            _typed(Outgoing(**each), f"outgoing[{index}].") for index, each in enumerate(found.get("outgoing", ()))
+        )
+        found["serves"] = tuple(found.get("serves", ()))
+        found["tracing"] = _typed(Tracing(**found.get("tracing", {})), "tracing.")
+        wiring = _typed(Wiring(**found), "")
+        if not 0 <= wiring.tracing.sample <= 1:
+            raise ValueError(f"tracing.sample: {wiring.tracing.sample} is not between 0 and 1")
+        return wiring
+
+
+_KINDS: Mapping[
+    str, tuple[type, ...]
+] = {  # what JSON may hold for an annotation; others are checked where they are made
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "Via": (str,),
+    "Mapping[str, str]": (dict,),
+    "Mapping[str, Scalar]": (dict,),
+}
+_T = TypeVar("_T", Outgoing, Tracing, Wiring)
+
+
+def _typed(made: _T, path: str) -> _T:
+    """`made`, if its fields hold what they are annotated with; raises TypeError with the field's path otherwise."""
+    for each in fields(made):
+        value, kinds = getattr(made, each.name), _KINDS.get(str(each.type))
+        if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+            raise TypeError(f"{path}{each.name}: {value!r} is not {each.type}")
+        if isinstance(value, tuple) and each.type == "tuple[str, ...]" and not all(isinstance(x, str) for x in value):
+            raise TypeError(f"{path}{each.name}: {value!r} is not {each.type}")
+    if isinstance(made, Outgoing) and made.via not in ("call", "event"):
+        raise ValueError(f"{path}via: {made.via!r} is neither call nor event")
+    return made
 
 
 # --- Receipts: one line of JSON for every handled message -------------------------------------------------------------

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from toolkit.contract import Metadata
+from toolkit.sdk.failures import Refused
 from toolkit.sdk.logs import rfc3339
 from toolkit.sdk.propagation import Position
 
@@ -54,7 +55,10 @@ class Incoming:
     async def __anext__(self) -> Any:
         raw = await anext(self._requests)
         self._received.add(raw)
-        return self._parse(raw)
+        try:
+            return self._parse(raw)
+        except ValueError as error:
+            raise Refused("INVALID_ARGUMENT", str(error)) from error
 
     def __iter__(self) -> Iterator[Any]:
         while True:

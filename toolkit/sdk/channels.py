@@ -5,14 +5,18 @@ May live here: grpc.aio channels. May not: which edge, which ids, which spans (`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Sequence
+import asyncio
+from collections.abc import AsyncIterable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
 
 from toolkit.sdk.failures import CallFailed
 
+T = TypeVar("T")
 Metadata = Sequence[tuple[str, str | bytes]]
+StreamCall = grpc.aio.StreamUnaryCall[bytes, bytes]
 
 OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", -1),
@@ -51,16 +55,18 @@ class Channels:
         if method is None:
             method = self._streams[address, path] = self._channel(address).stream_unary("/" + path)
         call = method(timeout=timeout_s, metadata=tuple(metadata), wait_for_ready=True)
+        statuses: list[tuple[str, str]] = []
+        call.add_done_callback(lambda _: statuses.append(_status(call)))
         try:
-            try:
-                async for request in requests:
-                    await call.write(request)
+            async for request in requests:
+                if not await _written(call, request):
+                    break
+            else:
                 await call.done_writing()
-            except (grpc.aio.AioRpcError, grpc.aio.InternalError, grpc.aio.UsageError):
-                pass  # it ended before we were through; awaiting it tells how
             return await call
         except grpc.aio.AioRpcError as error:
-            raise CallFailed(to, error.code().name, error.details() or "") from None
+            code, details = next(filter(_sent_by_peer, statuses), (error.code().name, error.details() or ""))
+            raise CallFailed(to, code, details) from None
         except BaseException:
             call.cancel()
             raise
@@ -75,3 +81,34 @@ class Channels:
             several = (("grpc.lb_policy_name", "round_robin"),) if "," in address else ()
             channel = self._channels[address] = grpc.aio.insecure_channel(address, options=(*OPTIONS, *several))
         return channel
+
+
+async def _written(call: StreamCall, request: bytes) -> bool:
+    """Whether the call still takes requests; when not, awaiting it tells why."""
+    if call.done():
+        return False
+    try:
+        await call.write(request)
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return False
+    return True
+
+
+def _status(call: StreamCall) -> tuple[str, str]:
+    return _at_once(call.code()).name, _at_once(call.details()) or ""
+
+
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine gives that has nothing to wait for: the status of a call that is done."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise RuntimeError("the status of a call that is done had to be waited for")
+
+
+def _sent_by_peer(status: tuple[str, str]) -> bool:
+    # A write that meets the end of the call overwrites the status that ended it (grpc/grpc#36066): every status is
+    # kept as it comes, and the made-up one passed over.
+    return status != ("INTERNAL", "Internal error from Core")

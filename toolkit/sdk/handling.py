@@ -14,17 +14,16 @@ from typing import Any, Protocol
 
 from toolkit import contract
 from toolkit.contract import Outgoing, Sent, Wiring
-from toolkit.sdk import methods
+from toolkit.sdk import edges, methods
 from toolkit.sdk.arrival import Arrival, Received
 from toolkit.sdk.cloudevents import Event, Headers, encode_binary
-from toolkit.sdk.failures import CODES, CallFailed, EmitFailed, NoSuchEdge
+from toolkit.sdk.failures import CODES, CallFailed, EmitFailed
 from toolkit.sdk.logs import rfc3339
 from toolkit.sdk.message import Message
 from toolkit.sdk.propagation import B3, TRACEPARENT, TRACESTATE, Position
 from toolkit.sdk.tracing import AnySpan, Kind, Tracing
 
 DEFAULT_DEADLINE_S = 30.0  # of what is sent on behalf of a message that came without a deadline
-REPLY = "reply"  # where a reply event goes, in receipts: back to whoever delivered
 
 _DIGEST, _SIZE, _ACCEPTED = 2, 3, 7  # of a record of something sent
 _OWN = ("id", "source", "specversion", "type", "time", "datacontenttype", TRACEPARENT, TRACESTATE)
@@ -79,19 +78,19 @@ class Handling:
 
     async def call(self, request: Any, to: str | None, timeout_s: float | None) -> Any:
         """Over a call edge; the reply. Raises CallFailed, NoSuchEdge, and TypeError for a request of another type."""
-        return await self._call(self._call_edge(to), request, timeout_s)
+        return await self._call(edges.to(self.wiring, to), request, timeout_s)
 
     async def emit(self, data: Any, type: str | None, content_type: str | None) -> None:  # noqa: A002 - the event's word
         """To the sink; returns once it took the event. Raises EmitFailed, NoSink, NoSuchEdge, and TypeError."""
         message = Message.of(data, content_type=content_type)
-        await self._emit(message, self._event_type(type, message.type))
+        await self._emit(message, edges.event_type(self.wiring, type, message.type))
 
     async def forward(self, value: Any) -> list[Any]:
         """Over every edge at once; the replies of the calls. Raises the first failure after all have ended."""
         outgoing = self.wiring.outgoing
         calls = [self._call(edge, value, None) for edge in outgoing if edge.via == "call"]
         # Consumers of one type share one event: the broker makes the copies.
-        types = dict.fromkeys(edge.type or "" for edge in outgoing if edge.via == "event")
+        types = edges.event_types(self.wiring)
         message = Message.of(value) if types else Message()
         events = [self._emit(message, each) for each in types]
         results = await asyncio.gather(*calls, *events, return_exceptions=True)
@@ -103,10 +102,10 @@ class Handling:
     def reply(self, value: Any) -> Event:
         """The event that answers an event; recorded as sent."""
         message = Message.of(value)
-        kind = self._reply_type(message.type)
+        kind = edges.reply_type(self.wiring, message.type)
         span = self._start("PRODUCER", f"emit {kind}", contract.BROKER, len(message.data))
         event = self._event(message, kind, self._next_id(), span.position)
-        self._open("event", event.id, message.data, REPLY, type=kind)[_ACCEPTED] = True
+        self._open("event", event.id, message.data, contract.REPLY, type=kind)[_ACCEPTED] = True
         self._identify(span, event.id)
         span.end()
         return event
@@ -131,41 +130,43 @@ class Handling:
         self._identify(span, message)
         metadata, timeout_s, calls = self._metadata(message, span), self.timeout(timeout_s), self._around.calls
         code = "CANCELLED"
+        error: str | None = code
         try:
             if received is None:
                 reply = await calls.call(edge.to, address, method.path, raw, metadata, timeout_s)
             else:
                 stream = _serialized(request, method.request, received)
                 reply = await calls.stream(edge.to, address, method.path, stream, metadata, timeout_s)
-            code, record[_ACCEPTED] = "OK", True
+            code, error, record[_ACCEPTED] = "OK", None, True
             return method.reply.parse(reply)
         except CallFailed as failed:
-            code = failed.code
+            code, error = failed.code, f"{failed.code}: {failed.details}"
             raise
         finally:
             if received is not None:
                 record[_DIGEST], record[_SIZE] = received.digest, received.size
                 span.annotate("payload.size", received.size)
-            _status(span, "rpc.grpc.status_code", CODES.get(code, 2), None if code == "OK" else code)
+            _status(span, "rpc.grpc.status_code", CODES.get(code, 2), error)
             span.end()
 
     async def _emit(self, message: Message, kind: str) -> None:
         sink = self._around.sink
         span = self._start("PRODUCER", f"emit {kind}", contract.BROKER, len(message.data))
+        event = self._event(message, kind, self._next_id(), span.position)
+        headers, body = encode_binary(event)  # an event that cannot be said leaves neither a span nor a receipt
+        record = self._open("event", event.id, message.data, sink.url or "", type=kind)
+        self._identify(span, event.id)
+        hop = tuple((name.encode(), value.encode()) for name, value in _position(span.position))
         status: int | None = None
+        error: str | None = "not accepted"
         try:
-            event = self._event(message, kind, self._next_id(), span.position)
-            headers, body = encode_binary(event)
-            record = self._open("event", event.id, message.data, sink.url or "", type=kind)
-            self._identify(span, event.id)
-            hop = tuple((name.encode(), value.encode()) for name, value in _position(span.position))
             await sink.post((*headers, *hop), body, self.timeout(None))
-            status, record[_ACCEPTED] = 202, True
+            status, error, record[_ACCEPTED] = 202, None, True
         except EmitFailed as failed:
-            status = failed.status
+            status, error = failed.status, str(failed)
             raise
         finally:
-            _status(span, "http.status_code", status, None if status == 202 else "not accepted")
+            _status(span, "http.status_code", status, error)
             span.end()
 
     def _start(self, kind: Kind, name: str, remote: str, size: int) -> AnySpan:
@@ -225,39 +226,6 @@ class Handling:
         overrides = self._around.sink.overrides
         attributes.update((name, value) for name, value in overrides.items() if name not in _OWN[:4])
         return Event(attributes, message.data)
-
-    def _call_edge(self, to: str | None) -> Outgoing:
-        edges = [edge for edge in self.wiring.outgoing if edge.via == "call" and to in (None, edge.to)]
-        if len(edges) == 1:
-            return edges[0]
-        known = ", ".join(edge.to for edge in self.wiring.outgoing if edge.via == "call") or "none"
-        if to is None:
-            wrong = "say which with to=" if edges else "there is nothing to call"
-            raise NoSuchEdge(f"{self.wiring.function} has call edges to: {known}; {wrong}")
-        raise NoSuchEdge(f"{self.wiring.function} has no call edge to {to!r}; it has: {known}")
-
-    def _event_type(self, wanted: str | None, own: str | None) -> str:
-        types = self._event_types()
-        if wanted in types:
-            return str(wanted)
-        known = f"{self.wiring.function} has event edges of type: {', '.join(types) or 'none'}"
-        if wanted is not None:
-            raise NoSuchEdge(f"{known}; not {wanted!r}")
-        if len(types) == 1:
-            return types[0]
-        if own in types:
-            return str(own)
-        raise NoSuchEdge(f"{known}; " + ("say which with type=" if types else "there is nothing to emit"))
-
-    def _reply_type(self, own: str | None) -> str:
-        # Never the type that came in, unless an edge says so: the broker would bring the reply straight back.
-        types = self._event_types()
-        if len(types) == 1 or own in types:
-            return types[0] if len(types) == 1 else str(own)
-        return f"{self.wiring.chain}.{self.wiring.function}"
-
-    def _event_types(self) -> list[str]:
-        return list(dict.fromkeys(edge.type or "" for edge in self.wiring.outgoing if edge.via == "event"))
 
 
 def _position(position: Position) -> list[tuple[str, str]]:

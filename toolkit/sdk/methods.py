@@ -114,7 +114,7 @@ def _descriptor(service: str, name: str) -> MethodDescriptor | None:
 
 
 def _content(value: Any, field: FieldDescriptor, kind: str) -> Any:
-    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and isinstance(value, (Message, bytes, bytearray, str)):
         data = Message.of(value).data
         if field.type == FieldDescriptor.TYPE_BYTES:
             return data

@@ -105,7 +105,7 @@ async def _serve(wiring: Wiring, environment: Mapping[str, str]) -> int:
     traces.install()
     calls = _calls(wiring)
     receipts = Receipts.open(wiring.receipts)
-    around = Surroundings(wiring, replica_nonce(), traces, calls, sink)
+    around = Surroundings(wiring, environment.get(contract.REPLICA) or replica_nonce(), traces, calls, sink)
     function = Function(handler, around, receipts)
     try:
         server = await _start(function, host, port)

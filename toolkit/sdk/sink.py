@@ -6,6 +6,7 @@ May live here: the request and what its failure means. May not: what an event sa
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import ssl
 
 OIDC_TOKEN = Path("/oidc/token")  # mounted when the broker wants to know who sends; it rotates, so it is read each time
+NAME = re.compile("[a-z0-9]+")
 MAX_REASON = 300  # characters of a refusal that are worth repeating
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -45,6 +47,8 @@ class Sink:
         except (ValueError, AttributeError) as error:
             wanted = '{"extensions": {"name": "value"}}'
             raise WiringError(f"{contract.K_CE_OVERRIDES}: {error}; expected {wanted}") from error
+        if bad := [name for name in overrides if not NAME.fullmatch(name)]:
+            raise WiringError(f"{contract.K_CE_OVERRIDES}: {bad[0]!r} is no attribute name: only a-z and 0-9")
         return Sink(url, overrides, Client(tls=_trust(environment.get(contract.K_CA_CERTS))))
 
     async def post(self, headers: Headers, body: bytes, timeout_s: float) -> None:

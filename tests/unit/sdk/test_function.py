@@ -1,0 +1,262 @@
+"""The core around a handler, without a socket: contexts, answers, receipts, failures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import Any
+
+import pytest
+
+from tests.unit.sdk.scaffold import Kept, arrival, event, function, to, until_async, wiring
+from toolkit import contract
+from toolkit.sdk import BlockingContext, CallFailed, Context, EmitFailed, Message, NoSink, NoSuchEdge, Refused
+from toolkit.sdk.arrival import Arrival
+from toolkit.sdk.function import Function, HandlingFailed
+from toolkit.sdk.handling import Handling
+
+
+def as_it_is(_: Handling, value: Any) -> Any:
+    return value
+
+
+async def handled(made: Function, come: Arrival | None = None) -> Any:
+    return await made.handle(come or arrival(), as_it_is)
+
+
+async def test_a_handler_sees_its_place_in_the_chain() -> None:
+    seen: dict[str, Any] = {}
+
+    async def handler(ctx: Context, request: str) -> str:
+        seen.update(
+            function=ctx.function, call=ctx.call_id, message=ctx.message_id, sender=ctx.sender, method=ctx.method
+        )
+        seen.update(parameters=dict(ctx.parameters), deadline=ctx.deadline_s, request=request)
+        return "answer"
+
+    made = function(handler, wiring("middle", parameters={"payload": 3}))
+    come = arrival("hello", via="call", call="c1", message="m1", sender="first", method="a.B/C")
+    assert await handled(made, come) == "answer"
+    assert seen == {
+        "function": "middle",
+        "call": "c1",
+        "message": "m1",
+        "sender": "first",
+        "method": "a.B/C",
+        "parameters": {"payload": 3},
+        "deadline": None,
+        "request": "hello",
+    }
+
+
+async def test_the_payload_is_decided_by_seed_and_call() -> None:
+    async def handler(ctx: Context, _: None) -> tuple[bytes, bytes]:
+        return ctx.payload(), ctx.payload(5)
+
+    made = function(handler, wiring(seed=4, parameters={"payload": 7}))
+    assert await handled(made, arrival(call="c9")) == (contract.payload(4, "c9", 7), contract.payload(4, "c9", 5))
+
+
+async def test_every_handling_leaves_a_receipt_in_order_of_arrival() -> None:
+    kept = Kept()
+
+    async def handler(ctx: Context, _: None) -> None:
+        await asyncio.sleep(0.02 if ctx.message_id == "m0" else 0)
+
+    made = function(handler, wiring("f"), kept)
+    await asyncio.gather(*(handled(made, arrival(message=f"m{n}", raw=b"abc")) for n in range(3)))
+    assert sorted((receipt.seq, receipt.message) for receipt in kept.receipts) == [(0, "m0"), (1, "m1"), (2, "m2")]
+    assert {receipt.cold for receipt in kept.receipts if receipt.seq == 0} == {True}
+    assert {receipt.cold for receipt in kept.receipts if receipt.seq > 0} == {False}
+    assert {(receipt.digest, receipt.size) for receipt in kept.receipts} == {(contract.digest(b"abc"), 3)}
+
+
+async def test_a_receipt_is_written_before_the_answer_is_there() -> None:
+    order: list[str] = []
+
+    class Slow(Kept):
+        async def write(self, receipt: contract.Receipt) -> None:
+            await asyncio.sleep(0.01)
+            order.append("receipt")
+
+    async def handler(ctx: Context, _: None) -> None: ...
+
+    await handled(function(handler, wiring(), Slow()))
+    order.append("answer")
+    assert order == ["receipt", "answer"]
+
+
+async def test_a_failing_handler_is_told_logged_and_receipted(caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept()
+
+    async def handler(ctx: Context, _: None) -> None:
+        raise KeyError("colour")
+
+    with pytest.raises(HandlingFailed, match="KeyError: 'colour'") as raised:
+        await handled(function(handler, wiring(), kept))
+    assert raised.value.code == "INTERNAL"
+    assert kept.receipts[0].error == "INTERNAL: KeyError: 'colour'"
+    assert "Traceback" in caplog.text
+
+
+async def test_an_answer_that_cannot_be_said_is_a_failure_of_the_handler() -> None:
+    def answer(_: Handling, value: Any) -> bytes:
+        raise TypeError("helloworld.HelloReply cannot be made of a set")
+
+    async def handler(ctx: Context, _: None) -> set[int]:
+        return {1}
+
+    kept = Kept()
+    with pytest.raises(HandlingFailed, match="cannot be made of a set"):
+        await function(handler, wiring(), kept).handle(arrival(), answer)
+    assert kept.receipts[0].error is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "details"),
+    [
+        (CallFailed("consumer", "NOT_FOUND", "no such key"), "NOT_FOUND", "consumer: no such key"),
+        (CallFailed("consumer", "UNAVAILABLE", ""), "UNAVAILABLE", "consumer: UNAVAILABLE"),
+        (EmitFailed("http://b/", 503, "full"), "UNAVAILABLE", "the sink http://b/ answered 503: full"),
+        (EmitFailed("http://b/", 400, ""), "INTERNAL", "the sink http://b/ answered 400"),
+        (EmitFailed("http://b/", None, "refused"), "UNAVAILABLE", "the sink http://b/ did not answer: refused"),
+        (Refused("INVALID_ARGUMENT", "too small"), "INVALID_ARGUMENT", "too small"),
+    ],
+)
+async def test_what_a_handler_lets_pass_keeps_its_status(error: Exception, code: str, details: str) -> None:
+    async def handler(ctx: Context, _: None) -> None:
+        raise error
+
+    with pytest.raises(HandlingFailed) as raised:
+        await handled(function(handler, wiring()))
+    assert (raised.value.code, raised.value.details) == (code, details)
+
+
+async def test_long_details_are_cut_to_what_a_trailer_may_hold() -> None:
+    async def handler(ctx: Context, _: None) -> None:
+        raise ValueError("x" * 100_000)
+
+    with pytest.raises(HandlingFailed) as raised:
+        await handled(function(handler, wiring()))
+    assert len(raised.value.details) == 1000
+
+
+def test_a_status_that_does_not_exist_cannot_refuse() -> None:
+    with pytest.raises(ValueError, match="TEAPOT"):
+        Refused("TEAPOT", "short and stout")
+
+
+async def test_a_cancelled_handling_leaves_a_receipt_too() -> None:
+    kept, begun = Kept(), asyncio.Event()
+
+    async def handler(ctx: Context, _: None) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(handled(function(handler, wiring(), kept)))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert kept.receipts[0].error == "CANCELLED: the sender went away"
+
+
+async def test_a_plain_handler_runs_in_a_thread_and_blocks_nobody() -> None:
+    release, threads = threading.Event(), list[int]()
+
+    def handler(ctx: BlockingContext, request: str) -> str:
+        threads.append(threading.get_ident())
+        assert release.wait(10)
+        return request.upper()
+
+    task = asyncio.create_task(handled(function(handler, wiring()), arrival("quiet")))
+    await until_async(lambda: threads)
+    release.set()
+    assert await task == "QUIET"
+    assert threads[0] != threading.get_ident()
+
+
+async def test_a_plain_handlers_log_lines_carry_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    from toolkit.sdk.logs import Formatter
+
+    def handler(ctx: BlockingContext, _: None) -> str:
+        record = logging.LogRecord("x", logging.INFO, "", 0, "hi", (), None)
+        return Formatter("f").format(record)
+
+    assert (await handled(function(handler, wiring()), arrival(call="c7"))).endswith("function=f call=c7")
+
+
+@pytest.mark.parametrize(
+    ("edges", "name", "says"),
+    [
+        ((), None, "f has call edges to: none; there is nothing to call"),
+        ((to("a", "h:1"), to("b", "h:2")), None, "f has call edges to: a, b; say which with to="),
+        ((to("a", "h:1"),), "b", "f has no call edge to 'b'; it has: a"),
+        ((event("t"),), None, "f has call edges to: none; there is nothing to call"),
+    ],
+)
+async def test_a_call_without_an_edge_is_refused_in_words(edges: Any, name: str | None, says: str) -> None:
+    async def handler(ctx: Context, _: None) -> None:
+        await ctx.call(b"", to=name)
+
+    with pytest.raises(HandlingFailed, match="NoSuchEdge: " + says):
+        await handled(function(handler, wiring("f", outgoing=edges)))
+
+
+@pytest.mark.parametrize(
+    ("edges", "name", "says"),
+    [
+        ((), None, "f has event edges of type: none; there is nothing to emit"),
+        ((event("a"), event("b")), None, "f has event edges of type: a, b; say which with type="),
+        ((event("a"),), "b", "f has event edges of type: a; not 'b'"),
+    ],
+)
+async def test_an_event_without_an_edge_is_refused_in_words(edges: Any, name: str | None, says: str) -> None:
+    async def handler(ctx: Context, _: None) -> None:
+        await ctx.emit(b"", type=name)
+
+    kept = Kept()
+    with pytest.raises(HandlingFailed, match="NoSuchEdge: " + says):
+        await handled(function(handler, wiring("f", outgoing=edges), kept))
+    assert kept.receipts[0].sent == ()
+
+
+async def test_without_a_sink_an_event_says_what_is_missing() -> None:
+    async def handler(ctx: Context, _: None) -> str:
+        with pytest.raises(NoSink, match=r"\$K_SINK is not set") as raised:
+            await ctx.emit(b"")
+        return str(raised.value)
+
+    kept = Kept()
+    assert "SinkBinding" in await handled(function(handler, wiring(outgoing=(event("t"),)), kept))
+    assert [sent.accepted for sent in kept.receipts[0].sent] == [False]
+
+
+async def test_a_handler_may_catch_a_missing_edge() -> None:
+    async def handler(ctx: Context, _: None) -> str:
+        try:
+            await ctx.call(b"")
+        except NoSuchEdge:
+            return "went on"
+        return ""
+
+    assert await handled(function(handler, wiring())) == "went on"
+
+
+async def test_a_value_that_cannot_be_sent_is_named() -> None:
+    async def handler(ctx: Context, _: None) -> None:
+        await ctx.emit({1, 2})
+
+    with pytest.raises(HandlingFailed, match="a set cannot be sent"):
+        await handled(function(handler, wiring(outgoing=(event("t"),))))
+
+
+async def test_the_message_of_an_event_cannot_be_a_bad_extension() -> None:
+    async def handler(ctx: Context, _: None) -> None:
+        await ctx.emit(Message(b"", extensions={"Not-Good": "x"}))
+
+    kept = Kept()
+    with pytest.raises(HandlingFailed, match="Not-Good"):
+        await handled(function(handler, wiring(outgoing=(event("t"),)), kept))
+    assert kept.receipts[0].sent == ()

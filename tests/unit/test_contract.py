@@ -1,0 +1,128 @@
+"""What both sides of the container wall agree on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from toolkit import contract
+from toolkit.contract import Metadata, Outgoing, Receipt, Sent, Tracing, Wiring
+
+WIRING = Wiring(
+    chain="c",
+    function="f",
+    run="r",
+    handler="handlers.py:f",
+    serves=("link.Link/Send",),
+    outgoing=(Outgoing("g", "call", method="link.Link/Send", address="127.0.0.1:1"), Outgoing("h", "event", type="t")),
+    parameters={"payload": 4096, "name": "ünï", "flag": True, "rate": 0.5},
+    seed=7,
+    tracing=Tracing("http://z/api/v2/spans", 0.25, {"run": "r"}),
+    receipts="tcp://127.0.0.1:2",
+)
+
+
+def test_a_wiring_survives_its_way_through_the_environment() -> None:
+    assert Wiring.decode(WIRING.encode()) == WIRING
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"function": 3}, "function"),
+        ({"function": None}, "function"),
+        ({"consumes": "yes"}, "consumes"),
+        ({"serves": [1]}, "serves"),
+        ({"seed": "1"}, "seed"),
+        ({"seed": True}, "seed"),
+        ({"parameters": []}, "parameters"),
+        ({"receipts": 5}, "receipts"),
+        ({"colour": "red"}, "colour"),
+        ({"outgoing": [{"to": "g"}]}, "via"),
+        ({"outgoing": [{"to": "g", "via": "post"}]}, "outgoing[0].via"),
+        ({"outgoing": [{"to": "g", "via": "call"}, {"to": 1, "via": "call"}]}, "outgoing[1].to"),
+        ({"tracing": {"sample": "all"}}, "tracing.sample"),
+        ({"tracing": {"sample": 1.5}}, "tracing.sample"),
+        ({"tracing": {"endpoint": 9411}}, "tracing.endpoint"),
+    ],
+)
+def test_a_wiring_with_a_wrong_field_is_refused_by_its_name(change: dict[str, Any], named: str) -> None:
+    text = json.dumps({**json.loads(WIRING.encode()), **change})
+    with pytest.raises((TypeError, ValueError), match=named.replace("[", r"\[").replace("]", r"\]")):
+        Wiring.decode(text)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '"x"', "{}", "{", "\x00", "[" * 100])
+def test_what_is_no_wiring_is_refused(text: str) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Wiring.decode(text)
+
+
+def test_metadata_is_what_vswarm_writes() -> None:
+    metadata = Metadata("w", "i", "2026-01-02T03:04:05.000000006Z")
+    assert metadata.encode() == b'{"WorkflowId":"w","InvocationId":"i","InvokedOn":"2026-01-02T03:04:05.000000006Z"}'
+    assert Metadata.decode(metadata.encode()) == metadata
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{}", b"[]", b"null", b"\xff\xfe", b'{"InvocationId":""}', b'{"InvocationId":7}', b"[" * 100_000]
+)
+def test_metadata_that_cannot_be_read_is_none(raw: bytes) -> None:
+    assert Metadata.decode(raw) is None
+
+
+def test_a_receipt_survives_its_line() -> None:
+    sent = (
+        Sent("call", "m2", "d2", 9, "h:1", to="g"),
+        Sent("event", "m3", "d3", 0, "http://b/", type="t", accepted=False),
+    )
+    receipt = Receipt("c", "f", "r", 3, "m", "entry", "caller", "d", 5, 1, 2, True, None, sent, 'no "luck"\n')
+    line = receipt.encode()
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert Receipt.decode(line) == receipt
+
+
+def test_ids_of_sent_messages_are_derived_and_differ() -> None:
+    ids = [contract.child_id(parent, function, index) for parent in "ab" for function in "fg" for index in (0, 1)]
+    assert len(set(ids)) == len(ids)
+    assert contract.child_id("a", "f", 0) == ids[0]
+    assert len(ids[0]) == 32
+
+
+def test_a_payload_can_be_made_again() -> None:
+    assert contract.payload(1, "call", 1000) == contract.payload(1, "call", 1000)
+    assert contract.payload(2, "call", 1000) != contract.payload(1, "call", 1000)
+    assert len(contract.payload(1, "call", 0)) == 0
+
+
+def test_a_stream_hashes_as_its_concatenation() -> None:
+    assert contract.digest(b"ab", b"c") == contract.digest(b"abc")
+
+
+@pytest.mark.parametrize(
+    ("environment", "port"),
+    [
+        ({}, 8080),
+        ({"PORT": "1"}, 1),
+        ({"GUEST_PORT": "2"}, 2),
+        ({"PORT": "1", "GUEST_PORT": "2"}, 1),
+        ({"PORT": ""}, 8080),
+    ],
+)
+def test_the_port_is_port_then_guest_port_then_8080(environment: dict[str, str], port: int) -> None:
+    assert contract.listen_port(environment) == port
+
+
+@pytest.mark.parametrize("text", ["-1", "65536", "http", "8080 ", "8_0"])
+def test_a_port_that_is_none_is_refused_by_its_variable(text: str) -> None:
+    with pytest.raises(ValueError, match="GUEST_PORT"):
+        contract.listen_port({"GUEST_PORT": text})
+
+
+def test_overrides_are_the_extensions_of_k_ce_overrides() -> None:
+    assert contract.overrides('{"extensions":{"a":"b","n":1}}') == {"a": "b", "n": "1"}
+    assert contract.overrides("") == {}
+    assert contract.overrides(None) == {}
