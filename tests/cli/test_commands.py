@@ -129,7 +129,14 @@ def test_a_flag_is_taken_from_the_environment_and_overruled_on_the_line(monkeypa
     assert tree.parser_of("run").parse_args(["x", "--requests", "9"]).requests == 9
 
 
-@pytest.mark.parametrize(("variable", "value"), [("TOOLKIT_REQUESTS", "lots"), ("TOOLKIT_OUTPUT", "xml")])
+def test_a_flag_that_may_be_repeated_takes_several_words_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLKIT_SET", "payload=4KiB 'note=two words'")
+    assert tree.parser_of("run").parse_args(["x"]).set == [("payload", "4KiB"), ("note", "two words")]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("TOOLKIT_SET", "payload"), ("TOOLKIT_REQUESTS", "lots"), ("TOOLKIT_OUTPUT", "xml")]
+)
 def test_a_bad_environment_is_told_with_the_variable(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

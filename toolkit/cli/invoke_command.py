@@ -25,7 +25,7 @@ def execute(options: argparse.Namespace) -> int:
 
     chain = catalog.load(options.chain, arguments.overrides(options))
     load = Load(requests=1, concurrency=1, sample=options.sample, seed=options.seed)
-    outcome = running.outcome(Order(chain, load), options)
+    outcome = running.outcome(Order(chain, load, attributes=tuple(options.attribute)), options)
     for call in outcome.calls:
         if options.output == "json":
             fields = {"call": call.call, "trace": call.trace, "status": call.status, "reply": call.reply}

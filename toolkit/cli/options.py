@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from toolkit.errors import UsageError
 from toolkit.spec import units
 
 Number = TypeVar("Number", int, float)
@@ -24,6 +23,7 @@ def parameters(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
+        type=setting,
         help="set a parameter of the chain (repeatable); 'toolkit describe CHAIN' lists them",
     )
     parser.add_argument("--payload", metavar="SIZE", help="short for --set payload=SIZE, for example 4KiB")
@@ -38,19 +38,30 @@ def engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=count, default=1, help="decides ids, payloads and samples")
     parser.add_argument("--sample", type=fraction, default=1.0, help="the share of calls that are traced, 0..1")
     parser.add_argument("--zipkin", metavar="URL", help="send spans to this Zipkin in place of the embedded store")
+    parser.add_argument(
+        "--attribute",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        type=setting,
+        help="a tag that every span of the functions carries (repeatable)",
+    )
 
 
 def overrides(options: argparse.Namespace) -> dict[str, str]:
-    """What `--set` and `--payload` ask for. Raises UsageError for a setting without '='."""
-    found: dict[str, str] = {}
-    for setting in options.set:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--set {setting!r} is not KEY=VALUE", next_step="write for example --set payload=4KiB")
-        found[key] = value
+    """What `--set` and `--payload` ask for; the last word on a parameter counts."""
+    found = dict(options.set)
     if options.payload is not None:
         found["payload"] = options.payload
     return found
+
+
+def setting(text: str) -> tuple[str, str]:
+    """`KEY=VALUE` as a pair; the value may be empty and may hold further '='."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
 
 
 def count(text: str) -> int:

@@ -37,7 +37,7 @@ def execute(options: argparse.Namespace) -> int:
     load = load_options.load(options)
     pacing.validate(load)
     chain = catalog.load(options.chain, arguments.overrides(options))
-    outcome = running.outcome(Order(chain, load, settle_s=options.settle), options)
+    outcome = running.outcome(Order(chain, load, settle_s=options.settle, attributes=tuple(options.attribute)), options)
     folder = runs.save(options.out, outcome.report, outcome.calls, outcome.evidence)
     printing.show(outcome.report, options.output)
     if sys.stderr.isatty():

@@ -6,6 +6,7 @@ import argparse
 import difflib
 import importlib
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, cast
@@ -126,7 +127,7 @@ def leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
 def take_environment(parser: argparse.ArgumentParser) -> None:
     """Every flag has an environment variable: `--requests` is `TOOLKIT_REQUESTS`. The flag wins."""
     for action in parser._actions:
-        if not action.option_strings or action.dest in ("help", "set"):
+        if not action.option_strings or isinstance(action, argparse._HelpAction):
             continue
         variable = ENVIRONMENT + action.dest.upper()
         action.help = f"{action.help or ''} [${variable}]".strip()
@@ -140,6 +141,8 @@ def _from_environment(parser: argparse.ArgumentParser, action: argparse.Action, 
         return text.lower() in ("1", "true", "yes", "on")
     convert = cast(Callable[[str], object], action.type or str)
     try:
+        if isinstance(action, argparse._AppendAction):
+            return [convert(word) for word in shlex.split(text)]
         value = convert(text)
     except (ValueError, argparse.ArgumentTypeError) as error:
         raise UsageError(f"{variable}={text!r}: {error}", next_step=f"unset {variable} or correct it") from error

@@ -26,6 +26,6 @@ def execute(options: argparse.Namespace) -> int:
     chain = catalog.load(options.chain, arguments.overrides(options))
     concurrency = min(AT_A_TIME, options.requests)
     load = Load(requests=options.requests, concurrency=concurrency, sample=options.sample, seed=options.seed)
-    report = running.outcome(Order(chain, load), options).report
+    report = running.outcome(Order(chain, load, attributes=tuple(options.attribute)), options).report
     printing.show(report, options.output, numbers=False)
     return printing.verdict(report, measuring=False)
