@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from toolkit import spec
-from toolkit.errors import UsageError
+from toolkit.errors import Problem, SpecError, UsageError
 from toolkit.spec.model import ChainSpec
 from toolkit.spec.units import shown
 from toolkit.spec.yamltree import MAX_BYTES
@@ -62,7 +62,23 @@ def load(chain: str, overrides: Mapping[str, str] | None = None) -> ChainSpec:
     Handlers are looked for too: a chain whose handler file is missing could never run.
     """
     path = find(chain)
-    return spec.parse(_read(path), origin=_origin(path), folder=str(path.parent.resolve()), overrides=overrides)
+    loaded = spec.parse(_read(path), origin=_origin(path), folder=str(path.parent.resolve()), overrides=overrides)
+    if problems := _missing_handlers(loaded):
+        raise SpecError(_origin(path), problems)
+    return loaded
+
+
+def _missing_handlers(chain: ChainSpec) -> list[Problem]:
+    """A problem for each handler file that is not there, told once however many functions it serves."""
+    missing: dict[str, str] = {}
+    for function in chain.functions:
+        file = function.handler.rpartition(":")[0]
+        if file.endswith(".py") and not Path(chain.folder, file).is_file():
+            missing.setdefault(file, function.name)
+    return [
+        Problem(0, 0, "", f"there is no file {shown(file)} beside it, where '{name}' has its handler")
+        for file, name in missing.items()
+    ]
 
 
 def _in_folder(folder: Path) -> Path:

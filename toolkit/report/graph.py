@@ -57,7 +57,7 @@ def as_json(chain: ChainSpec) -> dict[str, Any]:
 def text(chain: ChainSpec) -> str:
     """The chain in lines that a person reads: what it is, its hops in order, its broker and its knobs."""
     hops = [(CALLER, "→", chain.entry, f"call {ENTRY_METHOD}"), *(_hop(edge) for edge in chain.edges)]
-    lines = [chain.name + (f" — {chain.about}" if chain.about else "")]
+    lines = [chain.name + (f" — {_line(chain.about)}" if chain.about else "")]
     lines += _section("functions", [(each.name, each.handler, _notes(each)) for each in chain.functions])
     lines += _section("edges", hops)
     if chain.broker:
@@ -117,7 +117,7 @@ def _hop(edge: Edge) -> tuple[str, str, str, str]:
 
 def _notes(function: Function) -> str:
     replicas = f", {function.replicas} replicas" if function.replicas > 1 else ""
-    about = f"; {function.about}" if function.about else ""
+    about = f"; {_line(function.about)}" if function.about else ""
     return f"{function.protocol}{replicas}{about}"
 
 
@@ -131,14 +131,19 @@ def _delivery(broker: Broker) -> Iterator[str]:
         yield f"sends what nobody takes to {delivery.dead_letter}"
 
 
+def _line(about: str) -> str:
+    return " ".join(about.split())
+
+
 def _bounds(parameter: Parameter) -> str:
+    about = _line(parameter.about)
     least, most = (
         None if bound is None else _as_written(parameter, bound) for bound in (parameter.minimum, parameter.maximum)
     )
     if least is None and most is None:
-        return parameter.about
+        return about
     between = f"{least} to {most}" if least and most else f"at least {least}" if least else f"at most {most}"
-    return f"{parameter.about} ({between})" if parameter.about else f"({between})"
+    return f"{about} ({between})" if about else f"({between})"
 
 
 def _as_written(parameter: Parameter, value: Any) -> str:
