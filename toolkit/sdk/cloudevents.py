@@ -116,14 +116,17 @@ def is_json(content_type: str | None) -> bool:
     return content_type is None or _JSON_TYPE.fullmatch(content_type) is not None
 
 
-def members(body: bytes) -> list[tuple[str, Any, bytes]]:
+def members(body: bytes, clean: bytes | None = None) -> list[tuple[str, Any, bytes]]:
     """The members of one JSON object in order: name, value, and the value's own bytes; raises EventError.
 
-    Names and values may hold lone surrogates where the bytes were not UTF-8 (surrogateescape).
+    The value's bytes are all that follows its colon, white space included. Names and values may hold lone surrogates
+    where the bytes were not UTF-8 (surrogateescape). `clean`, if given, is what to parse in place of `body`: it differs
+    from it only in characters that were replaced one for one.
     """
     text = body.decode("utf-8", "surrogateescape")
     try:
-        return _members(text)
+        found = _members(text if clean is None else clean.decode("utf-8", "surrogateescape"))
+        return [(name, value, text[a:b].encode("utf-8", "surrogateescape")) for name, value, a, b in found]
     except (ValueError, RecursionError) as error:
         raise EventError(f"the body is not a JSON object: {error}") from None
 
@@ -138,9 +141,9 @@ _json = json.JSONDecoder(
 )
 
 
-def _members(text: str) -> list[tuple[str, Any, bytes]]:
-    at = _expect(text, 0, "{")
-    found: list[tuple[str, Any, bytes]] = []
+def _members(text: str) -> list[tuple[str, Any, int, int]]:
+    at = _skip(text, _expect(text, 0, "{"))
+    found: list[tuple[str, Any, int, int]] = []
     if text[at : at + 1] == "}":
         at += 1
     else:
@@ -148,11 +151,10 @@ def _members(text: str) -> list[tuple[str, Any, bytes]]:
             if text[at : at + 1] != '"':
                 raise ValueError(f"a name is expected at {at}")
             name, at = _json.raw_decode(text, at)
-            at = _expect(text, at, ":")
-            value, end = _json.raw_decode(text, at)
-            found.append((name, value, text[at:end].encode("utf-8", "surrogateescape")))
-            at = _skip(text, end)
-            at += 1
+            start = _expect(text, at, ":")
+            value, end = _json.raw_decode(text, _skip(text, start))
+            found.append((name, value, start, end))
+            at = _skip(text, end) + 1
             if text[at - 1 : at] == "}":
                 break
             if text[at - 1 : at] != ",":
@@ -167,7 +169,7 @@ def _expect(text: str, at: int, what: str) -> int:
     at = _skip(text, at)
     if text[at : at + 1] != what:
         raise ValueError(f"{what!r} is expected at {at}")
-    return _skip(text, at + 1)
+    return at + 1
 
 
 def _skip(text: str, at: int) -> int:
@@ -234,7 +236,7 @@ def _data(found: Mapping[str, tuple[Any, bytes]], content_type: str | None) -> b
     if value is None:
         return None
     if is_json(content_type):
-        return raw
+        return raw.lstrip()
     if not isinstance(value, str):
         raise EventError(f"'data' is no string, although its type is {content_type!r}")
     return value.encode("utf-8", "surrogateescape")

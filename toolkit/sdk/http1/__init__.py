@@ -4,7 +4,7 @@
 here: HTTP/1.1 itself. May not: CloudEvents, routing, retries, and any import beyond the standard library.
 """
 
-from toolkit.sdk.http1.client import Address, Client, NotSentError, UnansweredError, split_url
+from toolkit.sdk.http1.client import Address, Client, NotSentError, TruncatedError, UnansweredError, split_url
 from toolkit.sdk.http1.message import Headers, MessageError, Request, Response
 from toolkit.sdk.http1.server import Handler, Server, serve
 
@@ -18,6 +18,7 @@ __all__ = [
     "Request",
     "Response",
     "Server",
+    "TruncatedError",
     "UnansweredError",
     "serve",
     "split_url",

@@ -51,6 +51,14 @@ class UnansweredError(ConnectionError):
     """The connection closed after the request was written and before an answer began; it may have been handled."""
 
 
+class TruncatedError(ConnectionError):
+    """The connection closed in the middle of an answer. `status` and `reason` are None while not even they had come."""
+
+    def __init__(self, status: int | None = None, reason: str | None = None) -> None:
+        super().__init__("unexpected EOF")
+        self.status, self.reason = status, reason
+
+
 @lru_cache(maxsize=4096)
 def split_url(url: str) -> tuple[Address, bytes, bytes]:
     """Address, Host header and request target of an absolute http(s) URL; raises ValueError."""
@@ -89,8 +97,8 @@ class Client:
     ) -> Response:
         """Send one request, wait for its answer. Host and Content-Length are added where `headers` lack them.
 
-        Raises ConnectionError (of which NotSentError, UnansweredError, MessageError), TimeoutError, and ValueError
-        for a URL or header that cannot be sent. A cancelled or timed-out request closes its connection.
+        Raises ConnectionError (of which NotSentError, UnansweredError, TruncatedError, MessageError), TimeoutError, and
+        ValueError for a URL or header that cannot be sent. A cancelled or timed-out request closes its connection.
         """
         address, host, target = split_url(url)
         head = list(headers)
@@ -215,8 +223,11 @@ class _Connection(asyncio.Protocol):
         if self._head is not None and self._head.length is None and exc is None:
             self._resolve(self._head, self._parser.rest())
             return
-        what = "the connection broke off in the middle of an answer" if self._begun else "no answer came: EOF"
-        problem: ConnectionError = ConnectionResetError(what) if self._begun else UnansweredError(what)
+        problem: ConnectionError = UnansweredError("no answer came: EOF")
+        if self._head is not None:
+            problem = TruncatedError(int(self._head.start[1]), (self._head.start[2] or b"").decode("latin-1"))
+        elif self._begun:
+            problem = TruncatedError()
         problem.__cause__ = exc
         self._answer.set_exception(problem)
 

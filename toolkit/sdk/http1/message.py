@@ -19,7 +19,7 @@ MAX_BODY = 256 << 20  # bytes; the real ingress has no limit, a process on one m
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELDS = re.compile(rb"(?m)^(" + _TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([^ \r\n\x00-\x1f\x7f]+) HTTP/1\.([01])\r\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?")
 
 REASONS = {
@@ -84,7 +84,7 @@ def find(headers: Headers, name: bytes) -> bytes | None:
 class Head:
     """A parsed head and what it says about the body: `length` in bytes, None until the peer closes, -1 chunked."""
 
-    start: tuple[bytes, ...]  # request: method, target, minor version; response: minor version, status
+    start: tuple[bytes, ...]  # request: method, target, minor version; response: minor version, status, reason
     headers: Headers
     length: int | None = 0
     close: bool = False

@@ -1,0 +1,308 @@
+"""One event to one Trigger's subscriber: attempts, redirects, the reply's way back, and the dead letter sink.
+
+May live here: the dispatcher's I/O and its order of steps (eventing `kncloudevents/event_dispatcher.go` and
+`broker/filter`). The rules themselves are in `policy`, the bytes in `wire`, what counts as an event in `event`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import urljoin
+
+from toolkit.engines.local.broker import event, golang, policy, tracing, wire
+from toolkit.engines.local.broker.config import BrokerConfig, DeliveryConfig, TriggerConfig
+from toolkit.engines.local.broker.event import TTL, Message
+from toolkit.engines.local.broker.filters import Filter, compile_filters
+from toolkit.engines.local.broker.incidents import Incidents
+from toolkit.engines.local.broker.policy import Failure
+from toolkit.engines.local.broker.tracing import Carried
+from toolkit.sdk.http1 import Client, MessageError, Response, TruncatedError, UnansweredError
+
+_REDIRECTS = 10  # requests per attempt, as net/http's client
+_MAX_BODY = 256 << 20  # bytes of a decompressed answer
+
+Reply = tuple[Message, Carried]
+Outcome = Reply | Failure | None  # None: delivered, nothing comes back
+Accept = Callable[[Message, Carried], Awaitable[int]]  # the ingress, for replies: an HTTP status
+
+
+@dataclass(slots=True)
+class Trigger:
+    """A Trigger made ready: everything that does not depend on the event."""
+
+    name: str
+    targets: tuple[wire.Target, ...]
+    matches: Filter | None
+    delivery: DeliveryConfig
+    timeout_s: float | None
+    sink: wire.Target | None
+    to_subscriber: wire.Form
+    to_sink: wire.Form
+    turn: int = field(default=0)  # whose turn it is among the replicas
+
+    def next_target(self) -> wire.Target:
+        self.turn = (self.turn + 1) % len(self.targets)
+        return self.targets[self.turn - 1]
+
+
+def prepare(broker: BrokerConfig, trigger: TriggerConfig) -> Trigger:
+    """Raises ConfigError for filters that cannot be compiled."""
+    delivery = policy.effective(broker, trigger)
+    structured = delivery.format == "json"
+    return Trigger(
+        trigger.name,
+        tuple(wire.target(url) for url in trigger.subscribers),
+        compile_filters(trigger.filters),
+        delivery,
+        delivery.timeout_s or None,
+        wire.target(delivery.dead_letter) if delivery.dead_letter else None,
+        wire.form(broker.namespace, prefer=True, structured=structured),
+        wire.form(broker.namespace, prefer=False, structured=structured),
+    )
+
+
+class Dispatcher:
+    """Delivers for one broker. `accept` is its ingress, where replies go; `url` what that is called in error texts."""
+
+    def __init__(self, client: Client, incidents: Incidents, accept: Accept, url: Callable[[], str]) -> None:
+        self._client, self._incidents, self._accept, self._url = client, incidents, accept, url
+
+    async def deliver(self, trigger: Trigger, message: Message, ttl: int, carried: Carried) -> bool:
+        """Bring the event to the subscriber and its reply back in; False when it is lost: the producer must hear."""
+        outcome = await self._attempts(trigger, lambda: self._once(trigger, message, carried))
+        if outcome is None:
+            return True
+        if not isinstance(outcome, Failure):
+            outcome = await self._reply(trigger, outcome, ttl, carried)
+            if outcome is None:
+                return True
+        return await self._give_up(trigger, message, ttl, carried, outcome)
+
+    async def fail(self, trigger: Trigger, message: Message, ttl: int, carried: Carried, why: str) -> bool:
+        """What becomes of an event whose filter dies: tried as often as any other, and never sent."""
+        failure = Failure(why, retried=True, told=False)
+
+        async def nothing() -> Failure:
+            return failure
+
+        await self._attempts(trigger, nothing)
+        return await self._give_up(trigger, message, ttl, carried, failure)
+
+    async def _attempts(self, trigger: Trigger, once: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """`once`, and again while it fails in a way that is retried and the policy has retries left."""
+        outcome = await once()
+        for retry in range(trigger.delivery.retry or 0):
+            if not isinstance(outcome, Failure) or not outcome.retried:
+                break
+            await asyncio.sleep(policy.wait_s(trigger.delivery, retry))
+            outcome = await once()
+        return outcome
+
+    async def _once(self, trigger: Trigger, message: Message, carried: Carried) -> Outcome:
+        to = trigger.next_target()
+        answer = await self._send(to, message, carried, trigger.to_subscriber, trigger.timeout_s)
+        if isinstance(answer, Failure):
+            return answer
+        return self._judge(trigger, to, answer, carried)
+
+    def _judge(self, trigger: Trigger, to: wire.Target, answer: Response, carried: Carried) -> Outcome:
+        """What an answer means: delivered, a reply, or a failure."""
+        status = answer.status
+        if not 200 <= status < 300:
+            why = f"{to.url} answered {status}"
+            return Failure(why, policy.is_retried(status), status, answer.body, to.url)
+        try:
+            reply = event.decode(answer.headers, answer.body)
+        except event.Undecodable as error:
+            self._incidents.warn(trigger.name, f"its subscriber replied with an event that cannot be read: {error}")
+            return Failure(f"{to.url} replied with an unreadable event: {error}", retried=True, told=False)
+        if reply is not None:
+            for doubt in reply.doubts:
+                self._incidents.warn(trigger.name, doubt)
+            return reply, Carried(tracing.passed_through(answer.headers), carried.trace)
+        if not answer.body:
+            return None
+        self._incidents.warn(
+            trigger.name,
+            f"its subscriber answered {status} with a body that is no CloudEvent: Knative takes that for a failure"
+            " (502 inside) and retries it; answer with an event or with nothing",
+        )
+        return Failure(f"{to.url} answered {status} with a body that is no CloudEvent", retried=True, told=False)
+
+    async def _reply(self, trigger: Trigger, reply: Reply, ttl: int, carried: Carried) -> Failure | None:
+        """Bring a reply in; its failure is the Trigger's, retried as the delivery itself is."""
+        message, with_it = reply
+        url = self._url()
+        as_answered = _as_answered(message, ttl)
+
+        async def once() -> Outcome:
+            return await self._bring_in(trigger, as_answered, with_it, url)
+
+        outcome = await self._attempts(trigger, once)
+        if not isinstance(outcome, Failure):
+            return None
+        if outcome.status == 400:
+            text = "its subscriber's reply was refused by the ingress: not a valid event, or no hops left (a loop?)"
+            self._incidents.warn(trigger.name, text)
+        elif outcome.retried and trigger.delivery.retry:
+            count = policy.attempts(trigger.delivery)
+            text = (
+                f"its subscriber's reply failed further on and was retried {count} times as a whole: retries multiply"
+            )
+            self._incidents.warn(trigger.name, text)
+        return outcome
+
+    async def _bring_in(self, trigger: Trigger, message: Message, carried: Carried, url: str) -> Outcome:
+        try:
+            event.check_sendable(message)
+        except event.Unsendable as error:
+            text = f'dispatch error: Post "{url}": net/http: invalid header field value'
+            return Failure(str(error), retried=True, body=text.encode(), destination=url)
+        copy = Message(dict(message.attributes), message.content_type, message.body)
+        # A task of its own: a chain of 255 replies must not become a stack of 255 calls.
+        accepted = asyncio.ensure_future(self._accept(copy, carried))
+        try:
+            async with asyncio.timeout(trigger.timeout_s):
+                status = await accepted
+        except TimeoutError:
+            text = f'dispatch error: Post "{url}": context deadline exceeded'
+            return Failure("the reply was not handled in time", retried=True, body=text.encode(), destination=url)
+        if 200 <= status < 300:
+            return None
+        why = f"the reply was answered {status} by the ingress"
+        return Failure(why, policy.is_retried(status), status, destination=url)
+
+    async def _give_up(self, trigger: Trigger, message: Message, ttl: int, carried: Carried, failure: Failure) -> bool:
+        """To the dead letter sink, with the same retries; False when there is none, or it fails too."""
+        if trigger.sink is None:
+            self._incidents.undelivered(trigger.name, f"{message.describe()} is lost: {failure.why}")
+            return False
+        sink = trigger.sink
+        if failure.told and len(failure.body) > policy.ERROR_BODY_LIMIT:
+            text = (
+                f"an error body over {policy.ERROR_BODY_LIMIT} bytes with a dead letter sink kills Knative's dispatcher"
+            )
+            self._incidents.warn(trigger.name, f"{text}, and every event on its way with it (here: {failure.why})")
+        letter = policy.dead_letter(message, failure, ttl)
+
+        async def once() -> Outcome:
+            answer = await self._send(sink, letter, carried, trigger.to_sink, trigger.timeout_s)
+            if isinstance(answer, Failure) or 200 <= answer.status < 300:
+                return answer if isinstance(answer, Failure) else None
+            return Failure(f"{sink.url} answered {answer.status}", policy.is_retried(answer.status), answer.status)
+
+        outcome = await self._attempts(trigger, once)
+        if isinstance(outcome, Failure):
+            text = f"{message.describe()} is lost: {failure.why}, and the dead letter sink: {outcome.why}"
+            self._incidents.undelivered(trigger.name, text)
+            return False
+        self._incidents.dead_letter(trigger.name, f"{message.describe()} went to {sink.url}: {failure.why}")
+        return True
+
+    async def _send(
+        self, to: wire.Target, message: Message, carried: Carried, looks: wire.Form, timeout_s: float | None
+    ) -> Response | Failure:
+        """One attempt, redirects followed; what keeps an answer from coming is a Failure."""
+        try:
+            request = wire.post(to, message, carried, looks)
+            if timeout_s is None:
+                answer = await self._client.exchange(to.address, "POST", request)
+            else:
+                async with asyncio.timeout(timeout_s):
+                    answer = await self._client.exchange(to.address, "POST", request)
+                    if answer.status in _REDIRECTED:
+                        answer = await self._follow(to, answer, message, carried, looks)
+            if timeout_s is None and answer.status in _REDIRECTED:
+                answer = await self._follow(to, answer, message, carried, looks)
+            return _plain(answer)
+        except event.Unsendable as error:
+            return Failure(str(error), retried=True, told=False)
+        except TimeoutError:
+            return Failure(f"{to.url} did not answer within {timeout_s} s", retried=True, told=False)
+        except TruncatedError as error:
+            return _truncated(to, error)
+        except (ConnectionError, ValueError) as error:
+            text = f'dispatch error: Post "{to.url}": {_go_error(error, to)}'
+            return Failure(f"{to.url}: {error}", retried=True, body=text.encode(), destination=to.url)
+
+    async def _follow(
+        self, to: wire.Target, answer: Response, message: Message, carried: Carried, looks: wire.Form
+    ) -> Response:
+        """As net/http's client: 301, 302 and 303 turn into a GET without the body, 307 and 308 keep both."""
+        method = "POST"
+        for _ in range(_REDIRECTS - 1):
+            location = answer.header(b"location")
+            if answer.status not in _REDIRECTED or not location:
+                return answer
+            if answer.status in (301, 302, 303):
+                method = "GET"
+                text = f"{to.url} answered {answer.status}: Knative follows with a GET without the event's data"
+                self._incidents.warn(to.url, f"{text}, and takes its 2xx for delivered")
+            referer = to.url
+            to = wire.target(urljoin(to.url, location.decode("latin-1")))
+            request = wire.redirected(method, to, message, carried, looks, referer)
+            answer = await self._client.exchange(to.address, method, request)
+        if answer.status in _REDIRECTED and answer.header(b"location"):
+            raise ConnectionError("stopped after 10 redirects")
+        return answer
+
+
+_REDIRECTED = frozenset({301, 302, 303, 307, 308})
+
+
+def _as_answered(message: Message, ttl: int) -> Message:
+    """A reply as the filter hands it on: binary, with the hop count of what it replies to, its type sniffed."""
+    attributes = {name: value.replace(b"\r", b" ").replace(b"\n", b" ") for name, value in message.attributes.items()}
+    attributes[TTL] = b"%d" % ttl
+    content_type = message.content_type
+    if content_type is None and message.body:
+        content_type = golang.sniff(message.body)
+    return Message(attributes, content_type, message.body)
+
+
+def _plain(answer: Response) -> Response:
+    """The answer without its gzip, which Go's client asks for and removes unseen; raises TruncatedError."""
+    coding = answer.header(b"content-encoding")
+    if coding is None or coding.lower() != b"gzip":
+        return answer
+    headers = tuple(header for header in answer.headers if header[0].lower() != b"content-encoding")
+    if not answer.body:
+        return Response(answer.status, headers, b"")
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        body = unzip.decompress(answer.body, _MAX_BODY)
+    except zlib.error:
+        raise TruncatedError(answer.status, "gzip") from None
+    if not unzip.eof:
+        raise TruncatedError(answer.status, "gzip")
+    return Response(answer.status, headers, body)
+
+
+def _truncated(to: wire.Target, error: TruncatedError) -> Failure:
+    """A body that broke off. After a 2xx nobody is told; else the broken body is told in the body's place."""
+    why = f"{to.url}: the answer broke off"
+    if error.status is None:
+        text = f'dispatch error: Post "{to.url}": unexpected EOF'
+        return Failure(why, retried=True, body=text.encode(), destination=to.url)
+    if 200 <= error.status < 300:
+        return Failure(why, retried=True, told=False)
+    status = f"{error.status} {error.reason}"
+    text = f'dispatch resulted in status "{status}". Could not read response body: error: {error}'
+    return Failure(why, policy.is_retried(error.status), error.status, text.encode(), to.url)
+
+
+def _go_error(error: Exception, to: wire.Target) -> str:
+    """How Go's client would word it, as far as it is told to a dead letter sink."""
+    if isinstance(error, UnansweredError):
+        return "EOF"
+    if isinstance(error, MessageError):
+        return f"net/http: HTTP/1.x transport connection broken: {error}"
+    if isinstance(error, ConnectionRefusedError) or "Errno 111" in str(error):
+        return f"dial tcp {to.address.host}:{to.address.port}: connect: connection refused"
+    if isinstance(error.__cause__, socket.gaierror):
+        return f"dial tcp: lookup {to.address.host}: no such host"
+    return str(error)

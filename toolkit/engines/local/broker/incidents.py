@@ -1,0 +1,60 @@
+"""What a report must name, gathered without flooding anybody: dead letters, lost events, and warnings in words.
+
+May live here: counting and wording. Each warning is told once, of the others the first few; then how many more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Literal
+
+from toolkit.results import Incident
+
+Kind = Literal["restart", "dead-letter", "undelivered", "warning"]
+
+LIMIT = 40  # per kind; so that a pipe nobody reads cannot stop the broker
+_TEXT = 300  # characters
+_DISTINCT = 1000  # warnings told apart
+
+
+class Incidents:
+    """`tell` is called at once for each incident that is told."""
+
+    def __init__(self, tell: Callable[[Incident], None]) -> None:
+        self._tell = tell
+        self._seen: Counter[tuple[Kind, str, str]] = Counter()
+        self._told: Counter[Kind] = Counter()
+        self._untold: Counter[tuple[Kind, str]] = Counter()
+
+    def warn(self, subject: str, text: str) -> None:
+        """Once per subject and text, however often it happens."""
+        if len(self._seen) >= _DISTINCT and ("warning", subject, text) not in self._seen:
+            self._untold["warning", "broker"] += 1  # texts may quote what producers send: they must not pile up
+            return
+        self._seen["warning", subject, text] += 1
+        if self._seen["warning", subject, text] == 1:
+            self._add("warning", subject, text)
+
+    def dead_letter(self, subject: str, text: str) -> None:
+        self._add("dead-letter", subject, text)
+
+    def undelivered(self, subject: str, text: str) -> None:
+        self._add("undelivered", subject, text)
+
+    def close(self) -> None:
+        """Tell how many were not told, and how often a warning repeated."""
+        for (kind, subject), count in self._untold.items():
+            self._tell(Incident(kind, subject, f"and {count} more like it"))
+        for (kind, subject, text), count in self._seen.items():
+            if count > 1 and self._told[kind] <= LIMIT:
+                self._tell(Incident(kind, subject, f"{count} times: {text}"[:_TEXT]))
+        self._untold.clear()
+        self._seen.clear()
+
+    def _add(self, kind: Kind, subject: str, text: str) -> None:
+        self._told[kind] += 1
+        if self._told[kind] <= LIMIT:
+            self._tell(Incident(kind, subject, text[:_TEXT]))
+        else:
+            self._untold[kind, subject] += 1
