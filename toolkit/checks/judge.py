@@ -8,6 +8,7 @@ from toolkit.checks import answers, health, messages, repetition, trace
 from toolkit.checks.ledger import Ledger, arrange
 from toolkit.results import CallRecord, Check, Evidence
 from toolkit.spec.model import ChainSpec
+from toolkit.traces.matches import Matches, match_calls
 
 PROMISES: tuple[Callable[[Ledger], Check], ...] = (
     answers.answered,
@@ -31,11 +32,16 @@ def judge(
     sink: str | None,
     sample: float = 1.0,
     partial: bool = False,
+    matches: Matches | None = None,
 ) -> tuple[Check, ...]:
     """One check a promise. `bound` is the gRPC target of each function, `sink` the URL that events had to go to.
 
     `evidence.spans` has the caller's own root spans among them. A `partial` run was interrupted: only its answered
-    calls are judged.
+    calls are judged. `matches` are the verdicts on the traces, if somebody asked for them already.
     """
-    ledger = arrange(chain, bound, sink, calls, evidence, sample=sample, partial=partial)
+    if matches is None:
+        sampled = [(call.trace, call.call) for call in calls if call.sampled]
+        services = [function.name for function in chain.functions]
+        matches = match_calls(sampled, (each.receipt for each in evidence.receipts), evidence.spans, services=services)
+    ledger = arrange(chain, bound, sink, calls, evidence, matches, sample=sample, partial=partial)
     return tuple(promise(ledger) for promise in PROMISES)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from toolkit.contract import REPLY, Receipt, Sent
 from toolkit.results import CallRecord, Check, Evidence, Incident
 from toolkit.spec.model import ChainSpec
-from toolkit.traces import tree
-from toolkit.traces.model import Span
+from toolkit.traces.matches import Matches
 
 FEW = 5  # offenders that a check names
 
@@ -31,7 +30,7 @@ class Ledger:
     handlings: Mapping[tuple[str, str], Sequence[Receipt]]
     sends: Mapping[str, Sequence[tuple[Receipt, Sent]]]
     subscribers: Mapping[tuple[str, str | None], Sequence[str]]
-    traces: Mapping[str, Sequence[Span]]
+    matches: Matches
     incidents: Sequence[Incident]
     restarted: frozenset[str]  # functions
     killed: frozenset[str]  # replicas that left
@@ -70,6 +69,7 @@ def arrange(
     sink: str | None,
     calls: Sequence[CallRecord],
     evidence: Evidence,
+    matches: Matches,
     *,
     sample: float,
     partial: bool,
@@ -97,7 +97,7 @@ def arrange(
         dict(handlings),
         dict(sends),
         _subscribers(chain),
-        tree.by_trace(evidence.spans),
+        matches,
         evidence.incidents,
         frozenset(each.subject for each in restarts),
         _killed(restarts, receipts),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from toolkit.checks.ledger import Ledger, short, some, verdict
@@ -26,22 +25,27 @@ def followed(ledger: Ledger) -> Check:
     )
 
 
-def _edges(chain: ChainSpec) -> Mapping[str, Mapping[str, int]]:
+Shape = tuple[str, str | None]  # ("call", function) or ("event", type)
+
+
+def _edges(chain: ChainSpec) -> Mapping[str, Mapping[Shape, int]]:
     """Function → what a handling of it sends, and how often. Two triggers of one event type share one event."""
-    found: dict[str, dict[str, int]] = {function.name: {} for function in chain.functions}
+    found: dict[str, dict[Shape, int]] = {function.name: {} for function in chain.functions}
     for edge in chain.edges:
-        found.setdefault(edge.source, {})[f"a call to {edge.to}" if edge.via == "call" else f"an event {edge.type}"] = 1
+        found.setdefault(edge.source, {})[edge.via, edge.to if edge.via == "call" else edge.type] = 1
     return found
 
 
-def _strays(receipt: Receipt, wanted: Mapping[str, int]) -> Iterator[str]:
-    sent: Mapping[str, int] = Counter(
-        f"a call to {each.to}" if each.via == "call" else f"an event {each.type}" for each in receipt.sent
-    )
+def _strays(receipt: Receipt, wanted: Mapping[Shape, int]) -> Iterator[str]:
+    sent: dict[Shape, int] = {}
+    for each in receipt.sent:
+        shape = (each.via, each.to if each.via == "call" else each.type)
+        sent[shape] = sent.get(shape, 0) + 1
     if sent == wanted:
         return
-    for what in dict.fromkeys([*wanted, *sent]):
-        if (times := sent.get(what, 0)) != (should := wanted.get(what, 0)):
+    for via, name in dict.fromkeys([*wanted, *sent]):
+        if (times := sent.get((via, name), 0)) != (should := wanted.get((via, name), 0)):
+            what = f"a call to {name}" if via == "call" else f"an event {name}"
             yield f"{receipt.function} sent {what} {times} times, not {should} ({_of(receipt)})"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from toolkit.contract import Receipt
 from toolkit.measure import breakdown
@@ -13,16 +13,21 @@ from toolkit.measure.quantiles import histogram, quantiles
 from toolkit.results import CallRecord, Elapsed, Evidence, Load, Measurement, Quantiles, Stamped
 from toolkit.spec.model import ChainSpec
 from toolkit.traces import tree
-from toolkit.traces.expect import expect
-from toolkit.traces.match import Match, match
-from toolkit.traces.model import Span
+from toolkit.traces.matches import Matches, match_calls
 
 
 def measure(
-    calls: Sequence[CallRecord], evidence: Evidence, *, chain: ChainSpec, asked: Load, elapsed: Elapsed | None = None
+    calls: Sequence[CallRecord],
+    evidence: Evidence,
+    *,
+    chain: ChainSpec,
+    asked: Load,
+    elapsed: Elapsed | None = None,
+    matches: Matches | None = None,
 ) -> Measurement:
     """All numbers of a run. `evidence.spans` has the caller's own root spans among them.
 
+    `matches` are the verdicts on the traces, if somebody asked for them already: they take the most time of all.
     Failed and lost calls are counted, never timed. Calls that met a cold function are a population of their own.
     """
     calls = sorted(calls, key=lambda call: call.seq)
@@ -32,7 +37,10 @@ def measure(
     warm = [call for call in calls if call.ok and call.call not in cold]
     latencies = [_latency_us(call) for call in warm]
     spans = tree.by_trace(evidence.spans)
-    matches = _matches(chain, calls, receipts, spans)
+    if matches is None:
+        sampled = [(call.trace, call.call) for call in calls if call.sampled]
+        services = [function.name for function in chain.functions]
+        matches = match_calls(sampled, (each.receipt for each in receipts), evidence.spans, services=services)
     whole = [spans[call.trace] for call in warm if call.sampled and matches[call.trace].ok]
     return Measurement(
         sent=len(calls),
@@ -70,21 +78,6 @@ def _completion(chain: ChainSpec, warm: Iterable[CallRecord], receipts: Sequence
         return None
     ended = completions(chain, receipts)
     return quantiles((ended[call.call] - call.due_ns) / 1e3 for call in warm if call.call in ended)
-
-
-def _matches(
-    chain: ChainSpec, calls: Iterable[CallRecord], receipts: Iterable[Stamped], spans: Mapping[str, Sequence[Span]]
-) -> Mapping[str, Match]:
-    """The trace of each sampled call, held against what its receipts prove."""
-    own: dict[str, list[Receipt]] = defaultdict(list)
-    for each in receipts:
-        own[each.receipt.call].append(each.receipt)
-    services = [function.name for function in chain.functions]
-    return {
-        call.trace: match(spans.get(call.trace, ()), expect(own.get(call.call, ()), call.call), services=services)
-        for call in calls
-        if call.sampled
-    }
 
 
 def _duplicated(receipts: Iterable[Receipt]) -> int:
