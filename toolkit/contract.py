@@ -28,6 +28,7 @@ K_CE_OVERRIDES = "K_CE_OVERRIDES"
 K_CA_CERTS = "K_CA_CERTS"
 REPLICA = "TOOLKIT_REPLICA"  # the nonce of this replica, drawn by the engine; a function draws its own without it
 HOST = "TOOLKIT_HOST"  # the interface to bind; unset means every interface, as a container must
+GRACE = "TOOLKIT_GRACE"  # seconds that messages under way get to finish after SIGTERM; 10 without it
 WIRING = "TOOLKIT_WIRING"  # the wiring itself, as JSON
 WIRING_FILE = "TOOLKIT_WIRING_FILE"  # where it lies otherwise (vHive strict: baked into the image, no environment)
 DEFAULT_WIRING_FILE = "/etc/toolkit/wiring.json"

@@ -55,6 +55,7 @@ class Function:
         self._handler = handler
         self._plain = not inspect.iscoroutinefunction(handler)
         self._threads = ThreadPoolExecutor(THREADS, "handler") if self._plain else None
+        self._busy: set[BlockingContext] = set()  # of plain handlers, in their threads
         self._seq = 0
 
     async def handle(self, arrival: Arrival, answer: Callable[[Handling, Any], T]) -> T:
@@ -79,6 +80,11 @@ class Function:
         if failure is not None:
             raise failure
         return reply
+
+    @property
+    def stuck(self) -> int:
+        """How many plain handlers still run: their threads cannot be ended, and Python would wait for them."""
+        return len(self._busy)
 
     def close(self) -> None:
         if self._threads is not None:
@@ -108,13 +114,18 @@ class Function:
             value = await self._handler(Context(handling), request)
         else:
             loop = asyncio.get_running_loop()
-            work = functools.partial(
-                contextvars.copy_context().run, self._handler, BlockingContext(handling, loop), request
-            )
-            value = await loop.run_in_executor(self._threads, work)
+            work = functools.partial(self._in_thread, BlockingContext(handling, loop), request)
+            value = await loop.run_in_executor(self._threads, contextvars.copy_context().run, work)
         if isinstance(request, Incoming):
             await request.drain()
         return value
+
+    def _in_thread(self, context: BlockingContext, request: Any) -> Any:
+        self._busy.add(context)
+        try:
+            return self._handler(context, request)
+        finally:
+            self._busy.discard(context)
 
     async def _finish(self, handling: Handling, seq: int, started: int, failure: HandlingFailed | None) -> None:
         arrival, span, wiring = handling.arrival, handling.span, self.wiring

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import math
 import os
 import signal
 import socket
@@ -52,15 +53,16 @@ class _NoCalls:
     async def close(self) -> None: ...
 
 
-def main() -> int:
+def main(environment: Mapping[str, str] = os.environ) -> int:
     """Serves until SIGTERM or SIGINT. 0: drained; 98: the port is taken; 2: it cannot start, and why is on stderr."""
     try:
-        wiring = read_wiring(os.environ)
+        wiring = read_wiring(environment)
         logs.install(wiring.function)
-        return asyncio.run(_serve(wiring, os.environ))
+        status = asyncio.run(_serve(wiring, environment))
     except WiringError as error:
         print(f"toolkit.sdk: {error}", file=sys.stderr)
         return EXIT_BAD_WIRING
+    return status
 
 
 def read_wiring(environment: Mapping[str, str]) -> Wiring:
@@ -98,7 +100,7 @@ async def _serve(wiring: Wiring, environment: Mapping[str, str]) -> int:
         port = contract.listen_port(environment)
     except ValueError as error:
         raise WiringError(str(error)) from error
-    host = environment.get(contract.HOST) or None
+    host, grace_s = environment.get(contract.HOST) or None, _grace(environment)
     handler = load(wiring.handler)
     sink = Sink.of(environment)
     traces = tracing.record(wiring.tracing, wiring.function)
@@ -113,14 +115,28 @@ async def _serve(wiring: Wiring, environment: Mapping[str, str]) -> int:
         return _unbound(host, port, error)
     await stopping.wait()
     _log.info("draining")
-    await server.stop(GRACE_S)
+    await server.stop(grace_s)
     await asyncio.to_thread(traces.close, FLUSH_S)
     await receipts.close()
     await calls.close()
     await sink.close()
     function.close()
     _log.info("stopped")
+    if function.stuck:
+        _log.warning("%d handlers never returned and are left behind", function.stuck)
+        os._exit(0)  # a thread cannot be ended, and the interpreter would wait for it
     return 0
+
+
+def _grace(environment: Mapping[str, str]) -> float:
+    text = environment.get(contract.GRACE)
+    try:
+        grace_s = float(text) if text else GRACE_S
+    except ValueError:
+        grace_s = -1.0
+    if not 0 <= grace_s < math.inf:
+        raise WiringError(f"{contract.GRACE}={text!r} is not a number of seconds")
+    return grace_s
 
 
 def _signals() -> asyncio.Event:
