@@ -6,33 +6,41 @@ by a crash is dropped, and said; a file that is something else is never written 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-from collections.abc import Callable, Iterator, Sequence
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import FileIO
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
 
-from toolkit.engines.local.tracestore.memory import Memory
+from toolkit.engines.local.tracestore.memory import Fields, Memory
 from toolkit.errors import EngineError
 from toolkit.traces import zipkin
 
 _LINES_AT_ONCE = 1000
+_LONGEST = 16 << 20  # bytes of one line; no span is as large, because no request is
 _NEXT = "give --store a path of its own"
 
 
 class Journal:
-    """The open file; made by `open_journal`."""
+    """The open file; made by `open_journal`. `size` is where its last whole line ends."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self._file, self._path = file, path
+    def __init__(self, file: FileIO, path: Path, size: int) -> None:
+        self._file, self._path, self._size = file, path, size
 
-    def append(self, texts: Sequence[str]) -> None:
-        """Write these spans to the file; raises EngineError when the disk does not take them."""
+    def append(self, texts: Iterable[str]) -> None:
+        """Write these spans to the file, all or none; raises EngineError when the disk does not take them."""
+        data = memoryview("".join(f"{text}\n" for text in texts).encode())
+        written = 0
         try:
-            self._file.write("".join(f"{text}\n" for text in texts).encode())
-            self._file.flush()
+            while written < len(data):
+                written += self._file.write(data[written:]) or 0
         except OSError as error:
-            raise EngineError(f"{self._path} cannot be written: {error.strerror}", next_step=_NEXT) from error
+            with contextlib.suppress(OSError):  # a line that stays torn is dropped by whoever reads it
+                self._file.truncate(self._size)
+            raise EngineError(f"{self._path} cannot be written: {error.strerror}", next_step="make room") from error
+        self._size += written
 
     def close(self) -> None:
         self._file.close()
@@ -44,42 +52,55 @@ def open_journal(path: Path, memory: Memory, on_warning: Callable[[str], None]) 
     Raises EngineError when the file cannot be had, another store has it, or it holds something else than spans.
     """
     try:
-        file = path.open("a+b")
+        file = FileIO(path, "a+")
     except OSError as error:
         raise EngineError(f"{path} cannot be opened: {error.strerror}", next_step=_NEXT) from error
     try:
-        _lock(file, path)
-        _read(file, path, memory, on_warning)
+        _take(file, path)
+        return Journal(file, path, _read(file, path, memory, on_warning))
     except BaseException:
         file.close()
         raise
-    return Journal(file, path)
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def _take(file: FileIO, path: Path) -> None:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise EngineError(f"{path} is no regular file", next_step=_NEXT)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise EngineError(f"{path} belongs to a store that is running", next_step=_NEXT) from error
 
 
-def _read(file: BinaryIO, path: Path, memory: Memory, on_warning: Callable[[str], None]) -> None:
-    file.seek(0)
-    at = line = 0
-    while lines := list(islice(file, _LINES_AT_ONCE)):
-        torn = b"" if lines[-1].endswith(b"\n") else lines.pop()
-        memory.add(_spans(path, line, lines))
-        at, line = at + sum(map(len, lines)), line + len(lines)
-        if torn:
-            if not line and not torn.startswith(b'{"traceId":"'):
-                raise EngineError(f"{path} holds no spans: it is not the file of a trace store", next_step=_NEXT)
-            file.truncate(at)
-            on_warning(f"{path}: the last line ({len(torn)} bytes) was torn and is dropped; {line} spans were read")
+def _read(file: FileIO, path: Path, memory: Memory, on_warning: Callable[[str], None]) -> int:
+    """The size of the file's whole lines, which `memory` has now; what is torn behind them is cut off."""
+    size = count = 0
+    with path.open("rb") as reading:
+        lines = iter(lambda: reading.readline(_LONGEST), b"")
+        while chunk := list(islice(lines, _LINES_AT_ONCE)):
+            torn = b"" if chunk[-1].endswith(b"\n") else chunk.pop()
+            memory.add(memory.unknown(_spans(path, count, chunk)))
+            size, count = size + sum(map(len, chunk)), count + len(chunk)
+            if torn:
+                _drop(file, path, size, count, torn)
+                on_warning(
+                    f"{path}: the last line ({len(torn)} bytes) was torn and is dropped; {count} spans were read"
+                )
+    return size
 
 
-def _spans(path: Path, before: int, lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+def _drop(file: FileIO, path: Path, size: int, count: int, torn: bytes) -> None:
+    if len(torn) == _LONGEST or not (count or torn.startswith(b'{"traceId":"')):
+        raise EngineError(f"{path} holds no spans: it is not the file of a trace store", next_step=_NEXT)
+    file.truncate(size)
+
+
+def _spans(path: Path, before: int, lines: Sequence[bytes]) -> Iterator[Fields]:
     for number, line in enumerate(lines, before + 1):
         try:
-            yield from zipkin.normalised(b"[" + line + b"]")
+            (span,) = zipkin.normalised(b"[" + line + b"]")
         except zipkin.ZipkinError as error:
             raise EngineError(f"{path}:{number}: not a span: {error.reason}", next_step=_NEXT) from error
+        except ValueError as error:  # none, or several
+            raise EngineError(f"{path}:{number}: not one span a line", next_step=_NEXT) from error
+        yield span

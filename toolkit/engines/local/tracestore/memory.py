@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from toolkit.traces import zipkin
 
+Fields = Mapping[str, Any]  # of one span, in Zipkin's normal form
+
 MAX_SPANS = 500_000  # as Zipkin's MEM_MAX_SPANS
 MAX_BYTES = 512 << 20  # of span text
 
@@ -64,17 +66,25 @@ class Memory:
         self._warn_at = 1
         self.spans = self.bytes = self.evicted_traces = self.evicted_spans = 0
 
-    def add(self, spans: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Keep these spans (in Zipkin's normal form); the texts of those that were not there already."""
-        return [text for fields in spans if self._add_one(fields, text := zipkin.text(fields))]
+    def unknown(self, spans: Iterable[Fields]) -> dict[str, Fields]:
+        """Those of these spans (in Zipkin's normal form) that are not here yet, each once, by their texts."""
+        told = {zipkin.text(fields): fields for fields in spans}
+        return {text: fields for text, fields in told.items() if not self._has(fields["traceId"], text)}
 
-    def _add_one(self, fields: Mapping[str, Any], text: str) -> bool:
+    def add(self, spans: Mapping[str, Fields]) -> None:
+        """Keep these spans, which are not here yet, by their texts."""
+        for text, fields in spans.items():
+            self._add(text, fields)
+
+    def _has(self, trace_id: str, text: str) -> bool:
+        trace = self._traces.get(trace_id)
+        return trace is not None and text in trace.spans
+
+    def _add(self, text: str, fields: Fields) -> None:
         trace_id = fields["traceId"]
         trace = self._traces.get(trace_id)
         if trace is None:
             trace = self._traces[trace_id] = StoredTrace(trace_id)
-        elif text in trace.spans:
-            return False
         trace.spans[text] = None
         trace.size += len(text)
         self.spans += 1
@@ -82,9 +92,8 @@ class Memory:
         self._index(trace, fields)
         if self.spans > self.max_spans or self.bytes > self.max_bytes:
             self._evict()
-        return True
 
-    def _index(self, trace: StoredTrace, fields: Mapping[str, Any]) -> None:
+    def _index(self, trace: StoredTrace, fields: Fields) -> None:
         name = Name(_service(fields, "localEndpoint"), fields.get("name"), _service(fields, "remoteEndpoint"))
         if name not in trace.names:
             trace.names.add(name)
@@ -136,6 +145,6 @@ class Memory:
         return sorted({name.remote for name in self._names if name.service == service and name.remote})
 
 
-def _service(fields: Mapping[str, Any], side: str) -> str | None:
+def _service(fields: Fields, side: str) -> str | None:
     endpoint = fields.get(side)
     return endpoint.get("serviceName") if endpoint else None

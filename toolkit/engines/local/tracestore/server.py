@@ -63,9 +63,10 @@ async def serve(
     journal = open_journal(store, memory, on_warning) if store is not None else None
 
     def keep(spans: Sequence[Mapping[str, Any]]) -> None:
-        texts = memory.add(spans)
-        if journal is not None and texts:
-            journal.append(texts)
+        new = memory.unknown(spans)
+        if journal is not None and new:
+            journal.append(new)  # first: who is told of a full disk sends again, and then it must still be new
+        memory.add(new)
 
     api = Api(memory, keep, lambda: time.time_ns() // 1_000_000, loopback=host in _LOOPBACK)
     try:
