@@ -170,8 +170,8 @@ class LocalDeployment:
         if (configuration := layouts.broker_configuration(self._plan, self._layout)) is not None:
             file = self._folder / "broker.json"
             file.write_text(configuration)
-            arguments = ("-m", "toolkit.engines.local.broker", "--config", str(file), "--listen")
-            commands.append(Command("broker", (sys.executable, *arguments, f"{LOOPBACK}:{self._layout.broker}")))
+            arguments = ("-m", "toolkit.engines.local.broker", "--config", str(file))
+            commands.append(Command("broker", (sys.executable, *arguments)))
         return commands
 
     def _function_commands(self) -> list[Command]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from pathlib import PurePath
 from toolkit import plan as plans
 from toolkit.contract import HOST, K_CE_OVERRIDES, K_CONFIGURATION, K_REVISION, K_SERVICE, K_SINK, PORT, WIRING
 from toolkit.engines.base import Bound
+from toolkit.engines.local.broker.config import BrokerConfig, DeliveryConfig, ServiceConfig, TriggerConfig, encode
 from toolkit.engines.local.process import Command
 from toolkit.plan import Plan, Trigger
+from toolkit.spec.model import Delivery
 
 LOOPBACK = "127.0.0.1"
 
@@ -101,33 +102,25 @@ def _absolute(handler: str, folder: str) -> str:
 
 
 def broker_configuration(plan: Plan, layout: Layout) -> str | None:
-    """The broker's configuration as JSON, None for a chain without event edges."""
+    """The broker process's configuration as JSON, None for a chain without event edges."""
     broker = plan.broker
-    if broker is None:
+    if broker is None or layout.broker is None:
         return None
-    delivery = broker.delivery
-    dead_letter = layout.urls(delivery.dead_letter)[0] if delivery.dead_letter else None
-    return json.dumps(
-        {
-            "brokers": [
-                {
-                    "namespace": plan.namespace,
-                    "name": broker.name,
-                    "acknowledge": broker.acknowledge,
-                    "delivery": {
-                        "retry": delivery.retry,
-                        "backoffPolicy": delivery.backoff,
-                        "backoffDelay_s": delivery.delay_s,
-                        "timeout_s": delivery.timeout_s,
-                        "dead_letter": dead_letter,
-                    },
-                    "triggers": [_trigger(trigger, layout) for trigger in plan.triggers],
-                }
-            ]
-        }
+    triggers = tuple(_trigger(trigger, layout) for trigger in plan.triggers)
+    config = BrokerConfig(plan.namespace, broker.name, triggers, broker.acknowledge, _delivery(broker.delivery, layout))
+    return encode(ServiceConfig((config,), LOOPBACK, layout.broker))
+
+
+def _delivery(delivery: Delivery, layout: Layout) -> DeliveryConfig:
+    return DeliveryConfig(
+        retry=delivery.retry,
+        backoffPolicy=delivery.backoff,
+        backoffDelay_s=delivery.delay_s,
+        timeout_s=delivery.timeout_s,
+        dead_letter=layout.urls(delivery.dead_letter)[0] if delivery.dead_letter else None,
     )
 
 
-def _trigger(trigger: Trigger, layout: Layout) -> dict[str, object]:
+def _trigger(trigger: Trigger, layout: Layout) -> TriggerConfig:
     exact = {"type": trigger.type, "source": trigger.source}
-    return {"name": trigger.name, "subscribers": layout.urls(trigger.subscriber), "filters": [{"exact": exact}]}
+    return TriggerConfig(trigger.name, tuple(layout.urls(trigger.subscriber)), ({"exact": exact},))
