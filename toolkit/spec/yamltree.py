@@ -34,7 +34,9 @@ _WORDS: dict[Kind, str] = {
     "date": "the date {}",
     "unclear": "{}, which not all YAML readers take for the same number",
 }
-_CONTROL = re.compile("[^\\x09\\x0a\\x0d\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+# What YAML refuses, and the line breaks of its own (NEL, LS, PS) that would move every position after them.
+_CONTROL = re.compile("[^\\x09\\x0a\\x0d\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_BREAK = re.compile(r"\r\n|\r|\n")
 _HINTS = {
     "mapping values are not allowed": "a text with ': ' in it needs quotes",
     "could not find expected ':'": "a key needs a ':' and a space after it",
@@ -122,13 +124,14 @@ def _text(data: bytes) -> str:
 
 
 def _position(before: str) -> tuple[int, int]:
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    lines = _BREAK.split(before)
+    return len(lines), len(lines[-1]) + 1
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    lines = text.split("\n")
+    lines = _BREAK.split(text)
     here = lines[line - 1] if 0 < line <= len(lines) else ""
     problem = str(error.problem or error.context or "cannot be read")
     return Unreadable(line, column, f"not valid YAML: {problem}{_hint(problem, here)}")

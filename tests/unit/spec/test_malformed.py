@@ -66,6 +66,7 @@ def test_the_schema_refuses_what_a_schema_can_say(file: Path) -> None:
         (b" \n\n", "chain.yaml: the file is empty; a chain.yaml begins with `name: my-chain`"),
         (b"name: sam\0ple\n", "chain.yaml:1:10: a NUL byte does not belong in a text file"),
         (b"name: a\nabout: \x1b[2J\n", "chain.yaml:2:8: the control character U+001B does not belong in a text file"),
+        (b"a: 1\r\rb: \xe2\x80\xa8", "chain.yaml:3:4: the control character U+2028 does not belong in a text file"),
         (b"name: a\nabout: caf\xe9\n", "chain.yaml:2:11: byte 0xe9 is not UTF-8"),
         ("about: ü".encode() + b"\xff", "chain.yaml:1:9: byte 0xff is not UTF-8"),
         (b"name: \xed\xa0\x80\n", "chain.yaml:1:7: byte 0xed is not UTF-8"),
@@ -80,7 +81,20 @@ def test_the_schema_refuses_what_a_schema_can_say(file: Path) -> None:
             "chain.yaml: the file has 10,000,000 bytes; a chain.yaml has at most 1,048,576",
         ),
     ],
-    ids=["empty", "blank", "nul", "escape", "latin-1", "half-utf-8", "surrogate", "bom", "utf-16", "png", "10-mb"],
+    ids=[
+        "empty",
+        "blank",
+        "nul",
+        "escape",
+        "line-separator",
+        "latin-1",
+        "half-utf-8",
+        "surrogate",
+        "bom",
+        "utf-16",
+        "png",
+        "10-mb",
+    ],
 )
 def test_bytes_that_are_no_yaml_text_are_refused_with_their_place(data: bytes, message: str) -> None:
     assert str(refusal(data)) == message
