@@ -1,0 +1,60 @@
+"""What docs/chain-spec.md shows is what the parser does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from toolkit.errors import SpecError
+from toolkit.spec import language, parse
+from toolkit.spec.shapes import Record
+
+PAGE = (Path(__file__).parents[3] / "docs" / "chain-spec.md").read_text(encoding="utf-8")
+FENCES = re.findall(r"```(\w*)\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLE = FENCES[0][1]
+SLIPS = """name: orders
+functions:
+  shop: {handler: "handlers.py:take", replica: 2}
+  store: {handler: "handlers.py:put"}
+edges: [{from: shop, to: stroe, via: event}]
+broker:
+  delivery: {delay: 10 sec}
+"""
+
+
+def test_the_example_of_the_page_is_a_chain() -> None:
+    chain = parse(EXAMPLE.encode(), origin="chain.yaml", folder=".")
+    assert [(edge.source, edge.to, edge.via) for edge in chain.edges] == [
+        ("shop", "check", "call"),
+        ("check", "store", "call"),
+        ("store", "mailer", "event"),
+        ("store", "ledger", "event"),
+    ]
+    assert chain.function("store").env == {"CURRENCY": "EUR"}
+
+
+def test_the_example_can_be_repeated_as_the_page_says() -> None:
+    names = [
+        [each.name for each in parse(EXAMPLE.encode(), origin="", folder="", overrides={"checks": count}).functions][
+            1:-4
+        ]
+        for count in ("0", "1", "3")
+    ]
+    assert names == [[], ["check"], ["check-1", "check-2", "check-3"]]
+
+
+def test_the_problems_of_the_page_are_those_that_are_printed() -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(SLIPS.encode(), origin="chain.yaml", folder=".")
+    assert str(caught.value) + "\n" == next(text for kind, text in FENCES if not kind)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [language.CHAIN, language.FUNCTION, language.EDGE, language.BROKER, language.DELIVERY, language.PARAMETER],
+    ids=lambda record: record.what,
+)
+def test_every_key_of_the_language_is_explained(record: Record) -> None:
+    assert [key for key in record.keys if not re.search(rf"`(delivery\.)?{key}`|\b{key}\b.*}}", PAGE)] == []
