@@ -1,0 +1,298 @@
+"""The generator against a real gRPC server: what it sends, when, and what it writes down."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import socket
+import time
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.unit.load.entry import Entry, at_once, entry, when_opened
+from toolkit.contract import digest
+from toolkit.errors import UsageError
+from toolkit.load.generator import drive
+from toolkit.results import CallRecord, Load, Progress
+from toolkit.stubs.helloworld_pb2 import HelloRequest
+from toolkit.traces.model import Span
+
+MS = 1_000_000
+
+
+async def driven(target: str, load: Load, **options: Any) -> list[CallRecord]:
+    return await drive(target, load, run="run-1", chain="pair", entry="producer", **options)
+
+
+async def test_every_call_is_answered_and_on_the_record() -> None:
+    async with entry() as there:
+        calls = await driven(there.target, Load(requests=20, rate=500))
+    assert [call.seq for call in calls] == list(range(20))
+    assert {(call.status, call.error, call.reply) for call in calls} == {("OK", None, "hello")}
+    assert all(call.due_ns <= call.sent_ns < (call.done_ns or 0) for call in calls)
+
+
+async def test_a_call_is_what_vswarm_sends_plus_who_sends_it_and_its_place_in_a_trace() -> None:
+    spans: list[Span] = []
+    async with entry() as there:
+        [call] = await driven(there.target, Load(requests=1, rate=100), spans=spans)
+    [sent], [metadata] = there.requests, there.metadata
+    hello = HelloRequest.FromString(sent)
+    said = json.loads(hello.vHiveMetadata)
+    assert (hello.name, said["WorkflowId"], said["InvocationId"]) == ("0", "pair", call.call)
+    assert len(said["InvokedOn"]) == len("2024-05-01T12:00:00.000000001Z")
+    assert metadata["traceparent"] == f"00-{call.trace}-{spans[0].id}-01"
+    assert (metadata["toolkit-sender"], metadata["toolkit-message"]) == ("caller", call.call)
+
+
+async def test_the_record_has_the_digest_and_the_size_of_the_bytes_that_left() -> None:
+    async with entry() as there:
+        calls = await driven(there.target, Load(requests=5, rate=500))
+    assert {(call.digest, call.size) for call in calls} == {(digest(each), len(each)) for each in there.requests}
+
+
+async def test_ids_follow_from_the_run_and_the_seed() -> None:
+    async with entry() as there:
+
+        async def ids(run: str, seed: int) -> list[tuple[str, str]]:
+            load = Load(requests=3, concurrency=2, seed=seed)
+            calls = await drive(there.target, load, run=run, chain="pair", entry="producer")
+            return [(call.call, call.trace) for call in calls]
+
+        first, same = await ids("one", 1), await ids("one", 1)
+        others = [*await ids("two", 1), *await ids("one", 2)]
+    assert first == same
+    assert len({*first, *others}) == 9
+    assert all(len(call) == len(trace) == 32 for call, trace in first)
+
+
+async def test_due_times_are_the_schedules_whatever_happens() -> None:
+    async with entry() as there:
+        calls = await driven(there.target, Load(requests=10, rate=200))
+    assert {after.due_ns - before.due_ns for before, after in itertools.pairwise(calls)} == {5 * MS}
+
+
+async def test_a_stalled_chain_does_not_slow_down_the_open_loop_and_its_latency_shows_the_stall() -> None:
+    """Coordinated omission, and its absence: nothing is answered before everything was sent."""
+    async with entry(when_opened) as there:
+
+        def open_at_the_end(progress: Progress) -> None:
+            if progress.sent == progress.planned:
+                there.gate.set()
+
+        calls = await driven(there.target, Load(requests=50, rate=500), on_progress=open_at_the_end)
+    assert all(call.ok for call in calls)
+    last_due = calls[-1].due_ns
+    for call in calls:
+        assert (call.done_ns or 0) - call.due_ns >= last_due - call.due_ns
+    assert there.most_inside == 50
+
+
+async def test_the_closed_loop_omits_what_it_could_not_send_which_is_why_it_is_not_the_default() -> None:
+    async with entry(when_opened) as there:
+        seen: list[int] = []
+
+        def open_after_a_while(progress: Progress) -> None:
+            seen.append(progress.sent)
+            if len(seen) == 3:
+                there.gate.set()
+
+        await driven(there.target, Load(requests=50, concurrency=2), on_progress=open_after_a_while)
+    assert seen[:3] == [2, 2, 2]
+
+
+async def test_a_late_call_is_still_sent_and_its_lateness_is_on_the_record() -> None:
+    async def block_everybody(there: Entry, request: bytes, context: Any) -> bytes:
+        time.sleep(0.005)  # noqa: ASYNC251 - in the generator's own loop, to make it late
+        return await at_once(there, request, context)
+
+    async with entry(block_everybody) as there:
+        calls = await driven(there.target, Load(requests=100, rate=1000))
+    assert len(there.requests) == 100
+    assert all(call.ok for call in calls)
+    assert max(call.sent_ns - call.due_ns for call in calls) >= 4 * MS
+
+
+async def test_beyond_the_most_in_flight_a_call_is_refused_on_the_record_never_skipped() -> None:
+    spans: list[Span] = []
+    async with entry(when_opened) as there:
+
+        def open_at_the_end(progress: Progress) -> None:
+            if progress.sent == 20:
+                there.gate.set()
+
+        load = Load(requests=20, rate=1000)
+        calls = await driven(there.target, load, on_progress=open_at_the_end, most_in_flight=5, spans=spans)
+    assert [call.status for call in calls] == ["OK"] * 5 + ["RESOURCE_EXHAUSTED"] * 15
+    assert calls[5].error == "the generator did not send it: 5 calls are in flight"
+    assert len(there.requests) == 5
+    assert len(spans) == 20
+
+
+async def test_a_refused_connection_fails_call_by_call() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port, and nobody answers
+        calls = await driven(f"127.0.0.1:{taken.getsockname()[1]}", Load(requests=3, rate=100))
+    assert [call.status for call in calls] == ["UNAVAILABLE"] * 3
+    assert all(call.done_ns is not None and call.error for call in calls)
+
+
+async def test_a_target_that_is_none_fails_call_by_call() -> None:
+    calls = await driven("no such host.invalid:1", Load(requests=2, rate=100, timeout_s=2.0))
+    assert {call.status for call in calls} <= {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+
+
+async def test_a_call_beyond_its_deadline_failed() -> None:
+    async with entry(when_opened) as there:
+        calls = await driven(there.target, Load(requests=2, rate=100, timeout_s=0.05))
+    assert [call.status for call in calls] == ["DEADLINE_EXCEEDED"] * 2
+    assert all((call.done_ns or 0) - call.sent_ns >= 50 * MS for call in calls)
+
+
+async def test_a_call_that_is_not_answered_before_the_drain_ends_is_lost() -> None:
+    spans: list[Span] = []
+    async with entry(when_opened) as there:
+        calls = await driven(there.target, Load(requests=2, rate=100), drain_s=0.05, spans=spans)
+    assert [(call.status, call.done_ns) for call in calls] == [(None, None)] * 2
+    assert [span.tags["error"] for span in spans] == ["never answered"] * 2
+
+
+async def test_a_call_sent_last_is_lost_on_the_record_even_without_a_drain() -> None:
+    async with entry(when_opened) as there:
+        calls = await driven(there.target, Load(requests=3, rate=10_000), drain_s=0.0)
+    assert [call.done_ns for call in calls] == [None] * 3
+
+
+async def test_a_failure_keeps_its_status_and_its_words() -> None:
+    async def abort(there: Entry, request: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no — not \x1b[31mnow")
+        raise AssertionError
+
+    spans: list[Span] = []
+    async with entry(abort) as there:
+        [call] = await driven(there.target, Load(requests=1, rate=10), spans=spans)
+    assert (call.status, call.error) == ("FAILED_PRECONDITION", "no — not \x1b[31mnow")
+    assert (spans[0].tags["error"], spans[0].tags["grpc.status"]) == (call.error, call.status)
+
+
+async def test_an_answer_that_is_no_hello_is_still_an_answer() -> None:
+    async def garbage(there: Entry, request: bytes, context: Any) -> bytes:
+        return b"\xff\xff\xff"
+
+    async with entry(garbage) as there:
+        [call] = await driven(there.target, Load(requests=1, rate=10))
+    assert (call.status, call.reply) == ("OK", None)
+
+
+async def test_a_stop_ends_the_sending_and_keeps_what_there_is() -> None:
+    stop = asyncio.Event()
+
+    def stop_after_three(progress: Progress) -> None:
+        if progress.sent >= 3:
+            stop.set()
+
+    async with entry() as there:
+        calls = await driven(there.target, Load(duration_s=60, rate=100), on_progress=stop_after_three, stop=stop)
+    assert 3 <= len(calls) < 6000
+    assert all(call.ok for call in calls)
+
+
+async def test_a_stop_is_noticed_long_before_the_next_call_is_due() -> None:
+    stop = asyncio.Event()
+    async with entry() as there:
+        asyncio.get_running_loop().call_later(0.05, stop.set)
+        calls = await driven(there.target, Load(requests=2, rate=0.001), stop=stop)
+    assert [call.status for call in calls] == ["OK"]
+
+
+async def test_a_stop_ends_the_closed_loop_and_gives_up_unanswered_calls() -> None:
+    stop = asyncio.Event()
+    async with entry(when_opened) as there:
+        asyncio.get_running_loop().call_later(0.05, stop.set)
+        calls = await driven(there.target, Load(requests=1000, concurrency=3), stop=stop)
+    assert [call.done_ns for call in calls] == [None] * 3
+
+
+async def test_a_stop_that_came_before_the_start_sends_nothing() -> None:
+    stop = asyncio.Event()
+    stop.set()
+    async with entry() as there:
+        assert await driven(there.target, Load(requests=5, rate=100), stop=stop) == []
+        assert await driven(there.target, Load(requests=5, concurrency=1), stop=stop) == []
+    assert there.requests == []
+
+
+async def test_the_closed_loop_has_as_many_calls_under_way_as_workers() -> None:
+    async with entry() as there:
+        calls = await driven(there.target, Load(requests=40, concurrency=4))
+    assert len(calls) == len(there.requests) == 40
+    assert 1 <= there.most_inside <= 4
+    assert all(call.due_ns == call.sent_ns for call in calls)
+
+
+async def test_the_closed_loop_ends_with_its_duration() -> None:
+    async with entry() as there:
+        calls = await driven(there.target, Load(duration_s=0.1, concurrency=2))
+    assert len(calls) >= 2
+    assert all(call.ok for call in calls)
+
+
+async def test_no_sampled_call_means_no_root_span_and_no_flag() -> None:
+    spans: list[Span] = []
+    async with entry() as there:
+        calls = await driven(there.target, Load(requests=5, rate=500, sample=0.0), spans=spans)
+    assert (spans, {call.sampled for call in calls}) == ([], {False})
+    assert {each["traceparent"][-3:] for each in there.metadata} == {"-00"}
+
+
+async def test_sampling_follows_from_the_seed_and_decides_which_calls_have_a_root_span() -> None:
+    spans: list[Span] = []
+    async with entry() as there:
+        calls = await driven(there.target, Load(requests=60, rate=2000, sample=0.5), spans=spans)
+        again = await driven(there.target, Load(requests=60, rate=2000, sample=0.5))
+    sampled = {call.trace for call in calls if call.sampled}
+    assert 0 < len(sampled) < 60
+    assert {span.trace for span in spans} == sampled
+    assert [call.sampled for call in calls] == [call.sampled for call in again]
+
+
+async def test_the_root_span_is_the_callers_side_of_the_entry() -> None:
+    spans: list[Span] = []
+    async with entry() as there:
+        [call] = await driven(there.target, Load(requests=1, rate=10), spans=spans)
+    [root] = spans
+    assert (root.trace, root.parent, root.service, root.remote) == (call.trace, None, "caller", "producer")
+    assert (root.kind, root.name) == ("CLIENT", "helloworld.greeter/sayhello")
+    assert root.tags == {"toolkit.call": call.call, "toolkit.message": call.call}
+    assert root.duration is not None
+    assert root.duration >= 1
+
+
+async def test_the_last_progress_tells_the_whole_story() -> None:
+    told: list[Progress] = []
+    async with entry() as there:
+        await driven(there.target, Load(requests=7, rate=500), on_progress=told.append)
+    assert (told[-1].planned, told[-1].sent, told[-1].ok, told[-1].failed, told[-1].in_flight) == (7, 7, 7, 0, 0)
+
+
+async def test_a_cancelled_load_leaves_no_task_behind() -> None:
+    before, begun = asyncio.all_tasks(), asyncio.Event()
+    async with entry(when_opened) as there:
+        load = Load(requests=100, rate=100)
+        under_way = asyncio.create_task(driven(there.target, load, on_progress=lambda _: begun.set()))
+        await begun.wait()
+        under_way.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await under_way
+    left = {task for task in asyncio.all_tasks() - before if "drive" in repr(task) or "Caller" in repr(task)}
+    assert left == set()
+
+
+async def test_a_load_that_makes_no_sense_is_refused_before_anything_is_sent() -> None:
+    async with entry() as there:
+        with pytest.raises(UsageError, match="--rate"):
+            await driven(there.target, Load(requests=1, rate=-1))
+    assert there.requests == []
