@@ -32,7 +32,8 @@ run: install ## the chained benchmark, called and evented, with its report
 	$(BIN)/toolkit run chained-eventing
 
 test: install-dev ## every test that needs no cluster
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 -m "not alone"
+	$(BIN)/python -m pytest -q -m alone
 
 lint: install-dev ## format, lint, types, layers, fresh stubs
 	$(BIN)/ruff format --check $(SOURCES)

@@ -54,6 +54,7 @@ def test_a_killed_toolkit_takes_everything_with_it(tmp_path: Path, moment: str) 
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.alone
 def test_a_run_that_ended_by_itself_leaves_nothing_either(tmp_path: Path) -> None:
     ended = program.call(tmp_path, "run", "chained-mixed", "--requests", "20", "-o", "json")
     assert ended.returncode == 0, ended.stderr

@@ -31,6 +31,7 @@ def on_path() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the README's commands are for bash, which is not here")
 def test_a_chain_is_added_in_the_steps_that_the_readme_shows(tmp_path: Path) -> None:
     (steps,) = shell_blocks(section("Add a chain in five minutes"))

@@ -18,7 +18,7 @@ from toolkit.engines.local import sentinel
 LOG_TAIL = 12  # lines
 STOP_GRACE_S = 10.0
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)  # between restarts; the last one repeats
-STABLE_S = 5.0  # a process that lived this long starts the back-off anew
+STABLE_S = 1.0  # a process that lived this long starts the back-off anew
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
