@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.tracestore.asking import asking
-from tests.unit.traces.made import calls, span
+from tests.unit.traces.made import TRACE, calls, span
 from toolkit.engines import zipkin_client
 from toolkit.errors import EngineError
 from toolkit.sdk import http1
 from toolkit.sdk.http1 import Request, Response
+from toolkit.traces import zipkin
 
 
 @asynccontextmanager
@@ -55,6 +56,35 @@ async def test_traces_that_are_not_there_have_no_spans() -> None:
 
 async def test_nothing_to_send_is_not_sent() -> None:
     await zipkin_client.send("http://127.0.0.1:1", [])
+
+
+async def test_sending_is_over_when_a_store_that_is_slow_to_show_its_spans_shows_them() -> None:
+    asked = []
+
+    async def handler(request: Request) -> Response:
+        if request.method == "POST":
+            return Response(202)
+        asked.append(request.target)
+        return Response(404) if len(asked) < 3 else Response(200, (), zipkin.encode([span(2)]))
+
+    server = await http1.serve(handler, "127.0.0.1", 0)
+    await zipkin_client.send(f"http://127.0.0.1:{server.port}", [span(1), span(2)])
+    await server.close()
+    assert asked == [f"/api/v2/trace/{TRACE}"] * 3
+
+
+async def test_a_store_that_never_shows_a_span_is_not_waited_for_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipkin_client, "SHOWN_WITHIN_S", 0.02)
+    methods = set()
+
+    async def handler(request: Request) -> Response:
+        methods.add(request.method)
+        return Response(202 if request.method == "POST" else 404)
+
+    server = await http1.serve(handler, "127.0.0.1", 0)
+    await zipkin_client.send(f"http://127.0.0.1:{server.port}", [span(1)])
+    await server.close()
+    assert methods == {"POST", "GET"}
 
 
 @pytest.mark.parametrize("tail", ["", "/", "/zipkin", "/api/v2/spans", "/zipkin/api/v2/spans/"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from toolkit.engines.waiting import until
@@ -18,6 +19,7 @@ from toolkit.traces.model import Span
 
 TIMEOUT_S = 15.0  # Zipkin itself gives a query up after 11 s
 READY_WITHIN_S = 10.0
+SHOWN_WITHIN_S = 5.0
 TRACES_AT_ONCE = 100  # ids in one query: 3.3 kB, below the 4 kB that Zipkin's server takes as a request line
 SPANS_AT_ONCE = 1000  # spans in one POST: about half a megabyte
 _Item = TypeVar("_Item")
@@ -48,11 +50,21 @@ async def spans(url: str, trace_ids: Sequence[str]) -> list[Span]:
 
 
 async def send(url: str, spans: Sequence[Span]) -> None:
-    """Hand these spans to the store, which has taken them when this returns. Raises EngineError."""
+    """Hand these spans to the store, and return once it shows the last of them. Raises EngineError.
+
+    Zipkin says 202 before it has stored anything. A store that samples may never show a span: after `SHOWN_WITHIN_S`
+    this returns too, and what is missing is for whoever judges the trace to say.
+    """
     async with _client() as client:
         for chunk in _chunks(spans, SPANS_AT_ONCE):
             answer = await _ask(client, "POST", spans_url(url), zipkin.encode(chunk))
             _must(answer.status in (200, 202), spans_url(url), answer)
+        if spans:
+            await until(partial(_shows, client, url, spans[-1]), within_s=SHOWN_WITHIN_S)
+
+
+async def _shows(client: Client, url: str, span: Span) -> bool:
+    return any(each.id == span.id for each in await _traces(client, url, [span.trace]))
 
 
 async def ready(url: str, *, within_s: float = READY_WITHIN_S) -> None:

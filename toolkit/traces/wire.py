@@ -2,8 +2,8 @@
 
 May live here: validation and normal form of one span. The rules are those of a Zipkin 3.6 server, observed on one and
 read from `zipkin2.Span`, `Endpoint` and `V2SpanReader`; the differential tests in `tests/zipkin` hold them together.
-Where we are stricter on purpose: an all-zero span id shorter than 16 digits is refused (Zipkin checks the padded form
-only by accident of its length).
+Where we are stricter on purpose: an all-zero span id of fewer than 16 digits is refused (Zipkin pads it and keeps it),
+and an IPv4 address with leading zeros, which means different things to different readers, is dropped.
 """
 
 from __future__ import annotations
