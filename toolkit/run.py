@@ -76,14 +76,18 @@ async def run(
     """
     stop = stop or asyncio.Event()
     started = datetime.now(UTC)
-    identity = name(order.chain, started)
-    load = order.load
-    tracing = Tracing(sample=load.sample, attributes=dict(order.attributes))
-    plan = plans.make(order.chain, identity, seed=load.seed, tracing=tracing)
+    plan = plan_of(order, started)
     async with Collector() as collector:
         observed = await _observe(plan, order, engine, collector, stop, on_progress)
     report = _report(plan, order, engine, observed, started, partial=stop.is_set())
     return Outcome(report, observed.calls, observed.evidence)
+
+
+def plan_of(order: Order, started: datetime | None = None) -> Plan:
+    """The plan of a run of this order, under a name of its own."""
+    tracing = Tracing(sample=order.load.sample, attributes=dict(order.attributes))
+    run = name(order.chain, started or datetime.now(UTC))
+    return plans.make(order.chain, run, seed=order.load.seed, tracing=tracing)
 
 
 def name(chain: ChainSpec, started: datetime) -> str:
@@ -191,9 +195,7 @@ def _report(
         environment=environment.describe(),
         load=order.load,
         parameters={each.name: each.value for each in chain.parameters},
-        measurement=measure(
-            observed.calls, observed.evidence, chain=chain, asked=order.load, elapsed=observed.elapsed
-        ),
+        measurement=measure(observed.calls, observed.evidence, chain=chain, asked=order.load, elapsed=observed.elapsed),
         checks=checks,
         incidents=tuple(observed.evidence.incidents),
         partial=partial,

@@ -1,0 +1,51 @@
+"""A deployed chain is driven by clients that know nothing of the toolkit."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.cli import program
+
+# HelloRequest as vSwarm's clients put it on the wire: field 1 the name, field 15 the metadata.
+METADATA = b'{"WorkflowId":"WF","InvocationId":"IV-7","InvokedOn":"2024-05-01T12:00:00.000000001Z"}'
+REQUEST = b"\x0a\x03you" + b"\x7a" + bytes([len(METADATA)]) + METADATA
+HEALTH_SERVING = b"\x08\x01"
+
+
+@pytest.fixture(params=["chained-serving", "chained-eventing", "chained-mixed"])
+def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    process = program.start(tmp_path, "deploy", request.param, "-o", "json")
+    assert process.stdout is not None
+    yield json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert program.all_gone(tmp_path) == {}
+
+
+def test_a_plain_grpc_client_that_speaks_vswarms_bytes_drives_the_entry(deployed: dict[str, str]) -> None:
+    with grpc.insecure_channel(deployed["entry"]) as channel:
+        answer = channel.unary_unary("/helloworld.Greeter/SayHello")(REQUEST, timeout=20)
+        assert answer.startswith(b"\x0a")
+        assert b"you: " in answer
+        assert channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=20) == HEALTH_SERVING
+
+
+def test_an_incident_is_told_as_it_comes(tmp_path: Path) -> None:
+    process = program.start(tmp_path, "deploy", "chained-serving", "-o", "json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    victim = next(pid for pid, line in program.descendants(tmp_path).items() if line.endswith("-m toolkit.sdk "))
+    subprocess.run(["kill", "-9", str(victim)], check=True)
+    assert "was ended by SIGKILL and was started again" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
