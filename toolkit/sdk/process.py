@@ -58,10 +58,13 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     try:
         wiring = read_wiring(environment)
         logs.install(wiring.function)
-        status = asyncio.run(_serve(wiring, environment))
+        status, stuck = asyncio.run(_until_signalled(wiring, environment))
     except WiringError as error:
         print(f"toolkit.sdk: {error}", file=sys.stderr)
         return EXIT_BAD_WIRING
+    if stuck:
+        _log.warning("%d handlers never returned and are left behind", stuck)
+        os._exit(status)  # a thread cannot be ended, and the interpreter would wait for it
     return status
 
 
@@ -94,8 +97,15 @@ def _checked(wiring: Wiring, origin: str) -> Wiring:
     return wiring
 
 
-async def _serve(wiring: Wiring, environment: Mapping[str, str]) -> int:
-    stopping = _signals()
+async def _until_signalled(wiring: Wiring, environment: Mapping[str, str]) -> tuple[int, int]:
+    return await serve(wiring, environment, _signals())
+
+
+async def serve(wiring: Wiring, environment: Mapping[str, str], stopping: asyncio.Event) -> tuple[int, int]:
+    """Serves one function until `stopping` is set, then drains: the exit status, and how many handlers never returned.
+
+    `$TOOLKIT_WIRING` has been read by then. Raises WiringError when the function cannot start.
+    """
     try:
         port = contract.listen_port(environment)
     except ValueError as error:
@@ -112,7 +122,7 @@ async def _serve(wiring: Wiring, environment: Mapping[str, str]) -> int:
     try:
         server = await _start(function, host, port)
     except OSError as error:
-        return _unbound(host, port, error)
+        return _unbound(host, port, error), 0
     await stopping.wait()
     _log.info("draining")
     await server.stop(grace_s)
@@ -122,10 +132,7 @@ async def _serve(wiring: Wiring, environment: Mapping[str, str]) -> int:
     await sink.close()
     function.close()
     _log.info("stopped")
-    if function.stuck:
-        _log.warning("%d handlers never returned and are left behind", function.stuck)
-        os._exit(0)  # a thread cannot be ended, and the interpreter would wait for it
-    return 0
+    return 0, function.stuck
 
 
 def _grace(environment: Mapping[str, str]) -> float:

@@ -16,6 +16,7 @@ from toolkit.engines import zipkin_client
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.local import layout as layouts
 from toolkit.engines.local import ports, readiness
+from toolkit.engines.local.broker.config import encode
 from toolkit.engines.local.layout import LOOPBACK, Layout
 from toolkit.engines.local.process import Command, Crash, Supervised, Watch, stop_all
 from toolkit.errors import EngineError, NotReady
@@ -165,13 +166,13 @@ class LocalDeployment:
         commands = []
         if self._layout.store is not None:
             listen = f"{LOOPBACK}:{self._layout.store}"
-            arguments = ("-m", "toolkit.engines.local.tracestore", "--listen", listen, "--follow-stdin")
-            commands.append(Command("trace store", (sys.executable, *arguments)))
-        if (configuration := layouts.broker_configuration(self._plan, self._layout)) is not None:
+            store = ("-m", "toolkit.engines.local.tracestore", "--listen", listen, "--follow-stdin")
+            commands.append(Command("trace store", (sys.executable, *store)))
+        if (service := layouts.broker_service(self._plan, self._layout)) is not None:
             file = self._folder / "broker.json"
-            file.write_text(configuration)
-            arguments = ("-m", "toolkit.engines.local.broker", "--config", str(file))
-            commands.append(Command("broker", (sys.executable, *arguments)))
+            file.write_text(encode(service))
+            broker = ("-m", "toolkit.engines.local.broker", "--config", str(file))
+            commands.append(Command("broker", (sys.executable, *broker)))
         return commands
 
     def _function_commands(self) -> list[Command]:

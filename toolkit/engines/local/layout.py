@@ -11,7 +11,7 @@ from pathlib import PurePath
 from toolkit import plan as plans
 from toolkit.contract import HOST, K_CE_OVERRIDES, K_CONFIGURATION, K_REVISION, K_SERVICE, K_SINK, PORT, WIRING
 from toolkit.engines.base import Bound
-from toolkit.engines.local.broker.config import BrokerConfig, DeliveryConfig, ServiceConfig, TriggerConfig, encode
+from toolkit.engines.local.broker.config import BrokerConfig, DeliveryConfig, ServiceConfig, TriggerConfig
 from toolkit.engines.local.process import Command
 from toolkit.plan import Plan, Trigger
 from toolkit.spec.model import Delivery
@@ -101,14 +101,14 @@ def _absolute(handler: str, folder: str) -> str:
     return f"{PurePath(folder, path)}:{function}" if path.endswith(".py") else handler
 
 
-def broker_configuration(plan: Plan, layout: Layout) -> str | None:
-    """The broker process's configuration as JSON, None for a chain without event edges."""
+def broker_service(plan: Plan, layout: Layout) -> ServiceConfig | None:
+    """What the broker is told, None for a chain without event edges."""
     broker = plan.broker
     if broker is None or layout.broker is None:
         return None
     triggers = tuple(_trigger(trigger, layout) for trigger in plan.triggers)
     config = BrokerConfig(plan.namespace, broker.name, triggers, broker.acknowledge, _delivery(broker.delivery, layout))
-    return encode(ServiceConfig((config,), LOOPBACK, layout.broker))
+    return ServiceConfig((config,), LOOPBACK, layout.broker)
 
 
 def _delivery(delivery: Delivery, layout: Layout) -> DeliveryConfig:
