@@ -22,8 +22,8 @@ def answered(ledger: Ledger) -> Check:
     return Check(
         "answered",
         not own,
-        f"all {len(calls)} calls answered OK",
-        "; ".join(filter(None, [f"{len(calls) - len(bad)} answered OK", _codes(own), *_aside(routed, steady)])),
+        f"all {len(calls):,} calls answered OK" if len(calls) > 1 else "the call answered OK",
+        "; ".join(filter(None, [f"{len(calls) - len(bad):,} answered OK", _codes(own), *_aside(routed, steady)])),
         tuple(_line(call) for call in own[:FEW]),
     )
 
@@ -51,7 +51,7 @@ def _met_a_restart(ledger: Ledger, call: CallRecord) -> bool:
 
 def _codes(calls: Sequence[CallRecord]) -> str:
     counts = Counter(call.status or LOST for call in calls)
-    return ", ".join(f"{count} {code}" for code, count in counts.most_common())
+    return ", ".join(f"{count:,} {code}" for code, count in counts.most_common())
 
 
 def _aside(routed: Sequence[CallRecord], steady: Sequence[CallRecord]) -> list[str]:

@@ -12,7 +12,7 @@ def steady(ledger: Ledger) -> Check:
     restarts = [each for each in ledger.incidents if each.kind == "restart"]
     counts = Counter(each.subject for each in restarts)
     got = ", ".join(f"{function} was started again {_times(count)}" for function, count in counts.most_common())
-    return Check("steady", not restarts, "no function started again", got or "none was", _lines(restarts))
+    return Check("steady", not restarts, "no function started again", got or "none was started again", _lines(restarts))
 
 
 def clean(ledger: Ledger) -> Check:
@@ -20,7 +20,7 @@ def clean(ledger: Ledger) -> Check:
     counts = Counter(each.kind for each in found)
     got = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
     wanted = "no dead letter, no undelivered event, no warning"
-    return Check("clean", not found, wanted, got or "none", _lines(found))
+    return Check("clean", not found, wanted, got or "nothing of the kind", _lines(found))
 
 
 def _times(count: int) -> str:

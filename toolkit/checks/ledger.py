@@ -121,7 +121,7 @@ def _killed(restarts: Sequence[Incident], receipts: Sequence[Receipt]) -> frozen
 
 def verdict(name: str, wanted: str, kept: str, offences: Sequence[str], *aside: str) -> Check:
     """A check: `kept` is what it got when nothing offends; `aside` are remarks that hold either way."""
-    got = kept if not offences else f"{len(offences)} wrong: {offences[0]}"
+    got = kept if not offences else f"{len(offences):,} wrong: {offences[0]}"
     return Check(name, not offences, wanted, "; ".join([got, *filter(None, aside)]), tuple(offences[:FEW]))
 
 
@@ -131,5 +131,5 @@ def short(identity: str) -> str:
 
 
 def some(count: int, what: str) -> str:
-    """`1 message`, `2 messages`; empty for none."""
-    return f"{count} {what}{'' if count == 1 else 's'}" if count else ""
+    """`1 message`, `2,000 messages`; empty for none."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}" if count else ""

@@ -23,7 +23,7 @@ def chain_lines(report: Report, width: int) -> Iterator[str]:
     for source in list(open_edges):
         while open_edges[source]:
             to, via = open_edges[source].pop(0)
-            yield from _folded([source, *_path(to, via, open_edges)], width)
+            yield from _folded([printable(source), *_path(to, via, open_edges)], width)
 
 
 def arrow(via: str) -> str:

@@ -44,7 +44,9 @@ def _properties(report: Report) -> dict[str, str]:
 
 
 def _case(report: Report, check: Check) -> Xml.Element:
-    case = Xml.Element("testcase", classname=printable(f"{report.chain}.{report.engine}"), name=check.name, time="0")
+    case = Xml.Element(
+        "testcase", classname=printable(f"{report.chain}.{report.engine}"), name=printable(check.name), time="0"
+    )
     if not check.passed:
         failure = Xml.SubElement(case, "failure", type="check", message=printable(check.got))
         lines = [f"wanted: {check.wanted}", f"got: {check.got}", *check.details]

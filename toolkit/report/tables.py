@@ -98,6 +98,10 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def plural(number: int, what: str) -> str:
+    return f"{count(number)} {what}{'' if number == 1 else 's'}"
+
+
 def rate(per_second: float | None) -> str:
     return NONE if per_second is None else f"{per_second:,.4g}/s" if per_second < 1000 else f"{per_second:,.0f}/s"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.drawing import chain_lines
-from toolkit.report.tables import bars, count, hop_table, latency_table, path_table, rate, seconds
+from toolkit.report.tables import bars, count, hop_table, latency_table, path_table, plural, rate, seconds
 from toolkit.results import Check, Incident, Load, Report
 
 LABEL = 11  # width of the words at the left margin
@@ -94,8 +94,8 @@ def _traces(report: Report) -> Iterator[str]:
     if not found.traces_expected:
         yield _labelled("traces", "none: no call was sampled")
         return
-    gaps = f" · {count(found.missing_spans)} spans missing" if found.missing_spans else ""
-    orphans = f" · {count(found.orphans)} orphans" if found.orphans else ""
+    gaps = f" · {plural(found.missing_spans, 'span')} missing" if found.missing_spans else ""
+    orphans = f" · {plural(found.orphans, 'orphan')}" if found.orphans else ""
     yield _labelled(
         "traces", f"{count(found.traces_complete)} of {count(found.traces_expected)} complete{gaps}{orphans}"
     )
@@ -103,13 +103,12 @@ def _traces(report: Report) -> Iterator[str]:
 
 def _checks(checks: Sequence[Check], paint: _Paint, width: int) -> Iterator[str]:
     for check in checks:
+        name = f"{printable(check.name):<{LABEL}}"
         mark = paint("green", "✓") if check.passed else paint("red", "✗")
         if check.passed:
-            yield from _folded(f"{mark} {check.name:<{LABEL}}", printable(check.got), width)
+            yield from _folded(f"{mark} {name}", printable(check.got), width)
             continue
-        yield from _folded(
-            f"{mark} {paint('bold', f'{check.name:<{LABEL}}')}", f"wanted {printable(check.wanted)}", width
-        )
+        yield from _folded(f"{mark} {paint('bold', name)}", f"wanted {printable(check.wanted)}", width)
         yield from _folded(" " * (LABEL + 2), f"got    {printable(check.got)}", width)
         for detail in (each for each in check.details if each not in check.got):
             yield from _folded(" " * (LABEL + 2), f"· {printable(detail)}", width)
@@ -129,7 +128,7 @@ def _verdict(report: Report, paint: _Paint, width: int) -> Iterator[str]:
         yield from _folded("note: ", printable(note), width)
     for reason in report.measurement.invalid:
         yield from _folded(paint("yellow", "INVALID measurement: "), printable(reason), width)
-    broken = [check.name for check in report.checks if not check.passed]
+    broken = [printable(check.name) for check in report.checks if not check.passed]
     if broken:
         yield paint("red", f"✗ FAILED: {', '.join(broken)} ({len(broken)} of {len(report.checks)} checks)")
     elif report.checks:

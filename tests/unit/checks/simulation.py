@@ -102,7 +102,7 @@ def healthy(chain: ChainSpec, calls: int = 3, *, sampled: Callable[[int], bool] 
         due = (seq + 1) * 10 * MS
         request = f"request {seq}".encode()
         record = CallRecord(
-            seq, call, f"{seq + 1:032x}", sampled(seq), due, due + 1000, due + 2 * MS, "OK",
+            seq, call, f"a{seq + 1:031x}", sampled(seq), due, due + 1000, due + 2 * MS, "OK",
             reply="hello", size=len(request), digest=digest(request),
         )  # fmt: skip
         run.calls.append(record)

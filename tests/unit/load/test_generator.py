@@ -88,7 +88,7 @@ async def test_a_stalled_chain_does_not_slow_down_the_open_loop_and_its_latency_
     last_due = calls[-1].due_ns
     for call in calls:
         assert (call.done_ns or 0) - call.due_ns >= last_due - call.due_ns
-    assert there.most_inside == 50
+    assert len(there.requests) == 50
 
 
 async def test_the_closed_loop_omits_what_it_could_not_send_which_is_why_it_is_not_the_default() -> None:

@@ -1,0 +1,43 @@
+"""JUnit XML that any CI can read, whatever a function said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree as Xml
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.report.sample import REPORT
+from toolkit.report.junit import render
+from toolkit.results import Check
+
+
+def test_each_check_is_a_test_case_and_broken_ones_say_why() -> None:
+    suite = Xml.fromstring(render(REPORT)).find("testsuite")
+    assert suite is not None
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures"), suite.get("errors")) == (
+        "pair",
+        "2",
+        "1",
+        "0",
+    )
+    good, bad = suite.findall("testcase")
+    assert (good.get("name"), good.get("classname"), list(good)) == ("answered", "pair.local", [])
+    failure = bad.find("failure")
+    assert failure is not None
+    assert failure.get("message") == "consumer was started again once"
+    assert failure.text == ("wanted: no function started again\ngot: consumer was started again once\nconsumer: killed")
+
+
+def test_the_run_and_its_engine_are_properties() -> None:
+    found = {each.get("name"): each.get("value") for each in Xml.fromstring(render(REPORT)).iter("property")}
+    assert (found["run"], found["engine"], found["partial"]) == (REPORT.run, "local (emulated)", "true")
+
+
+@given(text=st.text())
+def test_nothing_a_function_says_breaks_out_of_the_document(text: str) -> None:
+    said = f"]]></failure><testcase/>&lt;{text}\x00\x1b"
+    report = replace(REPORT, chain=said, checks=(Check(said, False, said, said, (said,)),))
+    root = Xml.fromstring(render(report).encode("utf-8", "strict"))
+    assert len(list(root.iter("testcase"))) == 1
