@@ -65,7 +65,10 @@ class Response:
 
 
 class MessageError(ConnectionError):
-    """The peer did not speak HTTP/1.1 that we understand; `status` is what a server answers it with."""
+    """The peer did not speak HTTP/1.1 that we understand; `status` is what a server answers it with.
+
+    A handler may raise it, too, for a request it finds malformed: it is answered as one that never reached a handler.
+    """
 
     def __init__(self, status: int, text: str = "") -> None:
         super().__init__(text or REASONS[status].decode())
@@ -88,6 +91,7 @@ class Head:
     headers: Headers
     length: int | None = 0
     close: bool = False
+    minor: int = 1  # of the version: HTTP/1.0 or HTTP/1.1
     expects_continue: bool = False
 
 
@@ -216,7 +220,9 @@ def _request_head(text: bytes) -> Head:
     line = _REQUEST_LINE.match(text)
     if line is None:
         raise MessageError(400)
-    head = Head(line.groups(), _fields(text, line.end()), close=line[3] == b"0")
+    head = Head(line.groups(), _fields(text, line.end()))
+    if line[3] == b"0":
+        head.close, head.minor = True, 0
     hosts = _frame(head)
     if hosts == 0 and line[3] == b"1":
         raise MessageError(400, "missing required Host header")

@@ -164,21 +164,24 @@ class _Connection(asyncio.Protocol):
             return
         self._head, self._continued = None, False
         request = Request(head.start[0].decode("ascii"), head.start[1].decode("latin-1"), head.headers, body)
-        self.task = asyncio.get_running_loop().create_task(self._answer(request, head.close))
+        self.task = asyncio.get_running_loop().create_task(self._answer(request, head.close, head.minor))
 
-    async def _answer(self, request: Request, close: bool) -> None:
+    async def _answer(self, request: Request, close: bool, minor: int) -> None:
         try:
             response = await self._server.handler(request)
         except asyncio.CancelledError:
             self.abort()
             raise
+        except MessageError as problem:
+            self._refuse(problem)
+            return
         except Exception:  # the boundary: a handler's bug is one failed request, named, not a dead server
             traceback.print_exc(file=sys.stderr)
             response, close = Response(500), True
         if self._transport is None:
             return
         close = close or self._server.closing
-        self._write(request.method, response, close)
+        self._write(request.method, minor, response, close)
         if self._resumed is not None:
             with suppress(asyncio.CancelledError):
                 await self._resumed.wait()
@@ -193,16 +196,18 @@ class _Connection(asyncio.Protocol):
         if not self._parser.empty:
             self._next()
 
-    def _write(self, method: str, response: Response, close: bool) -> None:
+    def _write(self, method: str, minor: int, response: Response, close: bool) -> None:
         assert self._transport is not None
         status, body = response.status, response.body
         start = _STATUS_LINES.get(status) or b"HTTP/1.1 %d status code %d" % (status, status)
         headers = [*response.headers, (b"Date", date())]
         if status == 204 or status == 304 or status < 200:
             body = b""
-        else:
+        elif (body or method != "HEAD") and response.header(b"content-length") is None:
             headers.append((b"Content-Length", b"%d" % len(body)))
-        if close:
+        if minor == 0:
+            start = start.replace(b"HTTP/1.1", b"HTTP/1.0", 1)  # it ends with the connection; no need to say so
+        elif close:
             headers.append((b"Connection", b"close"))
         try:
             head = write_head(start, headers)

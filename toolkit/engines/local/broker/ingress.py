@@ -18,7 +18,7 @@ from toolkit.engines.local.broker.filters import NotBooleanError
 from toolkit.engines.local.broker.incidents import Incidents
 from toolkit.engines.local.broker.tracing import NOTHING, Carried
 from toolkit.sdk.cloudevents import EventError
-from toolkit.sdk.http1 import Client, Request, Response
+from toolkit.sdk.http1 import Client, MessageError, Request, Response
 
 FAN_OUT_LIMIT_S = 900.0  # eventing `channel/fanout`: the longest a synchronous answer waits
 
@@ -26,9 +26,6 @@ _ALLOW = (b"Allow", b"POST, OPTIONS")
 _ANSWERS = {status: Response(status, (_ALLOW,)) for status in (202, 400, 404, 405, 500)}
 _OPTIONS = Response(200, (_ALLOW, (b"Webhook-Allowed-Origin", b"*"), (b"Webhook-Allowed-Rate", b"*")))
 _OPTIONS_STAR = Response(200, ((b"Content-Length", b"0"),))
-_NOT_A_URI = Response(
-    400, ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Connection", b"close")), b"400 Bad Request"
-)
 
 # What to do with a header, by its name as it came: (0, attribute), (1, -) Content-Type, (2, canonical) pass through,
 # (3, -) traceparent, (4, -) tracestate, (5, -) baggage, (9, -) nothing.
@@ -154,7 +151,7 @@ class Ingress:
     def _find(self, target: str) -> tuple[Response | None, Broker | None]:
         """The raw target decides: no decoding, no cleaning, one slash more at the end is forgiven."""
         if not golang.valid_request_target(target):
-            return _NOT_A_URI, None
+            raise MessageError(400)
         if target == "/":
             return _ANSWERS[404], None
         parts = target.removesuffix("/").split("/")
