@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import errno
+import gc
 import json
 import signal
 import sys
@@ -26,6 +27,7 @@ from toolkit.errors import EngineError, Exit
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the store until it is told to stop; the exit status."""
     asked = _parser().parse_args(arguments)
+    gc.set_threshold(100_000, 50, 1000)  # spans are trees: looking for cycles among them costs a third of taking them
     try:
         return asyncio.run(_run(asked))
     except EngineError as error:

@@ -26,7 +26,7 @@ from toolkit.traces.model import Span
 
 MAX_BODY = 16 << 20  # bytes of one POST, before and after gunzip
 MOST_TRACES_ASKED = 1000  # ids in one traceMany, as in Zipkin
-_TRACES_A_TURN = 200  # looked at before others get their turn
+_TRACES_A_TURN = 50  # looked at before others get their turn
 
 Parameters = Mapping[str, str]
 Answer = Callable[[Parameters], Awaitable[Response]]
