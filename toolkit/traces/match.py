@@ -89,12 +89,13 @@ def match(spans: Iterable[Span], expected: Sequence[ExpectedSpan], *, services: 
 def is_platform(span: Span) -> bool:
     """Whether Knative's own components exported this span under a function's name, as queue-proxy does.
 
-    They say so in their resource (`container.name: queue-proxy`) or in the name of their instrumentation's scope.
+    They say so in their resource (`container.name: queue-proxy`) or in the name of their instrumentation's scope, which
+    is Knative's own or, for their HTTP sides, Go's otelhttp (a function of ours is no Go program).
     """
     if span.tags.get("container.name") == "queue-proxy" or span.name.startswith("kn.queueproxy."):
         return True
     scope = span.tags.get("otel.scope.name") or span.tags.get("otel.library.name") or ""
-    return scope.startswith("knative.dev/")
+    return scope.startswith(("knative.dev/", "go.opentelemetry.io/contrib/instrumentation/net/http/"))
 
 
 def _keys(spans: Sequence[Span], wanted: dict[Key, ExpectedSpan]) -> Iterator[Key | None]:

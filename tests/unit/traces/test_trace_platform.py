@@ -1,0 +1,111 @@
+"""Spans that a real Knative cluster exported (Broker on in-memory channels, an ingress that does not trace).
+
+`eeee…` is one event through the broker to three triggers, of which one reaches the function `tsink`; `c01d…` is one
+cold request to the function `tcold`. The functions did not trace; what they would have added is put in here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from tests.unit.traces.made import Played
+from toolkit.report.waterfall import render
+from toolkit.traces import tree, zipkin
+from toolkit.traces.critical import critical_path
+from toolkit.traces.expect import expect
+from toolkit.traces.hops import hops
+from toolkit.traces.match import is_platform, match
+from toolkit.traces.model import Span
+
+RECORDED = tree.by_trace(zipkin.decode((Path(__file__).parent / "platform-spans.json").read_bytes()))
+EVENT, COLD = RECORDED["e" * 32], RECORDED["c01d" * 8]
+PRODUCER = "3333333333333333"  # the parent that the event was sent with
+INGRESS_TO_FUNCTION = "7470b12ded61f660"  # broker.filter's request to the function
+ACTIVATED = "09e117e9d79f0576"  # the activator's parent, which Kourier did not export
+DELIVERED = "2f52b54c10ae216b"  # queue-proxy's request to the function's container
+
+
+def evented() -> tuple[Played, list[Span]]:
+    """The chain's own spans and receipts of the event, and all spans of its trace."""
+    played = Played()
+    message, out = played.emit(played.enter("producer"))
+    played.deliver(message, out, "tsink")
+    first = min(each.timestamp or 0 for each in EVENT)
+    moved = []
+    for at, each in enumerate(played.spans):
+        placed = dataclasses.replace(each, trace="e" * 32, timestamp=first - 1000 + at * 10, duration=900)
+        if each.kind == "PRODUCER":
+            placed = dataclasses.replace(placed, id=PRODUCER)
+        if each.kind == "CONSUMER":
+            delivered = next(span for span in EVENT if span.id == DELIVERED)
+            placed = dataclasses.replace(placed, parent=DELIVERED, timestamp=(delivered.timestamp or 0) + 200)
+        moved.append(placed)
+    return played, [*EVENT, *moved]
+
+
+def test_the_recording_is_what_it_says() -> None:
+    assert (len(EVENT), len(COLD)) == (30, 8)
+    assert sum(is_platform(span) for span in EVENT + COLD) == 38
+
+
+def test_the_broker_and_queue_proxy_are_seen_through_up_to_the_gap_that_the_ingress_left() -> None:
+    played, spans = evented()
+    found = match(spans, expect(played.receipts, "c" * 32))
+    assert found.ok, found.problems
+    assert (found.expected, found.matched) == (4, 4)
+    (unproven,) = found.unproven
+    assert unproven.startswith("unproven: the way up from CONSUMER of tsink")
+    assert unproven.endswith("ends at SERVER of activator named 'post' (span b4249e4b746e28d1)")
+
+
+def test_with_the_ingress_in_the_trace_the_way_is_proven() -> None:
+    played, spans = evented()
+    envoy = dataclasses.replace(EVENT[0], id=ACTIVATED, parent=INGRESS_TO_FUNCTION, service="kourier", tags={})
+    found = match([*spans, envoy], expect(played.receipts, "c" * 32))
+    assert (found.problems, found.unproven) == ((), ())
+
+
+def test_an_event_that_reached_the_function_behind_another_message_is_misplaced() -> None:
+    played, spans = evented()
+    elsewhere = dataclasses.replace(EVENT[0], id=ACTIVATED, parent=f"{2:016x}", service="kourier", tags={})
+    found = match([*spans, elsewhere], expect(played.receipts, "c" * 32))
+    assert len(found.misplaced) == 1
+    assert not found.ok
+
+
+def test_a_cold_call_is_below_queue_proxys_request_and_not_taken_for_it() -> None:
+    played = Played()
+    played.enter("tcold")
+    root, served = (dataclasses.replace(each, trace="c01d" * 8) for each in played.spans)
+    edge = next(each for each in COLD if each.service == "activator" and each.kind == "SERVER")
+    inside = next(each for each in COLD if each.service == "tcold" and each.kind == "CLIENT")
+    spans = [
+        dataclasses.replace(root, id=edge.parent or ""),
+        dataclasses.replace(served, parent=inside.id),
+        *COLD,
+    ]
+    found = match(spans, expect(played.receipts, "c" * 32), services=["tcold"])
+    assert (found.problems, found.unproven) == ((), ())
+
+
+def test_the_cold_start_is_where_the_time_went() -> None:
+    edge = next(each for each in COLD if each.kind == "SERVER" and each.service == "activator")
+    whole = [dataclasses.replace(edge, parent=None), *(each for each in COLD if each is not edge)]
+    longest = max(critical_path(whole), key=lambda segment: segment.duration_us)
+    assert longest.label == "activator"
+    assert longest.duration_us > 1_200_000
+
+
+def test_the_delivery_through_the_broker_has_a_time() -> None:
+    _, spans = evented()
+    (hop,) = [each for each in hops([spans]) if each.via == "event"]
+    assert (hop.source, hop.to, len(hop.durations_us)) == ("producer", "tsink", 1)
+    assert 20_000 < hop.durations_us[0] < 40_000
+
+
+def test_the_whole_of_it_is_shown() -> None:
+    _, spans = evented()
+    lines = render(spans, width=120).splitlines()
+    assert len(lines) == 1 + 34
+    assert lines[0].startswith(f"trace {'e' * 32} · 34 spans · 7 services")
