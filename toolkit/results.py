@@ -84,6 +84,7 @@ class Incident:
     log_tail: tuple[str, ...] = ()
     replica: str | None = None  # of the process that left
     message: str | None = None  # the message id that a dead letter or an undelivered event had, when it is known
+    count: int = 1  # how many of the kind this one stands for; a flood is not told one by one
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,3 +47,11 @@ async def test_the_length_of_the_chained_benchmarks_is_a_parameter(chain: str, l
 @pytest.mark.parametrize("payload", ["0B", "5MiB"])
 async def test_payloads_from_nothing_to_beyond_four_mebibytes_arrive_intact(chain: str, payload: str) -> None:
     assert set((await handlings(chain, {"payload": payload})).values()) == {1}
+
+
+async def test_an_event_that_ends_as_a_dead_letter_breaks_the_promise_of_a_clean_run_and_no_other() -> None:
+    report = (await outcome(catalog.load(str(SHAPES / "dead-letter"), {}))).report
+    assert red(report) == {"clean"}
+    letters = [incident for incident in report.incidents if incident.kind == "dead-letter"]
+    assert sum(letter.count for letter in letters) == FEW.requests
+    assert {letter.subject for letter in letters} == {"producer-to-consumer"}

@@ -17,7 +17,9 @@ def steady(ledger: Ledger) -> Check:
 
 def clean(ledger: Ledger) -> Check:
     found = [each for each in ledger.incidents if each.kind != "restart"]
-    counts = Counter(each.kind for each in found)
+    counts: Counter[str] = Counter()
+    for each in found:
+        counts[each.kind] += each.count
     got = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
     wanted = "no dead letter, no undelivered event, no warning"
     return Check("clean", not found, wanted, got or "nothing of the kind", _lines(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit.contract import REPLY, Receipt, Sent
@@ -58,9 +58,19 @@ class Ledger:
         return any(not sent.accepted and sent.to in self.restarted for sent in receipt.sent)
 
     def dead_letters(self) -> frozenset[str]:
-        """Messages that an incident names as given up."""
-        kinds = ("dead-letter", "undelivered")
-        return frozenset(each.message for each in self.incidents if each.kind in kinds and each.message is not None)
+        """Messages that were given up: an incident names them, or the chain's dead-letter function handled them."""
+        named = {each.message for each in self._given_up() if each.message is not None}
+        delivery = self.chain.broker.delivery if self.chain.broker else None
+        drain = delivery.dead_letter if delivery else None
+        return frozenset(named | {message for message, function in self.handlings if function == drain})
+
+    def gave_up(self, source: str, to: str) -> bool:
+        """Whether the broker told of events from `source` to `to` that it gave up; `clean` is red for it then."""
+        trigger = f"{source}-to-{to}"
+        return any(each.subject == trigger or each.subject.startswith(f"{trigger}-") for each in self._given_up())
+
+    def _given_up(self) -> Iterator[Incident]:
+        return (each for each in self.incidents if each.kind in ("dead-letter", "undelivered"))
 
 
 def arrange(

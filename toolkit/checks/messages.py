@@ -140,6 +140,8 @@ def _undelivered(ledger: Ledger, message: str, sends: Sequence[tuple[Receipt, Se
         handlings = ledger.handlings.get((message, to), ())
         if not handlings:
             yield f"{to} never handled {_message(receipt, sent)} ({_of(receipt)})"
+        elif sent.via == "event" and ledger.gave_up(receipt.function, to):
+            continue
         elif all(each.error is not None and not _told_elsewhere(ledger, each) for each in handlings):
             yield f"{to} failed each time it handled {_message(receipt, sent)}: {handlings[-1].error} ({_of(receipt)})"
 

@@ -7,6 +7,7 @@ goes through `characters.printable` first.
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from toolkit.report.characters import in_ascii, printable
@@ -14,6 +15,7 @@ from toolkit.report.drawing import chain_lines
 from toolkit.report.tables import bars, count, hop_table, latency_table, path_table, plural, rate, seconds
 from toolkit.results import Check, Incident, Load, Report
 
+INCIDENTS = 5  # of each kind that are printed
 LABEL = 11  # width of the words at the left margin
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
@@ -115,12 +117,21 @@ def _checks(checks: Sequence[Check], paint: _Paint, width: int) -> Iterator[str]
 
 
 def _incidents(incidents: Sequence[Incident], paint: _Paint, width: int) -> Iterator[str]:
+    """The first few of each kind; report.json has them all."""
+    told: Counter[str] = Counter()
+    untold: Counter[str] = Counter()
     for incident in incidents:
+        told[incident.kind] += 1
+        if told[incident.kind] > INCIDENTS:
+            untold[incident.kind] += incident.count
+            continue
         yield from _folded(
             paint("yellow", f"{incident.kind}: "), printable(f"{incident.subject}: {incident.text}"), width
         )
         for line in incident.log_tail:
             yield f"  │ {printable(line)[: width - 4]}"
+    for kind, number in untold.items():
+        yield f"{kind}: and {number} more"
 
 
 def _verdict(report: Report, paint: _Paint, width: int) -> Iterator[str]:

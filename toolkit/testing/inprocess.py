@@ -80,6 +80,8 @@ class InProcessDeployment:
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         await self._stop_functions()
+        if self._broker is not None:
+            await self._broker.close()
         if self._store is None:
             return []
         await zipkin_client.send(self._store.url, caller)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from toolkit.contract import EXIT_PORT_TAKEN
+from toolkit.contract import BROKER, EXIT_PORT_TAKEN
 from toolkit.engines import zipkin_client
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.local import layout as layouts
@@ -138,6 +138,7 @@ class LocalDeployment:
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         await stop_all(self._functions)  # a function sends its last spans when it leaves: no guessing how long to wait
+        await stop_all([each for each in self._services if each.name == BROKER])  # and the broker its last incidents
         await zipkin_client.send(self.zipkin, caller)
         return await zipkin_client.spans(self.zipkin, traces)
 
@@ -172,7 +173,7 @@ class LocalDeployment:
             file = self._folder / "broker.json"
             file.write_text(encode(service))
             broker = ("-m", "toolkit.engines.local.broker", "--config", str(file))
-            commands.append(Command("broker", (sys.executable, *broker)))
+            commands.append(Command(BROKER, (sys.executable, *broker)))
         return commands
 
     def _function_commands(self) -> list[Command]:
@@ -233,4 +234,4 @@ class LocalDeployment:
         except (ValueError, AttributeError):
             return
         if incident is not None:
-            self._incidents.append(Incident(incident["kind"], incident["subject"], incident["text"]))
+            self._incidents.append(Incident(**incident))

@@ -1,6 +1,7 @@
 """The broker as a process: configuration in (a file, or the first line of stdin), NDJSON out, gone with its parent.
 
-stdout: `{"ready": {"host", "port"}}` once, then `{"incident": {"kind", "subject", "text"}}` for each incident.
+stdout: `{"ready": {"host", "port"}}` once, then `{"incident": {"kind", "subject", "text", "message", "count"}}` for
+each incident.
 Stops on SIGTERM, SIGINT, the end of stdin (a pipe's other side closed), and when nobody reads stdout any more.
 """
 
@@ -54,7 +55,8 @@ async def _run(config: ServiceConfig) -> int:
             stop.set()
 
     def tell(incident: Incident) -> None:
-        say({"incident": {"kind": incident.kind, "subject": incident.subject, "text": incident.text}})
+        told = ("kind", "subject", "text", "message", "count")
+        say({"incident": {name: getattr(incident, name) for name in told}})
 
     _stop_on(stop)
     running = await serve(config.brokers, config.host, config.port, tell)

@@ -179,7 +179,7 @@ class Dispatcher:
     async def _give_up(self, trigger: Trigger, message: Message, ttl: int, carried: Carried, failure: Failure) -> bool:
         """To the dead letter sink, with the same retries; False when there is none, or it fails too."""
         if trigger.sink is None:
-            self._incidents.undelivered(trigger.name, f"{message.describe()} is lost: {failure.why}")
+            self._incidents.undelivered(trigger.name, f"{message.describe()} is lost: {failure.why}", message.id)
             return False
         sink = trigger.sink
         if failure.told and len(failure.body) > policy.ERROR_BODY_LIMIT:
@@ -198,9 +198,9 @@ class Dispatcher:
         outcome = await self._attempts(trigger, once)
         if isinstance(outcome, Failure):
             text = f"{message.describe()} is lost: {failure.why}, and the dead letter sink: {outcome.why}"
-            self._incidents.undelivered(trigger.name, text)
+            self._incidents.undelivered(trigger.name, text, message.id)
             return False
-        self._incidents.dead_letter(trigger.name, f"{message.describe()} went to {sink.url}: {failure.why}")
+        self._incidents.dead_letter(trigger.name, f"{message.describe()} went to {sink.url}: {failure.why}", message.id)
         return True
 
     async def _send(

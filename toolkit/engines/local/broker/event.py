@@ -55,6 +55,10 @@ class Message:
     doubts: tuple[str, ...] = ()  # where the real broker behaves at random, or dies
     lines: bytes = b""  # its headers, once they have been written
 
+    @property
+    def id(self) -> str:
+        return self.attributes.get(b"id", b"").decode("utf-8", "replace")[:200]
+
     def describe(self) -> str:
         """For people: which event."""
         what = (self.attributes.get(name, b"").decode("utf-8", "replace")[:200] for name in (b"id", b"type"))

@@ -36,25 +36,27 @@ class Incidents:
         if self._seen["warning", subject, text] == 1:
             self._add("warning", subject, text)
 
-    def dead_letter(self, subject: str, text: str) -> None:
-        self._add("dead-letter", subject, text)
+    def dead_letter(self, subject: str, text: str, message: str) -> None:
+        """`message` is the event's id."""
+        self._add("dead-letter", subject, text, message)
 
-    def undelivered(self, subject: str, text: str) -> None:
-        self._add("undelivered", subject, text)
+    def undelivered(self, subject: str, text: str, message: str) -> None:
+        """`message` is the event's id."""
+        self._add("undelivered", subject, text, message)
 
     def close(self) -> None:
         """Tell how many were not told, and how often a warning repeated."""
         for (kind, subject), count in self._untold.items():
-            self._tell(Incident(kind, subject, f"and {count} more like it"))
+            self._tell(Incident(kind, subject, f"and {count} more like it", count=count))
         for (kind, subject, text), count in self._seen.items():
             if count > 1 and self._told[kind] <= LIMIT:
-                self._tell(Incident(kind, subject, f"{count} times: {text}"[:_TEXT]))
+                self._tell(Incident(kind, subject, f"{count} times in all: {text}"[:_TEXT], count=count - 1))
         self._untold.clear()
         self._seen.clear()
 
-    def _add(self, kind: Kind, subject: str, text: str) -> None:
+    def _add(self, kind: Kind, subject: str, text: str, message: str | None = None) -> None:
         self._told[kind] += 1
         if self._told[kind] <= LIMIT:
-            self._tell(Incident(kind, subject, text[:_TEXT]))
+            self._tell(Incident(kind, subject, text[:_TEXT], message=message))
         else:
             self._untold[kind, subject] += 1

@@ -68,7 +68,7 @@ class Broker:
         try:
             event.check_sendable(message)
         except event.Unsendable as error:
-            self._incidents.undelivered(self.subject, f"{message.describe()} is lost: {error}")
+            self._incidents.undelivered(self.subject, f"{message.describe()} is lost: {error}", message.id)
             return 500
         if not self._answers_first:
             return 202 if await self._fan_out(message, ttl, carried) else 500
@@ -92,7 +92,9 @@ class Broker:
                     return await deliveries[0]
                 return all(await asyncio.gather(*deliveries))
         except TimeoutError:
-            self._incidents.undelivered(self.subject, f"{message.describe()} was not through after 15 minutes")
+            self._incidents.undelivered(
+                self.subject, f"{message.describe()} was not through after 15 minutes", message.id
+            )
             return False
 
     def _delivery(
