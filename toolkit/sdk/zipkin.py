@@ -22,8 +22,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from toolkit.sdk.failures import WiringError
 
 PEER = "peer.service"  # the attribute that becomes remoteEndpoint.serviceName
-ATTEMPTS = 4  # one, and three more
-WAITS_S = (0.05, 0.2, 0.8)
+WAITS_S: tuple[float, ...] = (0.05, 0.2, 0.8)  # before the second, third and fourth try
 TIMEOUT_S = 5.0
 
 _KINDS = {kind: kind.name for kind in (SpanKind.CLIENT, SpanKind.SERVER, SpanKind.PRODUCER, SpanKind.CONSUMER)}
@@ -40,6 +39,7 @@ class ZipkinExporter(SpanExporter):
         self._connection: http.client.HTTPConnection | None = None
         self._closing = threading.Event()
         self._told: set[str] = set()
+        self._waits = WAITS_S
         self.sent = 0
         self.lost = 0
 
@@ -61,14 +61,15 @@ class ZipkinExporter(SpanExporter):
         return True  # nothing is held back here
 
     def _deliver(self, body: bytes) -> str | None:
-        """Why the batch could not be delivered, None when it was."""
+        """Why the batch could not be delivered, None when it was. After a batch that was lost, one try is enough."""
         reason = None
-        for wait in (*WAITS_S, None):
+        for wait in (*self._waits, None):
             status, reason = self._post(body)
             if reason is None or (400 <= status < 500 and status not in (408, 429)):  # it would refuse it again
-                return reason
+                break
             if wait is None or self._closing.wait(wait):
-                return reason
+                break
+        self._waits = WAITS_S if reason is None else ()
         return reason
 
     def _post(self, body: bytes) -> tuple[int, str | None]:

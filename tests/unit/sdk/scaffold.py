@@ -211,7 +211,7 @@ async def raw_call(
 ) -> bytes:
     """What a plain client sends: bytes nobody of us encoded."""
     async with grpc.aio.insecure_channel(target, options=[("grpc.max_receive_message_length", -1)]) as channel:
-        call = channel.unary_unary("/" + method)
+        call: Any = channel.unary_unary("/" + method)
         return bytes(await call(request, timeout=timeout_s, metadata=tuple(metadata), wait_for_ready=True))
 
 

@@ -116,13 +116,14 @@ def say_hello(target: str, request: bytes = b"", *, sampled: bool = True) -> byt
     with grpc.insecure_channel(target) as channel:
         flags = "01" if sampled else "00"
         header = ("traceparent", f"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}")
-        call = channel.unary_unary(f"/{ENTRY_METHOD}")
+        call: Any = channel.unary_unary(f"/{ENTRY_METHOD}")
         return bytes(call(request, timeout=20, wait_for_ready=True, metadata=(header,)))
 
 
 def begin_hello(target: str) -> tuple[grpc.Channel, Any]:
     channel = grpc.insecure_channel(target)
-    return channel, channel.unary_unary(f"/{ENTRY_METHOD}").future(b"", timeout=20, wait_for_ready=True)
+    call: Any = channel.unary_unary(f"/{ENTRY_METHOD}")
+    return channel, call.future(b"", timeout=20, wait_for_ready=True)
 
 
 # --- serving and stopping ---------------------------------------------------------------------------------------------

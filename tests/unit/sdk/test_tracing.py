@@ -269,6 +269,8 @@ async def test_spans_a_handler_starts_lie_between_ours(zipkin: Zipkin) -> None:
 
 async def test_the_stock_interceptors_tell_the_same_story(zipkin: Zipkin) -> None:
     """opentelemetry-instrumentation-grpc on the same two hops: the same kinds, names and parents."""
+    stock_server: Any = aio_server_interceptor  # untyped, over there
+    stock_client: Any = aio_client_interceptors
     memory = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(memory))
@@ -277,20 +279,21 @@ async def test_the_stock_interceptors_tell_the_same_story(zipkin: Zipkin) -> Non
         return b""
 
     def served(method: str, behaviour: Any) -> grpc.aio.Server:
-        server = grpc.aio.server(interceptors=[aio_server_interceptor(tracer_provider=provider)])
+        server = grpc.aio.server(interceptors=[stock_server(tracer_provider=provider)])
         service, _, name = method.partition("/")
-        handlers = {name: grpc.unary_unary_rpc_method_handler(behaviour)}
+        handlers: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(behaviour)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         return server
 
     last = served(CONSUME, stock_consume)
     port = last.add_insecure_port("127.0.0.1:0")
     await last.start()
-    interceptors = aio_client_interceptors(tracer_provider=provider)
+    interceptors = stock_client(tracer_provider=provider)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=interceptors) as channel:
 
         async def stock_produce(request: bytes, context: Any) -> bytes:
-            return bytes(await channel.unary_unary("/" + CONSUME)(b""))
+            call: Any = channel.unary_unary("/" + CONSUME)
+            return bytes(await call(b""))
 
         first = served(ENTRY_METHOD, stock_produce)
         target = f"127.0.0.1:{first.add_insecure_port('127.0.0.1:0')}"
