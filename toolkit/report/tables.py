@@ -91,7 +91,9 @@ def milliseconds(microseconds: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    return NONE if share is None else f"{share:.0%}"
+    if share is None:
+        return NONE
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
 def count(number: int) -> str:

@@ -184,7 +184,7 @@ def test_numbers_have_the_digits_that_mean_something() -> None:
         "1,204",
         "—",
     ]
-    assert [percent(share) for share in (0.345, 1.0, None)] == ["34%", "100%", "—"]
+    assert [percent(share) for share in (0.345, 1.0, 0.001, 0.0, None)] == ["34%", "100%", "<1%", "0%", "—"]
     assert [rate(each) for each in (49.98, 0.5, 12_345.6, None)] == ["49.98/s", "0.5/s", "12,346/s", "—"]
     assert [seconds(each) for each in (0.5, 24.06, 3600.0, None)] == ["0.5 s", "24.1 s", "3,600 s", "—"]
 
