@@ -165,4 +165,3 @@ class BlackHole:
     async def _take(self, request: http1.Request) -> http1.Response:
         self.taken += 1
         return http1.Response(202)
-
