@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +21,9 @@ def main() -> int:
     shown = in_a_terminal([str(Path(sys.executable).parent / "toolkit"), *COMMAND])
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(f"$ toolkit {' '.join(COMMAND)}\n{shown}"))
-    console.save_svg(str(Path(__file__).parent / "run.svg"), title="toolkit", unique_id="run")
+    drawn = console.export_svg(title="toolkit", unique_id="run")
+    drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)  # a picture must not fetch fonts from elsewhere
+    (Path(__file__).parent / "run.svg").write_text(drawn.replace("Fira Code, monospace", "monospace"))
     return 0
 
 
