@@ -10,15 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from toolkit.engines.local.broker import golang
-from toolkit.engines.local.broker.event import TTL, Message
+from toolkit.engines.local.broker import cesql_values as values
+from toolkit.engines.local.broker.cesql_values import CesqlError, Expression
+from toolkit.engines.local.broker.event import Message
 
-Value = bytes | int | bool
-Expression = Callable[[Message], Value]
-
-
-class CesqlError(ValueError):
-    """An expression that does not parse, or that fails for this event (a missing attribute, a bad cast)."""
+__all__ = ["CesqlError", "NotBooleanError", "compile"]
 
 
 class NotBooleanError(Exception):
@@ -103,16 +99,16 @@ class _Parser:
         left = self._binary(0)
         word = self._take("AND", "OR", "XOR")
         if word is not None:
-            left = _logical(word, left, self._logic())
+            left = values.logical(word, left, self._logic())
         self._depth -= 1
         return left
 
     def _binary(self, level: int) -> Expression:
-        if level == len(_LEVELS):
+        if level == len(values.LEVELS):
             return self._postfix()
         left = self._binary(level + 1)
-        while (word := self._take(*_LEVELS[level])) is not None:
-            left = _BINARY[word](left, self._binary(level + 1))
+        while (word := self._take(*values.LEVELS[level])) is not None:
+            left = values.BINARY[word](left, self._binary(level + 1))
         return left
 
     def _postfix(self) -> Expression:
@@ -121,13 +117,13 @@ class _Parser:
             start = self._at
             negated = self._take("NOT") is not None
             if self._take("LIKE"):
-                left = _like(left, self._string())
+                left = values.like(left, self._string())
             elif self._take("IN"):
-                left = _in(left, self._list(1))
+                left = values.among(left, self._list(1))
             else:
                 self._at = start
                 return left
-            left = _not(left) if negated else left
+            left = values.negated(left) if negated else left
 
     def _unary(self) -> Expression:
         word = self._take("NOT", "-")
@@ -138,7 +134,7 @@ class _Parser:
             raise CesqlError("it is nested too deeply")
         inner = self._unary()
         self._depth -= 1
-        return _not(inner) if word == "NOT" else _negate(inner)
+        return values.negated(inner) if word == "NOT" else values.negate(inner)
 
     def _atom(self) -> Expression:
         if self._take("("):
@@ -146,23 +142,23 @@ class _Parser:
             self._need(")")
             return inner
         if self._take("EXISTS"):
-            return _exists(self._name())
+            return values.exists(self._name())
         word = self._take("TRUE", "FALSE")
         if word is not None:
-            return _literal(word == "TRUE")
+            return values.literal(word == "TRUE")
         if self._at >= len(self._tokens):
             raise CesqlError("it ends too early")
         kind, text = self._tokens[self._at]
         if kind == "string":
-            return _literal(self._string())
+            return values.literal(self._string())
         self._at += 1
         if kind == "int":
-            return _literal(_int32(int(text), "literal"))
+            return values.literal(values.int32(int(text), "literal"))
         if kind != "name":
             raise CesqlError(f"unexpected {text!r}")
         if self._at < len(self._tokens) and self._tokens[self._at] == ("op", "("):
-            return _call(text.upper(), self._list(0))
-        return _attribute(_identifier(text))
+            return values.call(text.upper(), self._list(0))
+        return values.attribute(_identifier(text))
 
     def _name(self) -> str:
         if self._at >= len(self._tokens) or self._tokens[self._at][0] != "name":
@@ -195,228 +191,3 @@ def _identifier(text: str) -> str:
     if "_" in text:
         raise CesqlError(f"{text!r} is no attribute name")
     return text.lower()
-
-
-# --- values ----------------------------------------------------------------------------------------------------------
-
-
-def _attribute_value(message: Message, name: str) -> bytes | None:
-    if name == "datacontenttype":
-        return message.content_type
-    key = name.encode()
-    if key == b"dataschema" and message.attributes[b"specversion"] == b"0.3":
-        key = b"schemaurl"
-    return None if key == TTL else message.attributes.get(key)
-
-
-def _attribute(name: str) -> Expression:
-    def evaluate(message: Message) -> Value:
-        value = _attribute_value(message, name)
-        if value is None:
-            raise CesqlError(f"missing attribute {name!r}")
-        return value
-
-    return evaluate
-
-
-def _exists(name: str) -> Expression:
-    return lambda message: _attribute_value(message, name) is not None
-
-
-def _literal(value: Value) -> Expression:
-    return lambda message: value
-
-
-def _int(value: Value) -> int:
-    if isinstance(value, bool):
-        raise CesqlError("a boolean is no integer")
-    if isinstance(value, int):
-        return value
-    if not re.fullmatch(rb"[+-]?[0-9]+", value):
-        raise CesqlError(f"{value!r} is no integer")
-    return _int32(int(value), "value")
-
-
-def _int32(value: int, what: str) -> int:
-    if not -(2**31) <= value < 2**31:
-        raise CesqlError(f"the {what} {value} is out of range")
-    return value
-
-
-def _wrap(value: int) -> int:
-    return (value + 2**31) % 2**32 - 2**31
-
-
-def _bool(value: Value) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, bytes) and value.lower() in (b"true", b"false"):
-        return value.lower() == b"true"
-    raise CesqlError(f"{value!r} is no boolean")
-
-
-def _text(value: Value) -> bytes:
-    if isinstance(value, bool):
-        return b"true" if value else b"false"
-    return b"%d" % value if isinstance(value, int) else value
-
-
-def _like_type(value: Value, other: Value) -> Value:
-    """`value` cast to the type of `other`."""
-    if isinstance(other, bool):
-        return _bool(value)
-    return _int(value) if isinstance(other, int) else _text(value)
-
-
-# --- operators -------------------------------------------------------------------------------------------------------
-
-
-def _not(inner: Expression) -> Expression:
-    return lambda message: not _bool(inner(message))
-
-
-def _negate(inner: Expression) -> Expression:
-    return lambda message: _wrap(-_int(inner(message)))
-
-
-def _logical(word: str, left: Expression, right: Expression) -> Expression:
-    def evaluate(message: Message) -> Value:
-        first = _bool(left(message))
-        if (word == "AND" and not first) or (word == "OR" and first):
-            return first  # the right side is not asked, so it cannot fail
-        second = _bool(right(message))
-        return first != second if word == "XOR" else second
-
-    return evaluate
-
-
-def _equal(wanted: bool) -> Callable[[Expression, Expression], Expression]:
-    def build(left: Expression, right: Expression) -> Expression:
-        def evaluate(message: Message) -> Value:
-            a, b = left(message), right(message)
-            return (_like_type(a, b) == b) == wanted
-
-        return evaluate
-
-    return build
-
-
-def _numbers(compute: Callable[[int, int], Value]) -> Callable[[Expression, Expression], Expression]:
-    def build(left: Expression, right: Expression) -> Expression:
-        def evaluate(message: Message) -> Value:
-            a, b = left(message), right(message)
-            return compute(_int(a), _int(b))
-
-        return evaluate
-
-    return build
-
-
-def _divide(a: int, b: int) -> int:
-    if b == 0:
-        raise CesqlError("division by zero")
-    return _wrap(abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1))
-
-
-_LEVELS = (("=", "!=", "<>", "<", "<=", ">", ">="), ("+", "-"), ("*", "/", "%"))
-_BINARY = {
-    "=": _equal(True),
-    "!=": _equal(False),
-    "<>": _equal(False),
-    "<": _numbers(lambda a, b: a < b),
-    "<=": _numbers(lambda a, b: a <= b),
-    ">": _numbers(lambda a, b: a > b),
-    ">=": _numbers(lambda a, b: a >= b),
-    "+": _numbers(lambda a, b: _wrap(a + b)),
-    "-": _numbers(lambda a, b: _wrap(a - b)),
-    "*": _numbers(lambda a, b: _wrap(a * b)),
-    "/": _numbers(_divide),
-    "%": _numbers(lambda a, b: a - b * _divide(a, b)),
-}
-
-
-def _in(left: Expression, among: Sequence[Expression]) -> Expression:
-    def evaluate(message: Message) -> Value:
-        value = left(message)
-        return any(_like_type(each(message), value) == value for each in among)
-
-    return evaluate
-
-
-def _like(left: Expression, pattern: bytes) -> Expression:
-    parts = re.findall(rb"\\[%_]|.", pattern, re.DOTALL)
-    wild = {b"%": b".*", b"_": b".", rb"\%": b"%", rb"\_": b"_"}
-    expression = re.compile(b"".join(wild.get(part) or re.escape(part) for part in parts), re.DOTALL)
-    return lambda message: expression.fullmatch(_text(left(message))) is not None
-
-
-# --- functions: how many of which arguments, and what they do --------------------------------------------------------
-
-
-def _substring(text: bytes, position: int, length: int | None = None) -> bytes:
-    if position == 0:
-        return b""
-    if abs(position) > len(text):
-        raise CesqlError(f"SUBSTRING: position {position} lies outside")
-    start = len(text) + position if position < 0 else position - 1
-    return text[start:] if length is None else text[start : start + max(0, length)]
-
-
-def _end(text: bytes, size: int, cut: Callable[[bytes, int], bytes]) -> bytes:
-    if size < 0:
-        raise CesqlError("a negative length")
-    return text if size > len(text) else cut(text, size)
-
-
-def _can(cast: Callable[[Value], Value], value: Value) -> bool:
-    try:
-        cast(value)
-    except CesqlError:
-        return False
-    return True
-
-
-def _any_type(value: Value) -> Value:
-    return value
-
-
-def _absolute(value: int) -> int:
-    return _wrap(abs(value))
-
-
-_FUNCTIONS: dict[tuple[str, int], tuple[tuple[Callable[[Value], Value], ...], Callable[..., Value]]] = {
-    ("LENGTH", 1): ((_text,), len),
-    ("LOWER", 1): ((_text,), lambda text: text.decode("utf-8", "surrogateescape").lower().encode("utf-8", "replace")),
-    ("UPPER", 1): ((_text,), lambda text: text.decode("utf-8", "surrogateescape").upper().encode("utf-8", "replace")),
-    ("TRIM", 1): ((_text,), golang.trim_space),
-    ("LEFT", 2): ((_text, _int), lambda text, size: _end(text, size, lambda t, n: t[:n])),
-    ("RIGHT", 2): ((_text, _int), lambda text, size: _end(text, size, lambda t, n: t[len(t) - n :])),
-    ("SUBSTRING", 2): ((_text, _int), _substring),
-    ("SUBSTRING", 3): ((_text, _int, _int), _substring),
-    ("ABS", 1): ((_int,), _absolute),
-    ("INT", 1): ((_any_type,), _int),
-    ("BOOL", 1): ((_any_type,), _bool),
-    ("STRING", 1): ((_any_type,), _text),
-    ("IS_INT", 1): ((_any_type,), lambda value: _can(_int, value)),
-    ("IS_BOOL", 1): ((_any_type,), lambda value: _can(_bool, value)),
-}
-
-
-def _call(name: str, arguments: Sequence[Expression]) -> Expression:
-    if name == "CONCAT":
-        return lambda message: b"".join([_text(each(message)) for each in arguments])
-    if name == "CONCAT_WS" and arguments:
-        return lambda message: _text(arguments[0](message)).join([_text(each(message)) for each in arguments[1:]])
-    found = _FUNCTIONS.get((name, len(arguments)))
-    if found is None:
-        # The webhook accepts it (0.sql-nofunc) and it fails for every event.
-        return _unknown(name)
-    casts, compute = found
-    return lambda message: compute(*[cast(each(message)) for cast, each in zip(casts, arguments, strict=True)])
-
-
-def _unknown(name: str) -> Expression:
-    def evaluate(message: Message) -> Value:
-        raise CesqlError(f"cannot resolve the function {name}")
-
-    return evaluate

@@ -7,23 +7,21 @@ May live here: the dispatcher's I/O and its order of steps (eventing `kncloudeve
 from __future__ import annotations
 
 import asyncio
-import socket
-import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
-from toolkit.engines.local.broker import event, golang, policy, tracing, wire
+from toolkit.engines.local.broker import answers, event, policy, tracing, wire
 from toolkit.engines.local.broker.config import BrokerConfig, DeliveryConfig, TriggerConfig
-from toolkit.engines.local.broker.event import TTL, Message
+from toolkit.engines.local.broker.event import Message
 from toolkit.engines.local.broker.filters import Filter, compile_filters
 from toolkit.engines.local.broker.incidents import Incidents
 from toolkit.engines.local.broker.policy import Failure
 from toolkit.engines.local.broker.tracing import Carried
-from toolkit.sdk.http1 import Client, MessageError, Response, TruncatedError, UnansweredError
+from toolkit.sdk.http1 import Client, Response, TruncatedError
 
+_REDIRECTED = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS = 10  # requests per attempt, as net/http's client
-_MAX_BODY = 256 << 20  # bytes of a decompressed answer
 
 Reply = tuple[Message, Carried]
 Outcome = Reply | Failure | None  # None: delivered, nothing comes back
@@ -137,7 +135,7 @@ class Dispatcher:
         """Bring a reply in; its failure is the Trigger's, retried as the delivery itself is."""
         message, with_it = reply
         url = self._url()
-        as_answered = _as_answered(message, ttl)
+        as_answered = answers.as_answered(message, ttl)
 
         async def once() -> Outcome:
             return await self._bring_in(trigger, as_answered, with_it, url)
@@ -218,15 +216,15 @@ class Dispatcher:
                         answer = await self._follow(to, answer, message, carried, looks)
             if timeout_s is None and answer.status in _REDIRECTED:
                 answer = await self._follow(to, answer, message, carried, looks)
-            return _plain(answer)
+            return answers.plain(answer)
         except event.Unsendable as error:
             return Failure(str(error), retried=True, told=False)
         except TimeoutError:
             return Failure(f"{to.url} did not answer within {timeout_s} s", retried=True, told=False)
         except TruncatedError as error:
-            return _truncated(to, error)
+            return answers.truncated(to, error)
         except (ConnectionError, ValueError) as error:
-            text = f'dispatch error: Post "{to.url}": {_go_error(error, to)}'
+            text = f'dispatch error: Post "{to.url}": {answers.go_error(error, to)}'
             return Failure(f"{to.url}: {error}", retried=True, body=text.encode(), destination=to.url)
 
     async def _follow(
@@ -249,60 +247,3 @@ class Dispatcher:
         if answer.status in _REDIRECTED and answer.header(b"location"):
             raise ConnectionError("stopped after 10 redirects")
         return answer
-
-
-_REDIRECTED = frozenset({301, 302, 303, 307, 308})
-
-
-def _as_answered(message: Message, ttl: int) -> Message:
-    """A reply as the filter hands it on: binary, with the hop count of what it replies to, its type sniffed."""
-    attributes = {name: value.replace(b"\r", b" ").replace(b"\n", b" ") for name, value in message.attributes.items()}
-    attributes[TTL] = b"%d" % ttl
-    content_type = message.content_type
-    if content_type is None and message.body:
-        content_type = golang.sniff(message.body)
-    return Message(attributes, content_type, message.body)
-
-
-def _plain(answer: Response) -> Response:
-    """The answer without its gzip, which Go's client asks for and removes unseen; raises TruncatedError."""
-    coding = answer.header(b"content-encoding")
-    if coding is None or coding.lower() != b"gzip":
-        return answer
-    headers = tuple(header for header in answer.headers if header[0].lower() != b"content-encoding")
-    if not answer.body:
-        return Response(answer.status, headers, b"")
-    unzip = zlib.decompressobj(wbits=31)
-    try:
-        body = unzip.decompress(answer.body, _MAX_BODY)
-    except zlib.error:
-        raise TruncatedError(answer.status, "gzip") from None
-    if not unzip.eof:
-        raise TruncatedError(answer.status, "gzip")
-    return Response(answer.status, headers, body)
-
-
-def _truncated(to: wire.Target, error: TruncatedError) -> Failure:
-    """A body that broke off. After a 2xx nobody is told; else the broken body is told in the body's place."""
-    why = f"{to.url}: the answer broke off"
-    if error.status is None:
-        text = f'dispatch error: Post "{to.url}": unexpected EOF'
-        return Failure(why, retried=True, body=text.encode(), destination=to.url)
-    if 200 <= error.status < 300:
-        return Failure(why, retried=True, told=False)
-    status = f"{error.status} {error.reason}"
-    text = f'dispatch resulted in status "{status}". Could not read response body: error: {error}'
-    return Failure(why, policy.is_retried(error.status), error.status, text.encode(), to.url)
-
-
-def _go_error(error: Exception, to: wire.Target) -> str:
-    """How Go's client would word it, as far as it is told to a dead letter sink."""
-    if isinstance(error, UnansweredError):
-        return "EOF"
-    if isinstance(error, MessageError):
-        return f"net/http: HTTP/1.x transport connection broken: {error}"
-    if isinstance(error, ConnectionRefusedError) or "Errno 111" in str(error):
-        return f"dial tcp {to.address.host}:{to.address.port}: connect: connection refused"
-    if isinstance(error.__cause__, socket.gaierror):
-        return f"dial tcp: lookup {to.address.host}: no such host"
-    return str(error)
