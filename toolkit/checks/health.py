@@ -16,7 +16,10 @@ def steady(ledger: Ledger) -> Check:
 
 
 def clean(ledger: Ledger) -> Check:
+    """Dead letters are told by the engine, or else by the receipts of the function that they were left with."""
     found = [each for each in ledger.incidents if each.kind != "restart"]
+    if (buried := len(ledger.buried())) and not any(each.kind == "dead-letter" for each in found):
+        found.append(Incident("dead-letter", ledger.chain.name, "messages ended at the dead-letter sink", count=buried))
     counts: Counter[str] = Counter()
     for each in found:
         counts[each.kind] += each.count

@@ -59,10 +59,17 @@ class Ledger:
 
     def dead_letters(self) -> frozenset[str]:
         """Messages that were given up: an incident names them, or the chain's dead-letter function handled them."""
-        named = {each.message for each in self._given_up() if each.message is not None}
-        delivery = self.chain.broker.delivery if self.chain.broker else None
-        drain = delivery.dead_letter if delivery else None
-        return frozenset(named | {message for message, function in self.handlings if function == drain})
+        return self.buried() | {each.message for each in self._given_up() if each.message is not None}
+
+    def buried(self) -> frozenset[str]:
+        """Messages that the chain's dead-letter function handled though they were for others."""
+        drain = self.chain.broker.delivery.dead_letter if self.chain.broker else None
+        handled = (message for message, function in self.handlings if function == drain) if drain else ()
+        return frozenset(
+            message
+            for message in handled
+            if not any(drain in self.receivers(each.function, sent) for each, sent in self.sends.get(message, ()))
+        )
 
     def gave_up(self, source: str, to: str) -> bool:
         """Whether the broker told of events from `source` to `to` that it gave up; `clean` is red for it then."""

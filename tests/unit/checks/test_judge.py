@@ -14,7 +14,7 @@ from tests.unit.checks import test_mutations as mutations
 from tests.unit.checks.simulation import EVENT_PAIR, FAN_OUT, MIXED, PAIR, SINK, Run, chain_of, healthy
 from toolkit.checks import judge
 from toolkit.results import Check, Evidence, Incident
-from toolkit.spec.model import Broker, Delivery
+from toolkit.spec.model import Broker, Delivery, Function
 
 ORDER = ("answered", "followed", "routed", "delivered", "once", "intact", "traced", "steady", "clean")
 
@@ -116,12 +116,29 @@ def test_a_message_that_reached_a_function_it_was_not_for_is_misrouted() -> None
     assert red(run) == {"routed"}
 
 
-def test_the_dead_letter_function_may_handle_what_was_given_up() -> None:
-    chain = chain_of(("a", "b", "event"), ("a", "graveyard", "call"))
-    run = healthy(replace(chain, broker=Broker(delivery=Delivery(dead_letter="graveyard"))), 1)
-    event = next(each for each in run.receipts if each.via == "event")
-    run.receipts.append(replace(event, function="graveyard"))
-    assert "routed" not in red(run)
+def with_a_graveyard() -> Run:
+    """b failed for good, and the broker left its event with the dead-letter function."""
+    chain = replace(EVENT_PAIR, functions=(*EVENT_PAIR.functions, Function("graveyard", "g.py:bury", "http1")))
+    run = healthy(replace(chain, broker=Broker(delivery=Delivery(dead_letter="graveyard"))), 2)
+    failed = run.replace_receipt(run.receipts[1], error="ValueError: no")
+    run.receipts.append(replace(failed, function="graveyard", replica="g", error=None))
+    consumer = next(each for each in run.spans if each.kind == "CONSUMER")
+    run.spans.append(replace(consumer, service="graveyard", id="f" * 16))
+    return run
+
+
+def test_a_dead_letter_is_cleans_whether_the_engine_tells_of_it_or_not() -> None:
+    run = with_a_graveyard()
+    assert red(run) == {"clean"}
+    assert checks_of(run)["clean"].got == "1 dead-letter"
+    run.incidents.append(Incident("dead-letter", "a-to-b", "gave up", count=1))
+    assert red(run) == {"clean"}
+    assert checks_of(run)["clean"].got == "1 dead-letter"
+
+
+def test_a_dead_letter_function_that_also_has_work_of_its_own_buries_nothing_by_doing_it() -> None:
+    run = healthy(replace(EVENT_PAIR, broker=Broker(delivery=Delivery(dead_letter="b"))))
+    assert red(run) == set()
 
 
 def test_strangers_receipts_are_nobodys_promise() -> None:
