@@ -21,14 +21,16 @@ from toolkit.contract import Tracing
 from toolkit.engines.base import Bound, Engine
 from toolkit.engines.collector import Collector
 from toolkit.load.generator import drive
-from toolkit.measure import measure
+from toolkit.measure import measure, notes
 from toolkit.plan import Plan
-from toolkit.results import CallRecord, Elapsed, Evidence, Load, Progress, Report, Stamped
+from toolkit.results import CallRecord, Check, Elapsed, Evidence, Load, Measurement, Progress, Report, Stamped
 from toolkit.spec.model import ChainSpec
+from toolkit.traces.matches import Matches, match_calls
 from toolkit.traces.model import Span
 
 SETTLE_S = 30.0  # at most, for the receipts of an asynchronous chain
 QUIET_S = 2.0  # without a new receipt, and none of the load's calls open: nobody is going to send one
+QUIET_STOPPED_S = 0.5  # the same, once somebody pressed Ctrl-C and waits for it
 LOOK_S = 0.02
 
 Result = TypeVar("Result")
@@ -61,6 +63,7 @@ class _Observed:
     calls: Sequence[CallRecord]
     evidence: Evidence
     elapsed: Elapsed
+    matches: Matches
 
 
 async def run(
@@ -105,7 +108,7 @@ async def _observe(
 ) -> _Observed:
     deployment = await _unless(stop, engine.deploy(plan, receipts=collector.address))
     if deployment is None:
-        return _Observed(None, (), Evidence(), Elapsed(0, 0))
+        return _Observed(None, (), Evidence(), Elapsed(0, 0), {})
     try:
         began = Elapsed(time.time_ns(), time.monotonic_ns())
         roots: list[Span] = []
@@ -125,7 +128,8 @@ async def _observe(
         spans = await deployment.spans([call.trace for call in calls if call.sampled], roots)
         receipts = collector.receipts()
         evidence = Evidence(receipts, spans, deployment.incidents())
-        return _Observed(deployment.bound, completed(calls, receipts), evidence, elapsed)
+        calls = completed(calls, receipts)
+        return _Observed(deployment.bound, calls, evidence, elapsed, _matches(plan, calls, evidence))
     finally:
         await deployment.delete()
 
@@ -144,12 +148,14 @@ async def _settle(
     """Waits for the receipts of the calls that were answered: all of them, or until no more seem to come."""
     expected = sum(plans.handlings(plan.chain).values()) * sum(call.ok for call in calls)
     clock = asyncio.get_running_loop().time
+    quiet_s = QUIET_S
     deadline, seen, changed = clock() + within_s, -1, clock()
-    while clock() < deadline and clock() - changed < QUIET_S and not stop.is_set():
+    while clock() < deadline and clock() - changed < quiet_s:
         if collector.count != seen:
             seen, changed = collector.count, clock()
             if seen >= expected and _distinct(collector) >= expected:
                 return
+        quiet_s = QUIET_STOPPED_S if stop.is_set() else QUIET_S
         await asyncio.sleep(LOOK_S)
 
 
@@ -173,16 +179,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Res
 def _report(
     plan: Plan, order: Order, engine: Engine, observed: _Observed, started: datetime, *, partial: bool
 ) -> Report:
-    chain, bound = plan.chain, observed.bound or Bound({})
-    checks = judge(
-        chain,
-        observed.calls,
-        observed.evidence,
-        bound=bound.targets,
-        sink=bound.sink,
-        sample=order.load.sample,
-        partial=partial,
-    )
+    chain, measurement = plan.chain, _measured(plan, order, observed)
     return Report(
         run=plan.run,
         chain=chain.name,
@@ -195,9 +192,43 @@ def _report(
         environment=environment.describe(),
         load=order.load,
         parameters={each.name: each.value for each in chain.parameters},
-        measurement=measure(observed.calls, observed.evidence, chain=chain, asked=order.load, elapsed=observed.elapsed),
-        checks=checks,
+        measurement=measurement,
+        checks=_judged(plan, order, observed, partial=partial),
         incidents=tuple(observed.evidence.incidents),
         partial=partial,
         edges=tuple((edge.source, edge.to, edge.via) for edge in chain.edges),
+        entry=plan.entry,
+        notes=notes(measurement),
+    )
+
+
+def _matches(plan: Plan, calls: Sequence[CallRecord], evidence: Evidence) -> Matches:
+    """Every sampled call's trace, held against what its receipts prove."""
+    sampled = [(call.trace, call.call) for call in calls if call.sampled]
+    services = [function.name for function in plan.chain.functions]
+    return match_calls(sampled, (each.receipt for each in evidence.receipts), evidence.spans, services=services)
+
+
+def _measured(plan: Plan, order: Order, observed: _Observed) -> Measurement:
+    return measure(
+        observed.calls,
+        observed.evidence,
+        chain=plan.chain,
+        asked=order.load,
+        elapsed=observed.elapsed,
+        matches=observed.matches,
+    )
+
+
+def _judged(plan: Plan, order: Order, observed: _Observed, *, partial: bool) -> tuple[Check, ...]:
+    bound = observed.bound or Bound({})
+    return judge(
+        plan.chain,
+        observed.calls,
+        observed.evidence,
+        bound=bound.targets,
+        sink=bound.sink,
+        sample=order.load.sample,
+        partial=partial,
+        matches=observed.matches,
     )
