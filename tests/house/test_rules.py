@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "toolkit"
 LONGEST_FILE = 300  # lines
-LONGEST_FUNCTION = 40  # lines; tables of arguments may be longer
-TABLES = {"configure"}
+LONGEST_FUNCTION = 40  # lines; tables may be longer
+TABLES = {"configure", "measure"}  # one row an argument, one row a number
 
 
 def modules() -> list[Path]:

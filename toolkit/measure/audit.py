@@ -64,5 +64,6 @@ def notes(measurement: Measurement) -> tuple[str, ...]:
     if latency is not None and latency.p99 is None:
         found.append(f"{latency.n} warm calls are too few for a p99: 1,000 are needed")
     if measurement.cold is not None:
-        found.append(f"{measurement.cold.n} calls met a cold function and are kept apart")
+        number = measurement.cold.n
+        found.append(f"{number} call{' is' if number == 1 else 's are'} kept apart: a function was cold")
     return tuple(found)

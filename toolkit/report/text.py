@@ -6,6 +6,7 @@ goes through `characters.printable` first.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from toolkit.results import Check, Incident, Load, Report
 
 INCIDENTS = 5  # of each kind that are printed
 LABEL = 11  # width of the words at the left margin
-STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 def render(
@@ -32,7 +33,7 @@ def render(
     sections = (
         _title(report, paint),
         chain_lines(report, width),
-        *(_numbers(report, width) if numbers else ()),
+        *(_numbers(report, paint, width) if numbers else ()),
         _traces(report),
         _checks(report.checks, paint, width),
         _incidents(report.incidents, paint, width),
@@ -42,15 +43,21 @@ def render(
     return text if unicode else in_ascii(text)
 
 
-def _numbers(report: Report, width: int) -> tuple[Iterable[str], ...]:
+def _numbers(report: Report, paint: _Paint, width: int) -> tuple[Iterable[str], ...]:
     found = report.measurement
     return (
         _facts(report),
-        latency_table(found, width),
-        bars(found.histogram, width),
-        hop_table(found.hops, width),
-        path_table(found.critical_path, width),
+        _headed(latency_table(found, width), paint),
+        (re.sub("[█▌]+", lambda bar: paint("cyan", bar[0]), line) for line in bars(found.histogram, width)),
+        _headed(hop_table(found.hops, width), paint),
+        _headed(path_table(found.critical_path, width), paint),
     )
+
+
+def _headed(lines: Iterable[str], paint: _Paint) -> Iterator[str]:
+    """A table whose head stands back behind its rows."""
+    for index, line in enumerate(lines):
+        yield line if index else paint("dim", line)
 
 
 class _Paint:
