@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from json.encoder import encode_basestring_ascii as _text
 from typing import Any, Literal, TypeVar
 
 Via = Literal["call", "event"]
@@ -234,10 +235,16 @@ class Receipt:
 
     def encode(self) -> bytes:
         """One line, newline included."""
-        # Written out, and not `asdict`, which copies deeply: this is on the way of every message (18 us against 6).
-        said = {name: getattr(self, name) for name in _RECEIPT_FIELDS}
-        said["sent"] = [{name: getattr(sent, name) for name in _SENT_FIELDS} for sent in self.sent]
-        return _encoder.encode(said).encode() + b"\n"
+        # Written by hand: this is on the way of every message, and json.dumps(asdict(self)) costs ten times as much.
+        # A test holds it to the fields.
+        sent = ",".join([_encoded(each) for each in self.sent])
+        return (
+            f'{{"call":{_text(self.call)},"function":{_text(self.function)},"replica":{_text(self.replica)},'
+            f'"seq":{self.seq},"message":{_text(self.message)},"via":{_text(self.via)},"sender":{_text(self.sender)},'
+            f'"digest":{_text(self.digest)},"size":{self.size},"started_ns":{self.started_ns},'
+            f'"ended_ns":{self.ended_ns},"cold":{_flag(self.cold)},"type":{_optional(self.type)},"sent":[{sent}],'
+            f'"error":{_optional(self.error)}}}\n'
+        ).encode()
 
     @staticmethod
     def decode(line: bytes) -> Receipt:
@@ -249,9 +256,20 @@ class Receipt:
         return Receipt(**fields)
 
 
-_RECEIPT_FIELDS = tuple(each.name for each in fields(Receipt))
-_SENT_FIELDS = tuple(each.name for each in fields(Sent))
-_encoder = json.JSONEncoder(separators=(",", ":"))
+def _encoded(sent: Sent) -> str:
+    return (
+        f'{{"via":{_text(sent.via)},"message":{_text(sent.message)},"digest":{_text(sent.digest)},"size":{sent.size},'
+        f'"address":{_text(sent.address)},"to":{_optional(sent.to)},"type":{_optional(sent.type)},'
+        f'"accepted":{_flag(sent.accepted)}}}'
+    )
+
+
+def _optional(text: str | None) -> str:
+    return "null" if text is None else _text(text)
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def overrides(text: str | None) -> dict[str, str]:

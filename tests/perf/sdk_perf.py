@@ -157,8 +157,8 @@ async def _measure(
             calls[each.name] = channel.unary_unary("/" + ENTRY_METHOD)
             await calls[each.name](REQUEST_BYTES, wait_for_ready=True, timeout=30)
             await _drive(calls[each.name], each.one_in, seconds / 4)  # warm
-        for _ in range(repeats):
-            for each in variants:
+        for turn in range(repeats):
+            for each in (*variants[turn % len(variants) :], *variants[: turn % len(variants)]):
                 before = _cpu_s(pids[each.name])
                 requests, took = await _drive(calls[each.name], each.one_in, seconds)
                 await asyncio.sleep(0.3)  # until what is batched has been sent too

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -83,6 +84,18 @@ def test_a_receipt_survives_its_line() -> None:
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert Receipt.decode(line) == receipt
+
+
+def test_a_receipts_line_is_its_fields_as_json() -> None:
+    hostile = 'a"b\\c\n\x00é\ud800\u2028'
+    sent = (Sent("event", hostile, hostile, 1, hostile, hostile, hostile, False), Sent("call", "m", "d", 2, "a"))
+    for receipt in (
+        Receipt(
+            hostile, hostile, hostile, 1, hostile, "event", hostile, hostile, 2, 3, 4, True, hostile, sent, hostile
+        ),
+        Receipt("c", "f", "r", 1, "m", "entry", "s", "d", 2, 3, 4),
+    ):
+        assert json.loads(receipt.encode()) == json.loads(json.dumps(dataclasses.asdict(receipt)))
 
 
 def test_ids_of_sent_messages_are_derived_and_differ() -> None:

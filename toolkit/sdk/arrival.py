@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ from toolkit.sdk.propagation import Position
 
 MAX_METADATA = 4096  # bytes of vHive metadata we carry on; more would not fit into the next hop's headers
 MAX_ID = 256  # characters
+# What vSwarm and we write; anything else is parsed as the JSON it is.
+_USUAL = re.compile(
+    rb'\{"WorkflowId":"[ !#-\[\]-~]*","InvocationId":"([ !#-\[\]-~]{1,256})","InvokedOn":"[ !#-\[\]-~]*"\}'
+)
 
 
 class Received:
@@ -73,9 +78,13 @@ class Incoming:
             self._received.add(raw)
 
 
+def unlimited() -> None:
+    """The sender did not say how long it waits."""
+
+
 @dataclass(slots=True)
 class Arrival:
-    """`metadata` is vHive's JSON as it came, or as we made it; `deadline` is on the monotonic clock, in seconds.
+    """`metadata` is vHive's JSON as it came, or as we made it; `remaining_s` tells how long the sender still waits.
 
     `method` (`package.Service/Method`) of calls, `type` of events. `origin` is an event's own traceparent where the
     hop's differs.
@@ -89,13 +98,10 @@ class Arrival:
     request: Any
     received: Received
     position: Position | None = None
-    deadline: float | None = None
+    remaining_s: Callable[[], float | None] = unlimited
     method: str | None = None
     type: str | None = None
     origin: str | None = None
-
-    def remaining_s(self) -> float | None:
-        return None if self.deadline is None else self.deadline - time.monotonic()
 
 
 def fresh_id() -> str:
@@ -106,6 +112,8 @@ def identity(raw: bytes | None) -> tuple[str, bytes] | None:
     """The call's id and the metadata to carry on, or None when `raw` holds none that can be used."""
     if not raw or len(raw) > MAX_METADATA:
         return None
+    if usual := _USUAL.fullmatch(raw):
+        return usual[1].decode("ascii"), raw
     found = Metadata.decode(raw)
     if found is None or len(found.invocation) > MAX_ID:
         return None

@@ -40,12 +40,18 @@ class Kind:
     name: str
     make: type[Proto]
     carrier: FieldDescriptor | None  # the only field that holds content, if there is just one
+    metadata: bool  # whether it has vSwarm's field for metadata
 
     @staticmethod
     def of(descriptor: Descriptor) -> Kind:
         content = [each for each in descriptor.fields if each.name != METADATA_FIELD]
         carrier = content[0] if len(content) == 1 and not content[0].is_repeated else None
-        return Kind(descriptor.full_name, message_factory.GetMessageClass(descriptor), carrier)
+        return Kind(
+            descriptor.full_name,
+            message_factory.GetMessageClass(descriptor),
+            carrier,
+            METADATA_FIELD in descriptor.fields_by_name,
+        )
 
     def parse(self, raw: bytes) -> Any:
         """What a handler sees of `raw`. Raises ValueError when it is not such a message."""

@@ -15,7 +15,6 @@ from toolkit.contract import Receipt
 from toolkit.sdk.failures import WiringError
 
 CONNECT_S = 2.0
-_MORE = getattr(socket, "MSG_MORE", 0)  # Linux: take it, wait for the push (at most 200 ms)
 _log = logging.getLogger(__name__)
 
 
@@ -23,16 +22,14 @@ class Receipts:
     """Writes receipts to a collector, or nowhere (`Receipts(None)`).
 
     A raw non-blocking socket rather than a transport: once `send` returned, the bytes are the kernel's, and it hands
-    them over even when this process is killed in the next instruction. They are pushed out once the answer is on its
-    way: waking the collector costs ten times the copy, and several receipts may share it. A collector that is gone
-    costs one warning.
+    them over even when this process is killed in the next instruction. (Holding them back with MSG_MORE until the
+    answer is out was tried: it costs more CPU than it saves.) A collector that is gone costs one warning.
     """
 
     def __init__(self, connection: socket.socket | None) -> None:
         self._connection = connection
         self._pending: list[bytes] = []  # what the kernel had no room for, in order
         self._flushing: asyncio.Task[None] | None = None
-        self._pushing = False
         self.lost = 0
 
     @staticmethod
@@ -66,22 +63,13 @@ class Receipts:
 
     def _send(self, line: bytes) -> int:
         assert self._connection is not None
-        if not self._pushing:
-            self._pushing = True
-            asyncio.get_running_loop().call_soon(self._push)
         try:
-            return self._connection.send(line, _MORE)
+            return self._connection.send(line)
         except BlockingIOError:
             return 0
         except OSError as error:
             self._gone(error)
             return len(line)
-
-    def _push(self) -> None:
-        self._pushing = False
-        if self._connection is not None:
-            with contextlib.suppress(OSError):  # the next send will tell
-                self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()

@@ -5,7 +5,6 @@ May live here: grpc.aio servers. May not: what happens to a message (`toolkit.sd
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -129,11 +128,9 @@ async def _answered(function: Function, method: Method, arrival: Arrival, contex
 
 def _arrival(function: Function, method: Method, context: Any, request: Any, received: Received) -> Arrival:
     headers: Headers = dict(context.invocation_metadata() or ())
-    remaining = context.time_remaining()
     sender = usable_id(headers.get(contract.SENDER_KEY)) or contract.CALLER
-    known = identity(getattr(request, methods.METADATA_FIELD, None)) or identity(
-        _bytes(headers.get(contract.METADATA_KEY))
-    )
+    told = request.vHiveMetadata if method.request.metadata and not method.streams else None
+    known = identity(told) or identity(_bytes(headers.get(contract.METADATA_KEY)))
     call, metadata = known or fresh_identity(function.wiring.chain)
     # A function may call another's entry method, as vSwarm's driver does: that is an edge like any other.
     entry = method.path == contract.ENTRY_METHOD and sender == contract.CALLER
@@ -146,7 +143,7 @@ def _arrival(function: Function, method: Method, context: Any, request: Any, rec
         request=request,
         received=received,
         position=extract(headers),
-        deadline=None if remaining is None else time.monotonic() + remaining,
+        remaining_s=context.time_remaining,
         method=method.path,
     )
 
