@@ -28,6 +28,7 @@ from toolkit.sdk.http1.message import (
 Handler = Callable[[Request], Awaitable[Response]]
 
 _STATUS_LINES = {status: b"HTTP/1.1 %d %b" % (status, reason) for status, reason in REASONS.items()}
+_LINGER_S = 0.5  # as net/http's server: how long a refused peer may go on sending
 _READ_AHEAD = 1 << 18  # bytes of pipelined requests that may wait before reading stops
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -94,7 +95,7 @@ async def serve(
 
 
 class _Connection(asyncio.Protocol):
-    __slots__ = ("_continued", "_head", "_parser", "_paused", "_resumed", "_server", "_transport", "task")
+    __slots__ = ("_continued", "_head", "_parser", "_paused", "_refused", "_resumed", "_server", "_transport", "task")
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -103,6 +104,7 @@ class _Connection(asyncio.Protocol):
         self._head: Head | None = None  # of a request whose body is still coming
         self._continued = False
         self._paused = False
+        self._refused = False
         self._resumed: asyncio.Event | None = None  # set while the peer takes what we write
         self.task: asyncio.Task[None] | None = None
 
@@ -122,6 +124,8 @@ class _Connection(asyncio.Protocol):
         """The peer is gone, as net/http sees it: asyncio closes the transport, which cancels the handler."""
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         self._parser.feed(data)
         if self.task is None:
             self._next()
@@ -186,6 +190,8 @@ class _Connection(asyncio.Protocol):
             with suppress(asyncio.CancelledError):
                 await self._resumed.wait()
         self.task = None
+        if self._refused:
+            return
         if close:
             if self._transport is not None:
                 self._transport.close()
@@ -225,4 +231,8 @@ class _Connection(asyncio.Protocol):
         fixed = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Connection", b"close"))
         text = b"%d %b" % (problem.status, reason)
         self._transport.write(write_head(b"HTTP/1.1 " + text, fixed) + text)
-        self._transport.close()
+        # Go on reading for a moment: closing on unread bytes would reset the connection under the answer.
+        self._refused = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        asyncio.get_running_loop().call_later(_LINGER_S, self.abort)
