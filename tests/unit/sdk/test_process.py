@@ -30,7 +30,7 @@ from tests.unit.sdk.scaffold import (
     wiring,
 )
 from tests.unit.sdk.test_events import GREETING, deliver
-from toolkit import contract
+from toolkit import contract, protoc
 from toolkit.contract import ENTRY_METHOD, Tracing, Wiring
 from toolkit.sdk.process import main
 
@@ -268,6 +268,23 @@ def test_a_restarting_callee_is_waited_for(start: Start, tmp_path: Path) -> None
     start(callee, port=port).ready()
     assert call.result() == b"\x0a\x04True"
     channel.close()
+
+
+def test_a_chain_may_bring_methods_of_its_own(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "money.proto").write_text('syntax = "proto3";\npackage money;\nmessage Amount { int64 cents = 1; }\n')
+    (tmp_path / "shop.proto").write_text(
+        'syntax = "proto3";\npackage shop;\nimport "money.proto";\n'
+        "service Shop { rpc Buy (Order) returns (Order); }\nmessage Order { money.Amount price = 1; }\n"
+    )
+    protoc.generate(tmp_path, tmp_path / "stubs")
+    (tmp_path / "shopping.py").write_text(
+        "from stubs.shop_pb2 import Order\n"
+        "async def buy(ctx, order: Order) -> Order:\n    return Order(price={'cents': order.price.cents + 1})\n"
+    )
+    process = start(wiring(handler=f"{tmp_path}/shopping.py:buy", serves=("shop.Shop/Buy",))).ready()
+    with grpc.insecure_channel(process.target) as channel:
+        call: Any = channel.unary_unary("/shop.Shop/Buy")
+        assert call(b"\x0a\x02\x08\x05", timeout=20) == b"\x0a\x02\x08\x06"
 
 
 # --- ports ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,55 @@
+"""What docs/functions.md shows, done."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.sdk.scaffold import CONSUME, Kept, consuming, event, function, raw_call, serving, to, wiring
+from tests.unit.sdk.test_events import GREETING, Broker, deliver
+from toolkit.contract import ENTRY_METHOD
+from toolkit.sdk.cloudevents import decode
+from toolkit.sdk.context import BlockingContext, Context
+from toolkit.stubs.helloworld_pb2 import HelloReply
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "functions.md"
+PARAMETERS = {"payload": 300}
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "handlers"}
+    for block in re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL):
+        exec(block, names)
+    return names
+
+
+async def test_the_called_chain_of_the_document_runs(shown: dict[str, Any]) -> None:
+    last = wiring("consumer", serves=(CONSUME,), parameters=PARAMETERS)
+    async with serving(function(shown["consume"], last)) as there:
+        first = wiring("producer", serves=(ENTRY_METHOD,), outgoing=(to("consumer", there),), parameters=PARAMETERS)
+        async with serving(function(shown["produce"], first)) as target:
+            reply = HelloReply.FromString(await raw_call(target, ENTRY_METHOD, b""))
+    assert reply.message == "consumed: True"
+
+
+async def test_the_event_handlers_of_the_document_run(shown: dict[str, Any]) -> None:
+    broker, kept = Broker(), Kept()
+    relay = wiring("relay", consumes=True, outgoing=(event("next"),))
+    async with broker.listening() as sink, consuming(function(shown["relay"], relay, kept, sink=sink)) as url:
+        assert (await deliver(url, GREETING, b"data")).status == 200
+    assert [sent.data for sent in broker.events] == [b"data"]
+    for name, said in (("answer", b'{"size": 4}'), ("resize", b"dt")):
+        async with consuming(function(shown[name], wiring(consumes=True), kept)) as url:
+            response = await deliver(url, GREETING, b"data")
+        assert decode(response.headers, response.body).data == said
+
+
+def test_the_document_names_all_that_a_context_offers() -> None:
+    table = DOCUMENT.read_text().partition("| `ctx.`")[2].partition("**Values.**")[0]
+    offered = {name for name in dir(Context) if not name.startswith("_")}
+    assert offered == {name for name in dir(BlockingContext) if not name.startswith("_")}
+    assert {name for name in offered if f"`{name}" not in table} == set()
