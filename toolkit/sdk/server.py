@@ -10,13 +10,14 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from toolkit import contract
 from toolkit.sdk import methods
 from toolkit.sdk.arrival import Arrival, Incoming, Received, fresh_identity, identity, usable_id
 from toolkit.sdk.function import Function, HandlingFailed
 from toolkit.sdk.handling import Handling
+from toolkit.sdk.health import NAME, Health
 from toolkit.sdk.methods import Method
 from toolkit.sdk.propagation import extract
 
@@ -37,8 +38,8 @@ class GrpcServer:
     def __init__(self, function: Function, host: str | None, port: int) -> None:
         self._methods = [methods.find(path) for path in function.wiring.serves]
         self._server = grpc.aio.server(options=OPTIONS)
-        self._health = health.aio.HealthServicer()
         services = sorted({method.service for method in self._methods})
+        self._health = Health(services)
         for service in services:
             handlers = {
                 each.path.partition("/")[2]: _handler(function, each)
@@ -47,18 +48,15 @@ class GrpcServer:
             }
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_Reflection([*services, health.SERVICE_NAME]),))
-        self._services = services
+        self._server.add_generic_rpc_handlers((_Reflection([*services, NAME]),))
         self.port = self._bind(host, port)
 
     async def start(self) -> None:
         await self._server.start()
-        for service in self._services:
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_s: float) -> None:
         """Say NOT_SERVING, take no new call, let those under way finish for up to `grace_s` seconds."""
-        await self._health.enter_graceful_shutdown()
+        self._health.stop()
         await self._server.stop(grace_s)
 
     def _bind(self, host: str | None, port: int) -> int:

@@ -157,10 +157,21 @@ def test_health_says_not_serving_while_it_drains(start: Start, tmp_path: Path) -
     until(lambda: "begun" in process.lines())
     process.popen.terminate()
     assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
-    watch.cancel()
+    assert next(watch, None) is None
     assert call.result() == b"\x0a\x08finished"
     assert process.popen.wait(15) == 0
     channel.close()
+
+
+def test_those_who_watch_its_health_do_not_keep_it(start: Start, tmp_path: Path) -> None:
+    process = start(entry(tmp_path, "hello"), TOOLKIT_GRACE="600").ready()
+    with grpc.insecure_channel(process.target) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        watches = [stub.Watch(health_pb2.HealthCheckRequest(service=name), timeout=20) for name in ("", "nobody")]
+        first = [next(watch).status for watch in watches]
+        process.popen.terminate()
+        assert process.popen.wait(15) == 0
+    assert first == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN]
 
 
 def test_spans_and_receipts_are_out_before_it_leaves(
@@ -328,6 +339,7 @@ def refusal(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pyte
     (tmp_path / "handlers.py").write_text(HANDLERS)
     (tmp_path / "sibling.py").write_text('GREETING = "hello "\n')
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
 
     def refused(wired: Wiring | str | None, **variables: str) -> str:
         known = set(sys.modules)
@@ -337,7 +349,6 @@ def refusal(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pyte
         try:
             assert main(environment) == 2
         finally:
-            logging.getLogger().handlers.clear()
             for name in set(sys.modules) - known:
                 del sys.modules[name]
         lines = capfd.readouterr().err.splitlines()

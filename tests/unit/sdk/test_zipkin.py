@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from tests.unit.sdk.scaffold import Zipkin, free_port
+from tests.unit.sdk.scaffold import Zipkin, free_port, until
 from toolkit.contract import Tracing as Settings
 from toolkit.sdk.failures import WiringError
 from toolkit.sdk.recorder import KernelIds, Recorder
@@ -162,9 +163,7 @@ def test_spans_that_do_not_fit_the_queue_are_counted(
     assert f"{missing} of 1000 spans never arrived" in caplog.text
 
 
-def test_closing_does_not_wait_for_a_collector_that_hangs() -> None:
-    import socket
-
+def test_closing_does_not_wait_for_a_collector_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         tracing = Tracing(1.0, Recorder(Settings(endpoint), "f", nesting=False))
@@ -173,6 +172,7 @@ def test_closing_does_not_wait_for_a_collector_that_hangs() -> None:
         closing.start()
         closing.join(4)
         assert not closing.is_alive()
+    until(lambda: "spans lost" in caplog.text)  # the thread that was left behind
 
 
 def test_ids_come_from_the_kernel_and_differ() -> None:
