@@ -24,16 +24,24 @@ class Health:
         self._known = frozenset(("", *services))
         self._stopping = asyncio.Event()
 
+    def handler(self) -> grpc.GenericRpcHandler:
+        parse, serialize = HealthCheckRequest.FromString, HealthCheckResponse.SerializeToString
+        handlers = {
+            "Check": grpc.unary_unary_rpc_method_handler(self.check, parse, serialize),
+            "Watch": grpc.unary_stream_rpc_method_handler(self.watch, parse, serialize),
+        }
+        return grpc.method_handlers_generic_handler(NAME, handlers)
+
     def stop(self) -> None:
         """NOT_SERVING from now on; those who watch are told, and their streams end."""
         self._stopping.set()
 
-    async def Check(self, request: HealthCheckRequest, context: Any) -> HealthCheckResponse:  # noqa: N802
+    async def check(self, request: HealthCheckRequest, context: Any) -> HealthCheckResponse:
         if request.service not in self._known:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service!r} here")
         return HealthCheckResponse(status=self._status(request.service))
 
-    async def Watch(self, request: HealthCheckRequest, context: Any) -> AsyncIterator[HealthCheckResponse]:  # noqa: N802
+    async def watch(self, request: HealthCheckRequest, context: Any) -> AsyncIterator[HealthCheckResponse]:
         status = self._status(request.service)
         yield HealthCheckResponse(status=status)
         await self._stopping.wait()

@@ -10,7 +10,6 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health_pb2_grpc
 
 from toolkit import contract
 from toolkit.sdk import methods
@@ -47,8 +46,7 @@ class GrpcServer:
                 if each.service == service
             }
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_Reflection([*services, NAME]),))
+        self._server.add_generic_rpc_handlers((self._health.handler(), _Reflection([*services, NAME])))
         self.port = self._bind(host, port)
 
     async def start(self) -> None:
