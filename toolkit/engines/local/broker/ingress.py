@@ -131,6 +131,7 @@ class Ingress:
         try:
             found = event.from_parts(*message)
             if found is None:
+                self._incidents.warn(target, "a request that is no CloudEvent was refused with 400")
                 return _ANSWERS[400]
             for doubt in found.doubts:
                 self._incidents.warn(target, doubt)

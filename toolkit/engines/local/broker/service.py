@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from toolkit.engines.local.broker.config import BrokerConfig
 from toolkit.engines.local.broker.incidents import Incidents
@@ -30,16 +31,21 @@ class RunningBroker:
         """Stop listening, give what is under way `grace_s` seconds, then cut it off."""
         self._ingress.closing = True
         await self._server.close(grace_s)
-        background = [task for broker in self._brokers for task in broker.background]
-        if background and grace_s > 0:
-            await asyncio.wait(background, timeout=grace_s)
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                while background := self._background():  # replies start more of them
+                    await asyncio.wait(background)
+        while background := self._background():
+            for task in background:
+                task.cancel()
+            await asyncio.wait(background)
         await self._client.close()
         if self.incidents is not None:
             self.incidents.close()
             self.incidents = None
+
+    def _background(self) -> list[asyncio.Task[bool]]:
+        return [task for broker in self._brokers for task in broker.background]
 
 
 async def serve(

@@ -1,0 +1,131 @@
+"""The broker as a process: it says when it is ready, tells incidents, and leaves when it should."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolkit.contract import EXIT_PORT_TAKEN
+from toolkit.engines.local.broker import BrokerConfig, DeliveryConfig, ServiceConfig, TriggerConfig, encode
+
+COMMAND = [sys.executable, "-m", "toolkit.engines.local.broker"]
+CONFIG = ServiceConfig((BrokerConfig("ns", "b"),))
+
+
+@contextmanager
+def started(config: ServiceConfig = CONFIG, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*COMMAND, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin is not None
+        if not arguments:
+            process.stdin.write(encode(config) + "\n")
+            process.stdin.flush()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line(process: subprocess.Popen[str]) -> Any:
+    assert process.stdout is not None
+    return json.loads(process.stdout.readline())
+
+
+def post(port: int, headers: dict[str, str]) -> int:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/ns/b", b"{}", headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+EVENT = {"ce-id": "1", "ce-type": "t", "ce-source": "/s", "ce-specversion": "1.0"}
+
+
+def test_it_says_where_it_listens_and_takes_events() -> None:
+    with started() as process:
+        ready = line(process)["ready"]
+        assert ready["host"] == "127.0.0.1"
+        assert post(ready["port"], EVENT) == 202
+
+
+def test_it_tells_incidents_as_they_happen() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/"
+        trigger = TriggerConfig("t", (url,), (), DeliveryConfig())
+        with started(ServiceConfig((BrokerConfig("ns", "b", (trigger,)),))) as process:
+            assert post(line(process)["ready"]["port"], EVENT) == 500
+            incident = line(process)["incident"]
+    assert (incident["kind"], incident["subject"]) == ("undelivered", "t")
+    assert "event '1' of type 't' is lost" in incident["text"]
+
+
+def test_the_end_of_stdin_is_its_end() -> None:
+    with started() as process:
+        line(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_its_end(number: signal.Signals) -> None:
+    with started() as process:
+        line(process)
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_a_reader_that_is_gone_is_its_end() -> None:
+    with started() as process:
+        port = line(process)["ready"]["port"]
+        assert process.stdout is not None
+        process.stdout.close()
+        assert post(port, {**EVENT, "ce-time": "bad"}) == 400  # a warning, told to nobody
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_a_file_can_hold_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "broker.json"
+    path.write_text(encode(CONFIG))
+    with started(CONFIG, "--config", str(path)) as process:
+        assert post(line(process)["ready"]["port"], EVENT) == 202
+
+
+@pytest.mark.parametrize("text", ["", "{}", "not json", "\0"])
+def test_a_bad_configuration_is_one_line_and_a_2(text: str) -> None:
+    done = subprocess.run(COMMAND, input=text + "\n", capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("broker: not a broker configuration")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_file_is_one_line_and_a_2() -> None:
+    done = subprocess.run([*COMMAND, "--config", "/nowhere"], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_port_that_is_taken_has_its_own_status() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = ServiceConfig((BrokerConfig("ns", "b"),), port=taken.getsockname()[1])
+        done = subprocess.run(
+            COMMAND, input=encode(config) + "\n", capture_output=True, text=True, timeout=20, check=False
+        )
+    assert done.returncode == EXIT_PORT_TAKEN
+    assert "in use" in done.stderr
