@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,15 @@ def test_every_case_of_a_group_is_equal_or_a_known_difference(results: list[Repl
         if each.case["group"] == group and each.differences and each.case["id"] not in KNOWN
     }
     assert unexpected == {}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_document_tells_the_truth_about_a_group(results: list[Replayed], group: str) -> None:
+    document = Path(__file__).parents[2] / "docs" / "broker.md"
+    (row,) = [line for line in document.read_text().splitlines() if line.startswith(f"| {group} |")]
+    of_group = [each for each in results if each.case["group"] == group]
+    equal = [each for each in of_group if not each.differences]
+    assert row.endswith(f"| {len(of_group)} | {len(equal)} |")
 
 
 def test_what_is_listed_as_a_difference_does_differ(results: list[Replayed]) -> None:
