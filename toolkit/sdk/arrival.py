@@ -115,9 +115,18 @@ def identity(raw: bytes | None) -> tuple[str, bytes] | None:
     if usual := _USUAL.fullmatch(raw):
         return usual[1].decode("ascii"), raw
     found = Metadata.decode(raw)
-    if found is None or len(found.invocation) > MAX_ID:
+    if found is None or len(found.invocation) > MAX_ID or not _is_unicode(found.invocation):
         return None
     return found.invocation, raw
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON may say half a surrogate pair; nothing that hashes or sends it could."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fresh_identity(chain: str, call: str | None = None) -> tuple[str, bytes]:

@@ -258,6 +258,21 @@ def test_events_travel_between_processes(start: Start, tmp_path: Path, zipkin: Z
     assert zipkin.span(kind="CONSUMER")["parentId"] == zipkin.span(kind="PRODUCER")["id"]
 
 
+def test_spans_that_a_handler_starts_lie_below_ours(start: Start, tmp_path: Path, zipkin: Zipkin) -> None:
+    (tmp_path / "tracing.py").write_text(
+        "from opentelemetry import trace\ntracer = trace.get_tracer('mine')\n"
+        "async def f(ctx, request):\n    with tracer.start_as_current_span('resize'):\n        return 'done'\n"
+    )
+    wired = wiring(handler=f"{tmp_path}/tracing.py:f", serves=(ENTRY_METHOD,), tracing=Tracing(zipkin.endpoint))
+    process = start(wired).ready()
+    say_hello(process.target)
+    say_hello(process.target, sampled=False)
+    process.popen.terminate()
+    assert process.popen.wait(15) == 0
+    assert len(zipkin.spans) == 2
+    assert zipkin.span(name="resize")["parentId"] == zipkin.span(kind="SERVER")["id"]
+
+
 async def test_a_consumer_is_ready_over_http(start: Start, tmp_path: Path) -> None:
     process = start(wiring(handler=f"{tmp_path}/handlers.py:take", consumes=True)).ready()
     url = f"http://{process.target}"

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from toolkit.contract import Metadata
 from toolkit.sdk import Message
+from toolkit.sdk.arrival import identity
 from toolkit.sdk.failures import WiringError
 from toolkit.sdk.loading import load
 from toolkit.sdk.logs import Formatter, handled_call, rfc3339
@@ -66,6 +70,26 @@ def test_a_message_is_read_as_text_or_json_or_says_why_not() -> None:
 def test_a_message_cannot_be_changed_behind_ones_back() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Message(b"").data = b"x"  # type: ignore[misc]  # that is what is tested
+
+
+# --- identities -------------------------------------------------------------------------------------------------------
+
+
+@given(st.text(), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256), st.text())
+def test_an_id_is_read_as_it_was_written(workflow: str, invocation: str, invoked_on: str) -> None:
+    raw = Metadata(workflow, invocation, invoked_on).encode()
+    assert identity(raw) == ((invocation, raw) if len(raw) <= 4096 else None)
+
+
+@given(st.binary())
+def test_no_bytes_are_an_error_as_metadata(raw: bytes) -> None:
+    found = identity(raw)
+    assert found is None or found[1] == raw
+
+
+@pytest.mark.parametrize("invocation", ["", "x" * 257, "\ud800"])
+def test_an_id_that_cannot_be_carried_on_is_none(invocation: str) -> None:
+    assert identity(Metadata("w", invocation, "t").encode()) is None
 
 
 # --- protobuf ---------------------------------------------------------------------------------------------------------
