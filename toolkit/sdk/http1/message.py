@@ -234,7 +234,7 @@ def _request_head(text: bytes) -> Head:
 def _response_head(text: bytes) -> Head:
     line = _STATUS_LINE.match(text)
     if line is None:
-        raise MessageError(502, f"not an HTTP/1.1 answer: {text[:60]!r}")
+        raise MessageError(502, f'malformed HTTP response "{text[:60].decode("latin-1").rstrip()}"')
     head = Head(line.groups(), _fields(text, line.end()), None, close=line[1] == b"0")
     _frame(head)
     if head.length is None:

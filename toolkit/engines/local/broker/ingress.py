@@ -127,21 +127,22 @@ class Ingress:
             refusal, broker = self._find(target)
             if refusal is not None:
                 return refusal
-        message, carried = _sort(request)
+        parts, carried = _sort(request)
+        subject = broker.subject if broker is not None else target
         try:
-            found = event.from_parts(*message)
+            found = event.from_parts(*parts)
             if found is None:
-                self._incidents.warn(target, "a request that is no CloudEvent was refused with 400")
+                self._incidents.warn(subject, "a request that is no CloudEvent was refused with 400")
                 return _ANSWERS[400]
             for doubt in found.doubts:
-                self._incidents.warn(target, doubt)
+                self._incidents.warn(subject, doubt)
             event.validate(found)
         except EventError as error:
-            self._doubt(message[0])
-            self._incidents.warn(target, f"an event was refused with 400: {error}")
+            self._doubt(subject, parts[0])
+            self._incidents.warn(subject, f"an event was refused with 400: {error}")
             return _ANSWERS[400]
         if broker is None:
-            self._incidents.warn(target, "there is no such broker; an event was refused with 404")
+            self._incidents.warn(subject, "there is no such broker; an event was refused with 404")
             return _ANSWERS[404]
         try:
             return _ANSWERS[await broker.accept(found, carried)]
@@ -162,10 +163,10 @@ class Ingress:
             return _ANSWERS[400], None
         return None, self._brokers.get(f"/{parts[1]}/{parts[2]}") if not parts[0] else None
 
-    def _doubt(self, attributes: Mapping[bytes, bytes]) -> None:
+    def _doubt(self, subject: str, attributes: Mapping[bytes, bytes]) -> None:
         if b"" in attributes:
             text = "a header named 'ce-' kills the handler of the real ingress, which answers nothing; here: 400"
-            self._incidents.warn("ingress", text)
+            self._incidents.warn(subject, text)
 
 
 def _other_verb(request: Request) -> Response:
