@@ -8,7 +8,7 @@ import subprocess
 from importlib import metadata
 from typing import Any
 
-LIBRARIES = ("grpcio", "protobuf", "opentelemetry-sdk", "httptools")
+LIBRARIES = ("grpcio", "protobuf", "opentelemetry-sdk")
 
 
 def describe() -> dict[str, Any]:

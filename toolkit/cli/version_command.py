@@ -9,7 +9,7 @@ from importlib import metadata
 
 from toolkit.cli import options as arguments
 
-STANDS_ON = ("grpcio", "protobuf", "opentelemetry-sdk", "httptools", "PyYAML")
+STANDS_ON = ("grpcio", "protobuf", "opentelemetry-sdk", "PyYAML")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
