@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := toolkit tests benchmarks
 
+.DELETE_ON_ERROR:
 .PHONY: install install-dev run test lint stubs perf wheel picture clean help
 
 help: ## what there is to make

@@ -84,7 +84,7 @@ def _missing_handlers(chain: ChainSpec) -> list[Problem]:
 def _in_folder(folder: Path) -> Path:
     if os.path.lexists(folder / FILE):
         return folder / FILE
-    raise UsageError(f"the folder {folder} holds no {FILE}", next_step=f"create one with `toolkit new`, or {_LIST}")
+    raise UsageError(f"the folder {folder} holds no {FILE}", next_step=f"write one, as the README shows, or {_LIST}")
 
 
 def _no_such(chain: str, known: list[str]) -> str:

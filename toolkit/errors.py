@@ -79,9 +79,3 @@ class NotReady(EngineError):
         reason = f": {why}" if why else ""
         log = "".join(f"\n    {line}" for line in log_tail) or "\n    (it logged nothing)"
         super().__init__(f"{name} was not ready after {after_s:.1f} s{reason}; its last log lines:{log}")
-
-
-class Interrupted(ToolkitError):
-    """Ctrl-C or SIGTERM: what was measured is kept and marked partial."""
-
-    exit = Exit.INTERRUPTED

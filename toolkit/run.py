@@ -18,19 +18,20 @@ from toolkit import environment
 from toolkit import plan as plans
 from toolkit.checks import judge
 from toolkit.contract import Tracing
-from toolkit.engines.base import Bound, Engine
+from toolkit.engines.base import Bound, Deployment, Engine
 from toolkit.engines.collector import Collector
+from toolkit.errors import EngineError
 from toolkit.load.generator import drive
 from toolkit.measure import measure, notes
 from toolkit.plan import Plan
-from toolkit.results import CallRecord, Check, Elapsed, Evidence, Load, Measurement, Progress, Report, Stamped
+from toolkit.results import CallRecord, Check, Elapsed, Evidence, Incident, Load, Measurement, Progress, Report, Stamped
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.matches import Matches, match_calls
 from toolkit.traces.model import Span
 
 SETTLE_S = 30.0  # at most, for the receipts of an asynchronous chain
-QUIET_S = 2.0  # without a new receipt, and none of the load's calls open: nobody is going to send one
-QUIET_STOPPED_S = 0.5  # the same, once somebody pressed Ctrl-C and waits for it
+SETTLE_STOPPED_S = 1.0  # the same, once somebody pressed Ctrl-C and waits for it
+QUIET_S = 0.3  # without a new receipt, and nothing under way: nobody is going to send one
 LOOK_S = 0.02
 
 Result = TypeVar("Result")
@@ -106,7 +107,7 @@ async def _observe(
     stop: asyncio.Event,
     on_progress: Callable[[Progress], None] | None,
 ) -> _Observed:
-    deployment = await _unless(stop, engine.deploy(plan, receipts=collector.address))
+    deployment = await unless(stop, engine.deploy(plan, receipts=collector.address))
     if deployment is None:
         return _Observed(None, (), Evidence(), Elapsed(0, 0), {})
     try:
@@ -124,14 +125,29 @@ async def _observe(
             stop=stop,
         )
         elapsed = Elapsed(time.time_ns() - began.wall_ns, time.monotonic_ns() - began.monotonic_ns)
-        await _settle(plan, collector, calls, order.settle_s, stop)
-        spans = await deployment.spans([call.trace for call in calls if call.sampled], roots)
-        receipts = collector.receipts()
-        evidence = Evidence(receipts, spans, deployment.incidents())
-        calls = completed(calls, receipts)
+        await _settle(plan, collector, deployment, calls, order.settle_s, stop)
+        evidence = await _collect(collector, deployment, calls, roots)
+        calls = completed(calls, evidence.receipts)
         return _Observed(deployment.bound, calls, evidence, elapsed, _matches(plan, calls, evidence))
     finally:
         await deployment.delete()
+
+
+async def _collect(
+    collector: Collector, deployment: Deployment, calls: Sequence[CallRecord], roots: Sequence[Span]
+) -> Evidence:
+    """All there is. A store that cannot be asked costs the run its spans, and nothing else."""
+    troubles: list[Incident] = []
+    spans: list[Span] = []
+    try:
+        spans = await deployment.spans([call.trace for call in calls if call.sampled], roots)
+    except EngineError as error:
+        troubles.append(Incident("warning", "traces", f"the spans could not be had: {error}"))
+    receipts = collector.receipts()
+    if collector.unreadable:
+        text = "what came as a receipt could not be read"
+        troubles.append(Incident("warning", "receipts", text, count=collector.unreadable))
+    return Evidence(receipts, spans, [*deployment.incidents(), *troubles])
 
 
 def completed(calls: Sequence[CallRecord], receipts: Sequence[Stamped]) -> list[CallRecord]:
@@ -143,27 +159,34 @@ def completed(calls: Sequence[CallRecord], receipts: Sequence[Stamped]) -> list[
 
 
 async def _settle(
-    plan: Plan, collector: Collector, calls: Sequence[CallRecord], within_s: float, stop: asyncio.Event
+    plan: Plan,
+    collector: Collector,
+    deployment: Deployment,
+    calls: Sequence[CallRecord],
+    within_s: float,
+    stop: asyncio.Event,
 ) -> None:
-    """Waits for the receipts of the calls that were answered: all of them, or until no more seem to come."""
+    """Waits for the receipts of the calls that were answered: until all have come, or nothing is under way any more."""
     expected = sum(plans.handlings(plan.chain).values()) * sum(call.ok for call in calls)
     clock = asyncio.get_running_loop().time
-    quiet_s = QUIET_S
-    deadline, seen, changed = clock() + within_s, -1, clock()
-    while clock() < deadline and clock() - changed < quiet_s:
+    began, seen, changed = clock(), -1, clock()
+    while clock() - began < (min(within_s, SETTLE_STOPPED_S) if stop.is_set() else within_s):
         if collector.count != seen:
             seen, changed = collector.count, clock()
-            if seen >= expected and _distinct(collector) >= expected:
+            if seen >= expected and _handled(collector) >= expected:
                 return
-        quiet_s = QUIET_STOPPED_S if stop.is_set() else QUIET_S
+        if clock() - changed >= QUIET_S and await deployment.idle():
+            return
         await asyncio.sleep(LOOK_S)
 
 
-def _distinct(collector: Collector) -> int:
-    return len({(each.receipt.function, each.receipt.message) for each in collector.receipts()})
+def _handled(collector: Collector) -> int:
+    """How many different messages were handled with success: one that failed comes again."""
+    receipts = (each.receipt for each in collector.receipts())
+    return len({(receipt.function, receipt.message) for receipt in receipts if receipt.error is None})
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
     """What `work` gives; None when `stop` was set first, and then the work was cancelled and has cleaned up."""
     task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:

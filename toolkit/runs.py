@@ -27,12 +27,29 @@ from toolkit.results import CallRecord, Evidence, Report, Stamped
 from toolkit.traces import zipkin
 from toolkit.traces.model import Span
 
-REPORT, CALLS, RECEIPTS, SPANS = "report.json", "calls.ndjson", "receipts.ndjson", "spans.json"
+REPORT, CALLS, RECEIPTS, SPANS, LOGS = "report.json", "calls.ndjson", "receipts.ndjson", "spans.json", "logs"
 LARGEST = 64 << 20  # bytes of a report.json; ours have a few KiB
 
 
-def save(out: Path, report: Report, calls: Sequence[CallRecord], evidence: Evidence) -> Path:
-    """Writes the run under `out` and returns its folder; whole or not at all. Raises UsageError when it cannot."""
+def prepare(out: Path) -> None:
+    """Raises UsageError when nothing could be stored in `out`: better before a run than after it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"no run can be stored in {out}: {error.strerror or error}", next_step="give another folder with --out"
+        ) from error
+
+
+def save(
+    out: Path, report: Report, calls: Sequence[CallRecord], evidence: Evidence, *, logs: Path | None = None
+) -> Path:
+    """Writes the run under `out` and returns its folder; whole or not at all. Raises UsageError when it cannot.
+
+    The files in `logs` are copied into the run's `logs/`.
+    """
     folder = out / report.run
     if folder.name != report.run:
         raise UsageError(f"{report.run!r} is no name for a folder", next_step="name a run without slashes")
@@ -43,6 +60,8 @@ def save(out: Path, report: Report, calls: Sequence[CallRecord], evidence: Evide
             _write_lines(building / CALLS, map(_flat, calls))
             _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
             (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
+            if logs is not None and logs.is_dir():
+                shutil.copytree(logs, building / LOGS)
             building.rename(folder)  # refused by the system when a run is there
     except OSError as error:
         raise UsageError(

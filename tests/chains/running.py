@@ -39,7 +39,7 @@ class Broken:
     name = "local"
     emulated = True
 
-    async def deploy(self, plan: Plan, *, receipts: str) -> BrokenDeployment:
+    async def deploy(self, plan: Plan, *, receipts: str | None) -> BrokenDeployment:
         deployment = await self.engine.deploy(self.change(plan), receipts=receipts)
         if self.then is not None:
             await self.then(deployment)
@@ -61,6 +61,9 @@ class BrokenDeployment:
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         return await self.deployment.spans(traces, caller)
+
+    async def idle(self) -> bool:
+        return await self.deployment.idle()
 
     def incidents(self) -> list[Incident]:
         return self.deployment.incidents()

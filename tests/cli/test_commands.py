@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import program
-from toolkit.cli import completion_command, main, tree
+from toolkit.cli import completion_command, load_options, main, tree
 from toolkit.cli.completion_command import candidates
 from toolkit.errors import UsageError
 
@@ -50,6 +50,9 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
         (["run", "chained-serving", "--set", "paylod=4"], "did you mean 'payload'?"),
         (["run", "chained-serving", "--engine", "cloud"], "--engine"),
         (["run", "chained-serving", "--colour"], "--colour"),
+        (["run", "chained-serving", "--reqests", "5"], "did you mean '--requests'?"),
+        (["run", "chained-serving", "--zipkin", "localhost:9411"], "is not http(s)://HOST[:PORT]"),
+        (["trace", "serve", "--listen", "nonsense"], "is not HOST:PORT"),
         (["describe", "no/such/folder"], "no/such/folder"),
         (["report", "no-such-run"], "no-such-run"),
         (["trace", "show", "--run", "no-such-run"], "no-such-run"),
@@ -195,6 +198,81 @@ def test_version_tells_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> 
     assert "kn-bench" in capsys.readouterr().out
     assert main(["version", "-o", "json"]) == 0
     assert "grpcio" in json.loads(capsys.readouterr().out)
+
+
+def test_a_reader_that_has_seen_enough_does_not_make_a_failed_chain_pass(tmp_path: Path) -> None:
+    (tmp_path / "chain.yaml").write_text(
+        'name: broken\nfunctions: {only: {handler: "handlers.py:handle"}}\nedges: []\n'
+    )
+    (tmp_path / "handlers.py").write_text("async def handle(ctx, request):\n    raise ValueError('no')\n")
+    script = f"{program.TOOLKIT[0]} -m toolkit.cli run . --requests 2 | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (4, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device to write to")
+@pytest.mark.parametrize("arguments", [("list",), ("--help",), ("version",)])
+def test_an_output_that_cannot_be_written_is_told_in_words(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            (*program.TOOLKIT, *arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: standard output cannot be written")
+
+
+@pytest.mark.parametrize("arguments", [("describe", "chained-mixed"), ("verify", "chained-serving"), ("list",)])
+def test_a_poor_encoding_is_given_what_it_can_say(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = program.call(tmp_path, *arguments, LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+
+
+def test_a_run_that_could_not_be_stored_is_refused_before_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = program.call(tmp_path, "run", "chained-serving", "--out", "file/runs")
+    assert done.returncode == 2
+    assert "no run can be stored in file/runs" in done.stderr
+
+
+def test_what_functions_logged_is_kept_with_the_run(tmp_path: Path) -> None:
+    (tmp_path / "chain.yaml").write_text('name: loud\nfunctions: {only: {handler: "handlers.py:handle"}}\nedges: []\n')
+    (tmp_path / "handlers.py").write_text(
+        "async def handle(ctx, request):\n    ctx.log.info('heard %s', request.name)\n"
+    )
+    assert program.call(tmp_path, "run", ".", "--requests", "3", "--concurrency", "1").returncode == 0
+    (log,) = tmp_path.glob("runs/*/logs/only.log")
+    assert log.read_text().count("heard ") == 3
+
+
+def test_what_a_handler_says_cannot_command_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "chain.yaml").write_text('name: rude\nfunctions: {only: {handler: "handlers.py:handle"}}\nedges: []\n')
+    (tmp_path / "handlers.py").write_text("async def handle(ctx, request):\n    raise ValueError('\\x1b[31mred\\0')\n")
+    done = program.call(tmp_path, "invoke", ".")
+    assert done.returncode == 4
+    assert "\x1b" not in done.stderr
+    assert "\0" not in done.stderr
+
+
+def test_a_file_in_the_users_folder_is_not_taken_for_the_standard_library(tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('not me')\n")
+    done = subprocess.run(
+        (str(Path(program.TOOLKIT[0]).parent / "toolkit"), "verify", "chained-eventing"),
+        cwd=tmp_path,
+        env=program.environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_flag_wins_over_a_rival_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLKIT_REQUESTS", "7")
+    monkeypatch.setenv("TOOLKIT_RATE", "9")
+    options = tree.parser_of("run").parse_args(["x", "--duration", "2s", "--concurrency", "3"])
+    load = load_options.load(options)
+    assert (load.requests, load.duration_s, load.rate, load.concurrency) == (None, 2.0, None, 3)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:

@@ -26,7 +26,9 @@ def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[st
     yield json.loads(process.stdout.readline())
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (0, "")
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert any(line.startswith("producer | ") and "serving helloworld.Greeter" in line for line in errors.splitlines())
     assert program.all_gone(tmp_path) == {}
 
 
@@ -45,7 +47,19 @@ def test_an_incident_is_told_as_it_comes(tmp_path: Path) -> None:
     process.stdout.readline()
     victim = next(pid for pid, line in program.descendants(tmp_path).items() if line.endswith("-m toolkit.sdk "))
     subprocess.run(["kill", "-9", str(victim)], check=True)
-    assert "was ended by SIGKILL and was started again" in process.stderr.readline()
+    told = next(line for line in process.stderr if line.startswith("restart: "))
+    assert "was ended by SIGKILL and is started again" in told
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_ctrl_c_while_it_comes_up_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "chain.yaml").write_text('name: slow\nfunctions: {only: {handler: "handlers.py:handle"}}\nedges: []\n')
+    (tmp_path / "handlers.py").write_text("import time\ntime.sleep(600)\n")
+    process = program.start(tmp_path, "deploy", ".")
+    program.wait_for(tmp_path, "toolkit.sdk")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "")
+    assert program.all_gone(tmp_path) == {}

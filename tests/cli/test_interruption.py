@@ -32,10 +32,11 @@ def test_ctrl_c_gives_a_partial_report_and_leaves_nothing(tmp_path: Path, chain:
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_sigterm_is_as_good_as_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_another_signal_is_as_good_as_ctrl_c(tmp_path: Path, number: signal.Signals) -> None:
     process = program.start(tmp_path, "run", "chained-eventing", *LONG)
     program.wait_for(tmp_path, "toolkit.sdk")
-    process.terminate()
+    process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert json.loads(output)["partial"] is True

@@ -6,7 +6,6 @@ commands' top levels import nothing heavy, so that `toolkit --help` answers at o
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import traceback
@@ -22,16 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return dispatch(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _tell("interrupted")
         return Exit.INTERRUPTED
     except ToolkitError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _tell(f"error: {error}")
         if error.next_step:
-            print(f"next: {error.next_step}", file=sys.stderr)
+            _tell(f"next: {error.next_step}")
         return error.exit
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
     except Exception as error:  # the last resort: a bug of ours is still told in words
         return _bug(error)
 
@@ -39,6 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _bug(error: Exception) -> int:
     with tempfile.NamedTemporaryFile("w", prefix="toolkit-bug-", suffix=".txt", delete=False) as file:
         traceback.print_exception(error, file=file)
-    print(f"bug: {type(error).__name__}: {error}", file=sys.stderr)
-    print(f"next: please report it with {file.name}, which holds where it happened", file=sys.stderr)
+    _tell(f"bug: {type(error).__name__}: {error}")
+    _tell(f"next: please report it with {file.name}, which holds where it happened")
     return Exit.BUG
+
+
+def _tell(text: str) -> None:
+    from toolkit.cli.output import note
+
+    note(text)

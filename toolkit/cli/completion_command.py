@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable
 
 from toolkit.cli import tree
+from toolkit.cli.output import say
 from toolkit.errors import ToolkitError
 
 SCRIPTS = {
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    print(SCRIPTS[options.shell], end="")
+    say(SCRIPTS[options.shell])
     return 0
 
 

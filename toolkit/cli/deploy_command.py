@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
-import sys
 from typing import TYPE_CHECKING
 
 from toolkit.cli import options as arguments
+from toolkit.cli.output import note, say
 from toolkit.errors import Exit
+from toolkit.report.characters import printable
 
 if TYPE_CHECKING:
     from toolkit.engines.local.engine import LocalDeployment
+    from toolkit.engines.local.process import Supervised
     from toolkit.results import Incident
     from toolkit.run import Order
 
 LOOK_S = 0.2
+MOST_AT_ONCE = 1 << 16  # bytes of a log that are told between two looks
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,34 +44,36 @@ def execute(options: argparse.Namespace) -> int:
 
 
 async def _keep_up(order: Order, options: argparse.Namespace, stop: asyncio.Event) -> None:
-    from toolkit.engines.collector import Collector
     from toolkit.engines.local.engine import LocalEngine
-    from toolkit.run import plan_of
+    from toolkit.run import plan_of, unless
 
-    async with Collector() as collector:
-        engine = LocalEngine(zipkin=options.zipkin)
-        deployment = await engine.deploy(plan_of(order), receipts=collector.address)
-        try:
-            _tell(deployment, order.chain.name, options.output)
-            await _until_stopped(deployment, stop)
-        finally:
-            await deployment.delete()
+    deployment = await unless(stop, LocalEngine(zipkin=options.zipkin).deploy(plan_of(order), receipts=None))
+    if deployment is None:
+        return
+    try:
+        _tell(deployment, order.chain.name, options.output)
+        await _until_stopped(deployment, stop)
+    finally:
+        await deployment.delete()
 
 
 def _tell(deployment: LocalDeployment, chain: str, form: str) -> None:
     found = {"entry": deployment.entry.target, "sink": deployment.bound.sink, "zipkin": deployment.zipkin}
     if form == "json":
-        print(json.dumps({"chain": chain, **found}), flush=True)
+        say(json.dumps({"chain": chain, **found}))
         return
     rows = [(name, value) for name, value in found.items() if value is not None]
-    print(arguments.table([("chain", chain), *rows]), flush=True)
-    print("Ctrl-C takes it down", file=sys.stderr)
+    say(arguments.table([("chain", chain), *rows]))
+    note("Ctrl-C takes it down")
 
 
 async def _until_stopped(deployment: LocalDeployment, stop: asyncio.Event) -> None:
-    """Tells each incident as it comes."""
+    """Tells each incident, and each line that a function logs, as it comes."""
     told = 0
+    logs = {function.name: 0 for function in deployment.functions}
     while not stop.is_set():
+        for function in deployment.functions:
+            logs[function.name] = _follow(function, logs[function.name])
         for incident in deployment.incidents()[told:]:
             told += 1
             _warn(incident)
@@ -77,7 +83,19 @@ async def _until_stopped(deployment: LocalDeployment, stop: asyncio.Event) -> No
             continue
 
 
+def _follow(function: Supervised, seen: int) -> int:
+    """Tells what was logged from byte `seen` on; how far that was."""
+    with contextlib.suppress(OSError), function.log.open("rb") as file:
+        file.seek(seen)
+        new = file.read(MOST_AT_ONCE)
+        whole = new.rfind(b"\n") + 1 or (len(new) if len(new) == MOST_AT_ONCE else 0)
+        for line in new[:whole].decode(errors="replace").splitlines():
+            note(f"{function.name} | {printable(line)}")
+        return seen + whole
+    return seen
+
+
 def _warn(incident: Incident) -> None:
-    print(f"{incident.kind}: {incident.subject} {incident.text}", file=sys.stderr)
+    note(f"{incident.kind}: {incident.subject} {incident.text}")
     for line in incident.log_tail:
-        print(f"    {line}", file=sys.stderr)
+        note(f"    {line}")

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from toolkit.cli import options as arguments
+from toolkit.cli.output import say
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +21,8 @@ def execute(options: argparse.Namespace) -> int:
 
     chain = catalog.load(options.chain, arguments.overrides(options))
     if options.output == "json":
-        print(json.dumps(graph.as_json(chain), indent=2))
+        say(json.dumps(graph.as_json(chain), indent=2))
     else:
         render = graph.dot if options.output == "dot" else graph.mermaid
-        print(render(chain).rstrip("\n"))
+        say(render(chain).rstrip("\n"))
     return 0

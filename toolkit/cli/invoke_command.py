@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 from toolkit.cli import options as arguments
+from toolkit.cli.output import note, say
 from toolkit.errors import Exit
 
 
@@ -20,20 +20,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     from toolkit import catalog
     from toolkit.cli import running
+    from toolkit.report.characters import printable
     from toolkit.results import Load
     from toolkit.run import Order
 
     chain = catalog.load(options.chain, arguments.overrides(options))
     load = Load(requests=1, concurrency=1, sample=options.sample, seed=options.seed)
-    outcome = running.outcome(Order(chain, load, attributes=tuple(options.attribute)), options)
+    order = Order(chain, load, attributes=tuple(options.attribute))
+    outcome = running.interruptible(lambda stop: running.outcome(order, options, stop))
     for call in outcome.calls:
         if options.output == "json":
             fields = {"call": call.call, "trace": call.trace, "status": call.status, "reply": call.reply}
-            print(json.dumps({**fields, "error": call.error}, indent=2))
+            say(json.dumps({**fields, "error": call.error}, indent=2))
         elif call.ok:
-            print(call.reply)
+            say(printable(call.reply or ""))
         else:
-            print(f"{call.status or 'never answered'}: {call.error}", file=sys.stderr)
+            note(printable(": ".join(each for each in (call.status or "never answered", call.error) if each)))
     if outcome.report.partial:
         return Exit.INTERRUPTED
     return Exit.OK if outcome.calls and all(call.ok for call in outcome.calls) else Exit.CHECK

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 from toolkit.cli import options as arguments
+from toolkit.cli.output import say
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,13 +21,13 @@ def execute(options: argparse.Namespace) -> int:
     chains = [catalog.load(name) for name in catalog.names()]
     rows = [_row(chain) for chain in chains]
     if options.output == "json":
-        print(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
     elif options.output == "name":
-        print("\n".join(row["name"] for row in rows))
+        say("\n".join(row["name"] for row in rows))
     else:
         lines = [("NAME", "FUNCTIONS", "EDGES", "ABOUT")]
         lines += [(row["name"], str(row["functions"]), _edges(row["edges"]), row["about"]) for row in rows]
-        print(arguments.table(lines))
+        say(arguments.table(lines))
     return 0
 
 

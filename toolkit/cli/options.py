@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from toolkit.spec import units
 
@@ -35,9 +34,11 @@ def output(parser: argparse.ArgumentParser, *choices: str) -> None:
 
 def engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=("local",), default="local", help="where the chain runs")
-    parser.add_argument("--seed", type=count, default=1, help="decides ids, payloads and samples")
+    parser.add_argument("--seed", type=int, default=1, help="decides ids, payloads and samples")
     parser.add_argument("--sample", type=fraction, default=1.0, help="the share of calls that are traced, 0..1")
-    parser.add_argument("--zipkin", metavar="URL", help="send spans to this Zipkin in place of the embedded store")
+    parser.add_argument(
+        "--zipkin", type=web_address, metavar="URL", help="send spans to this Zipkin in place of the embedded store"
+    )
     parser.add_argument(
         "--attribute",
         metavar="KEY=VALUE",
@@ -62,6 +63,18 @@ def setting(text: str) -> tuple[str, str]:
     if not equals or not key:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return key, value
+
+
+def web_address(text: str) -> str:
+    """`http(s)://HOST[:PORT][/PATH]`."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise argparse.ArgumentTypeError(f"{text!r} is not http(s)://HOST[:PORT], for example http://localhost:9411")
+    return text
 
 
 def count(text: str) -> int:
@@ -94,11 +107,6 @@ def _number(text: str, kind: Callable[[str], Number], good: Callable[[Number], b
     if not good(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
     return value
-
-
-def colour() -> bool:
-    """Whether standard output is a terminal that wants colours (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

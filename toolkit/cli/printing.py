@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 
-from toolkit.cli import options as arguments
+from toolkit.cli.output import colour, say
 from toolkit.errors import Exit
 from toolkit.report import json as as_json
 from toolkit.report import junit, text
@@ -16,13 +15,12 @@ from toolkit.results import Report
 def show(report: Report, form: str, *, numbers: bool = True) -> None:
     """Prints the report; without `numbers` its text holds the promises only."""
     if form == "json":
-        print(json.dumps(as_json.to_json(report), indent=2, allow_nan=False))
+        say(json.dumps(as_json.to_json(report), indent=2, allow_nan=False))
     elif form == "junit":
-        print(junit.render(report))
+        say(junit.render(report))
     else:
-        unicode = "utf" in (sys.stdout.encoding or "").lower()
         width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
-        print(text.render(report, numbers=numbers, colour=arguments.colour(), width=width, unicode=unicode), end="")
+        say(text.render(report, numbers=numbers, colour=colour(), width=width))
 
 
 def verdict(report: Report, *, measuring: bool) -> Exit:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import asyncio
+import secrets
+import shutil
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit.cli import load_options
 from toolkit.cli import options as arguments
+from toolkit.cli.output import note, progress_wanted
+from toolkit.errors import EngineError, Exit, UsageError
+
+if TYPE_CHECKING:
+    from toolkit.run import Order, Outcome
 
 SETTLE_S = 30.0
 
@@ -37,9 +46,34 @@ def execute(options: argparse.Namespace) -> int:
     load = load_options.load(options)
     pacing.validate(load)
     chain = catalog.load(options.chain, arguments.overrides(options))
-    outcome = running.outcome(Order(chain, load, settle_s=options.settle, attributes=tuple(options.attribute)), options)
-    folder = runs.save(options.out, outcome.report, outcome.calls, outcome.evidence)
+    runs.prepare(options.out)
+    order = Order(chain, load, settle_s=options.settle, attributes=tuple(options.attribute))
+    outcome, trouble = running.interruptible(lambda stop: _run_and_store(order, options, stop))
+    if outcome.report.partial and not outcome.calls and options.output == "text":
+        note("interrupted before the first call")
+        return Exit.INTERRUPTED
     printing.show(outcome.report, options.output)
-    if sys.stderr.isatty():
-        print(f"stored in {folder}", file=sys.stderr)
+    if trouble is not None:
+        raise EngineError(str(trouble), next_step=trouble.next_step)
     return printing.verdict(outcome.report, measuring=True)
+
+
+async def _run_and_store(
+    order: Order, options: argparse.Namespace, stop: asyncio.Event
+) -> tuple[Outcome, UsageError | None]:
+    """The outcome, and why it could not be stored. Whoever interrupts does not interrupt the storing."""
+    from toolkit import runs
+    from toolkit.cli import running
+
+    logs = Path(tempfile.gettempdir(), f"toolkit-logs-{secrets.token_hex(8)}")  # made when there is something to keep
+    try:
+        outcome = await running.outcome(order, options, stop, logs=logs)
+        try:
+            folder = runs.save(options.out, outcome.report, outcome.calls, outcome.evidence, logs=logs)
+        except UsageError as error:
+            return outcome, error
+    finally:
+        shutil.rmtree(logs, ignore_errors=True)
+    if progress_wanted():
+        note(f"stored in {folder}")
+    return outcome, None

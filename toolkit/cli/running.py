@@ -7,37 +7,46 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
+from toolkit.cli.output import progress_wanted
 from toolkit.engines.local.engine import LocalEngine
 from toolkit.results import Progress
 from toolkit.run import Order, Outcome, run
 
 Result = TypeVar("Result")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def outcome(order: Order, options: argparse.Namespace) -> Outcome:
-    """The outcome of the order on the engine that the options name; Ctrl-C makes it a partial one."""
-    progress = ProgressLine(order.chain.name) if sys.stderr.isatty() and options.output == "text" else None
+async def outcome(
+    order: Order, options: argparse.Namespace, stop: asyncio.Event, *, logs: Path | None = None
+) -> Outcome:
+    """The outcome of the order on the engine that the options name; a partial one once `stop` is set."""
+    progress = ProgressLine(order.chain.name) if progress_wanted() and options.output == "text" else None
     try:
-        return interruptible(
-            lambda stop: run(order, LocalEngine(zipkin=options.zipkin), stop=stop, on_progress=progress)
-        )
+        engine = LocalEngine(zipkin=options.zipkin, logs=logs)
+        return await run(order, engine, stop=stop, on_progress=progress)
     finally:
         if progress is not None:
             progress.clear()
 
 
 def interruptible(work: Callable[[asyncio.Event], Coroutine[Any, Any, Result]]) -> Result:
-    """Runs `work`, which is told by an event when somebody wants it to end (SIGINT, SIGTERM)."""
+    """Runs `work`, which is told by an event when somebody wants it to end: Ctrl-C, SIGTERM, a terminal that closed."""
+    stop = asyncio.Event()
 
     async def main() -> Result:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
             loop.add_signal_handler(number, stop.set)
         return await work(stop)
 
-    return asyncio.run(main())
+    result = asyncio.run(main())
+    if stop.is_set():
+        for number in SIGNALS:  # who is impatient now would only lose what is about to be printed
+            signal.signal(number, signal.SIG_IGN)
+    return result
 
 
 class ProgressLine:

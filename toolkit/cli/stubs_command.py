@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from toolkit.cli.output import note, say
 from toolkit.errors import Exit
 
 
@@ -25,15 +25,15 @@ def execute(options: argparse.Namespace) -> int:
     if options.check:
         return _check(protoc.stale(protos, out))
     for path in protoc.generate(protos, out):
-        print(path)
+        say(str(path))
     return Exit.OK
 
 
 def _check(stale: list[str]) -> int:
     for each in stale:
-        print(f"stale: {each}", file=sys.stderr)
+        note(f"stale: {each}")
     if stale:
-        print("next: run 'toolkit stubs' (or 'make stubs') and commit what it wrote", file=sys.stderr)
+        note("next: run 'toolkit stubs' (or 'make stubs') and commit what it wrote")
         return Exit.CHECK
-    print("the stubs are fresh")
+    say("the stubs are fresh")
     return Exit.OK

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli import options as arguments
-from toolkit.errors import Exit, UsageError
+from toolkit.cli.output import colour, note, say
+from toolkit.errors import EngineError, Exit, UsageError
 
 if TYPE_CHECKING:
     from toolkit.traces.model import Span
@@ -20,14 +22,26 @@ LISTEN = "127.0.0.1:9411"
 def configure(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True, metavar="serve|show")
     serve = commands.add_parser("serve", help="run a trace store that speaks Zipkin's API v2, until Ctrl-C")
-    serve.add_argument("--listen", default=LISTEN, metavar="HOST:PORT", help=f"default {LISTEN}")
+    serve.add_argument("--listen", type=_place, default=LISTEN, metavar="HOST:PORT", help=f"default {LISTEN}")
     serve.add_argument("--store", type=Path, metavar="FILE", help="keep spans in this file, and start with it")
     show = commands.add_parser("show", help="one trace as a waterfall")
     show.add_argument("id", nargs="?", metavar="ID", help="a trace's id (default: the slowest trace of the run)")
     show.add_argument("--run", metavar="RUN", help="a stored run: its id, or its folder (default: the newest)")
-    show.add_argument("--zipkin", metavar="URL", help="ask this Zipkin, or a 'toolkit trace serve', in place of a run")
+    show.add_argument(
+        "--zipkin",
+        type=arguments.web_address,
+        metavar="URL",
+        help="ask this Zipkin, or a 'toolkit trace serve', in place of a run",
+    )
     show.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
     arguments.output(show, "text", "json")
+
+
+def _place(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, for example {LISTEN}")
+    return host.strip("[]"), int(port)
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -35,10 +49,28 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from toolkit.engines.local.tracestore.__main__ import main
+    from toolkit.cli.running import interruptible
 
-    store = ["--store", str(options.store)] if options.store else []
-    return main(["--listen", options.listen, *store])
+    interruptible(lambda stop: _keep_serving(options, stop))
+    return Exit.OK
+
+
+async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> None:
+    from toolkit.engines.local import tracestore
+
+    host, port = options.listen
+    try:
+        store = await tracestore.serve(host, port, options.store, on_warning=lambda text: note(f"warning: {text}"))
+    except OSError as error:
+        raise EngineError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}", next_step="choose another port with --listen"
+        ) from error
+    say(f"spans are taken at {store.url}/api/v2/spans")
+    note("Ctrl-C ends it")
+    try:
+        await stop.wait()
+    finally:
+        await store.close()
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -47,16 +79,14 @@ def _show(options: argparse.Namespace) -> int:
 
     spans = _from_zipkin(options) if options.zipkin else _from_run(options)
     if options.output == "json":
-        print(zipkin.encode(spans).decode())
+        say(zipkin.encode(spans).decode())
     else:
         width = max(60, min(160, shutil.get_terminal_size((100, 24)).columns))
-        print(waterfall.render(spans, width=width, colour=arguments.colour()), end="")
+        say(waterfall.render(spans, width=width, colour=colour()))
     return Exit.OK
 
 
 def _from_zipkin(options: argparse.Namespace) -> list[Span]:
-    import asyncio
-
     from toolkit.engines import zipkin_client
 
     if options.id is None:

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, cast
 
+from toolkit.cli.output import say
 from toolkit.errors import UsageError
 
 ENVIRONMENT = "TOOLKIT_"
 PROGRAM = "toolkit"
+FORMS = ("text", "json", "junit", "name", "mermaid", "dot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +79,25 @@ class Parser(argparse.ArgumentParser):
     """argparse that raises instead of exiting, so that all errors leave by one door."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}", next_step=f"run '{self.prog} --help'")
+        raise UsageError(f"{self.prog}: {message}{self._near(message)}", next_step=f"run '{self.prog} --help'")
+
+    def _near(self, message: str) -> str:
+        """A flag that looks like the one nobody knows."""
+        _, found, words = message.partition("unrecognized arguments: ")
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        near = difflib.get_close_matches(words.split()[0].partition("=")[0], flags, n=1) if found and words else []
+        return f" — did you mean '{near[0]}'?" if near else ""
 
 
 def dispatch(arguments: list[str]) -> int:
     """Runs the command that `arguments` name and returns its exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(overview(), end="")
+        say(overview())
         return 0
     if arguments[0] == "__complete":
         from toolkit.cli.completion_command import candidates
 
-        print("\n".join(candidates(arguments[1:])))
+        say("\n".join(candidates(arguments[1:])))
         return 0
     name, rest = ("version", arguments[1:]) if arguments[0] == "--version" else (arguments[0], arguments[1:])
     if name not in COMMANDS:
@@ -149,6 +158,8 @@ def _from_environment(parser: argparse.ArgumentParser, action: argparse.Action, 
         value = convert(text)
     except (ValueError, argparse.ArgumentTypeError) as error:
         raise UsageError(f"{variable}={text!r}: {error}", next_step=f"unset {variable} or correct it") from error
+    if action.dest == "output" and value in FORMS and value not in (action.choices or ()):
+        return action.default  # meant for a command that knows this form
     if action.choices is not None and value not in action.choices:
         allowed = ", ".join(map(str, action.choices))
         raise UsageError(f"{variable}={text!r}: choose from {allowed}", next_step=f"see '{parser.prog} --help'")

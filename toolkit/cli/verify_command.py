@@ -26,6 +26,7 @@ def execute(options: argparse.Namespace) -> int:
     chain = catalog.load(options.chain, arguments.overrides(options))
     concurrency = min(AT_A_TIME, options.requests)
     load = Load(requests=options.requests, concurrency=concurrency, sample=options.sample, seed=options.seed)
-    report = running.outcome(Order(chain, load, attributes=tuple(options.attribute)), options).report
+    order = Order(chain, load, attributes=tuple(options.attribute))
+    report = running.interruptible(lambda stop: running.outcome(order, options, stop)).report
     printing.show(report, options.output, numbers=False)
     return printing.verdict(report, measuring=False)

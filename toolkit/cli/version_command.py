@@ -8,6 +8,7 @@ import platform
 from importlib import metadata
 
 from toolkit.cli import options as arguments
+from toolkit.cli.output import say
 
 STANDS_ON = ("grpcio", "protobuf", "opentelemetry-sdk", "PyYAML")
 
@@ -20,9 +21,9 @@ def execute(options: argparse.Namespace) -> int:
     found = {"kn-bench": toolkit_version(), "python": platform.python_version()}
     found |= {name: metadata.version(name) for name in STANDS_ON}
     if options.output == "json":
-        print(json.dumps(found, indent=2))
+        say(json.dumps(found, indent=2))
     else:
-        print(arguments.table([(name, version) for name, version in found.items()]))
+        say(arguments.table([(name, version) for name, version in found.items()]))
     return 0
 
 

@@ -42,6 +42,9 @@ class Deployment(Protocol):
         Ends the load: an engine may stop the functions here, so that each has sent its last span.
         """
 
+    async def idle(self) -> bool:
+        """Whether nothing is under way between the functions: no event waits to be delivered, retried or answered."""
+
     def incidents(self) -> list[Incident]:
         """What went wrong so far, oldest first."""
 
@@ -54,8 +57,10 @@ class Engine(Protocol):
     name: str
     emulated: bool
 
-    async def deploy(self, plan: Plan, *, receipts: str) -> Deployment:
+    async def deploy(self, plan: Plan, *, receipts: str | None) -> Deployment:
         """Bring `plan` up and return once it is ready; `receipts` is the collector's address (`tcp://HOST:PORT`).
+
+        Without a collector the functions leave no receipts.
 
         Raises EngineError when it cannot, having cleaned up.
         """

@@ -33,7 +33,7 @@ class InProcessEngine:
     name = "in-process"
     emulated = True
 
-    async def deploy(self, plan: Plan, *, receipts: str) -> InProcessDeployment:
+    async def deploy(self, plan: Plan, *, receipts: str | None) -> InProcessDeployment:
         deployment = InProcessDeployment(plan, receipts)
         try:
             await deployment.start()
@@ -46,7 +46,7 @@ class InProcessEngine:
 class InProcessDeployment:
     """Made by `InProcessEngine.deploy`."""
 
-    def __init__(self, plan: Plan, receipts: str) -> None:
+    def __init__(self, plan: Plan, receipts: str | None) -> None:
         self._plan, self._receipts = plan, receipts
         found = ports.free(layouts.ports_needed(plan, (), store=True))
         self._layout = layouts.lay_out(plan, (), found, store=True)
@@ -63,6 +63,9 @@ class InProcessDeployment:
     @property
     def bound(self) -> Bound:
         return self._layout.bound(self._plan)
+
+    async def idle(self) -> bool:
+        return self._broker is None or self._broker.open == 0
 
     def incidents(self) -> list[Incident]:
         return list(self._incidents)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ from toolkit.traces.model import Span
 
 READY_WITHIN_S = 30.0
 PORT_TRIES = 3
+ANSWER_WITHIN_S = 2.0  # the broker's to a question
+STORE = "trace-store"
+LOG_KEPT = 8 << 20  # bytes of each log's end
 
 
 class Standing(Protocol):
@@ -46,7 +50,7 @@ class LocalEngine:
     """`zipkin` sends spans to a running Zipkin (its base URL) in place of the embedded store.
 
     `intercept` and `environment` (by function name) are for fault tests: what stands in front of a function, and the
-    variables it gets in place of the right ones.
+    variables it gets in place of the right ones. The functions' logs are kept in the folder `logs`, if there is one.
     """
 
     name = "local"
@@ -58,15 +62,16 @@ class LocalEngine:
         zipkin: str | None = None,
         intercept: Mapping[str, Intercept] | None = None,
         environment: Mapping[str, Mapping[str, str]] | None = None,
+        logs: Path | None = None,
         ready_within_s: float = READY_WITHIN_S,
     ) -> None:
         self._zipkin, self._intercept, self._ready_within_s = zipkin, dict(intercept or {}), ready_within_s
-        self._environment = dict(environment or {})
+        self._environment, self._logs = dict(environment or {}), logs
 
-    async def deploy(self, plan: Plan, *, receipts: str) -> LocalDeployment:
+    async def deploy(self, plan: Plan, *, receipts: str | None) -> LocalDeployment:
         for attempt in range(PORT_TRIES):
             deployment = LocalDeployment(
-                plan, receipts, self._zipkin, self._intercept, self._environment, self._ready_within_s
+                plan, receipts, self._zipkin, self._intercept, self._environment, self._ready_within_s, self._logs
             )
             try:
                 await deployment.start()
@@ -88,12 +93,14 @@ class LocalDeployment:
     def __init__(
         self,
         plan: Plan,
-        receipts: str,
+        receipts: str | None,
         zipkin: str | None,
         intercept: Mapping[str, Intercept],
         environment: Mapping[str, Mapping[str, str]],
         ready_within_s: float,
+        logs: Path | None = None,
     ) -> None:
+        self._logs = logs
         self._plan, self._receipts, self._zipkin = plan, receipts, zipkin
         self._intercept, self._environment = intercept, environment
         self._ready_within_s = ready_within_s
@@ -105,6 +112,7 @@ class LocalDeployment:
         self._services: list[Supervised] = []  # broker and store: they leave after the functions
         self._standing: list[Standing] = []
         self._incidents: list[Incident] = []
+        self._question: asyncio.Future[int] | None = None  # how many events are under way
 
     @property
     def entry(self) -> Entry:
@@ -136,22 +144,42 @@ class LocalDeployment:
         await self._intercept_all()
         await asyncio.gather(*self._waits())
 
+    async def idle(self) -> bool:
+        broker = next((each for each in self._services if each.name == BROKER), None)
+        if broker is None:
+            return True
+        question = self._question = asyncio.get_running_loop().create_future()
+        broker.say(b"open?\n")
+        try:
+            return bool(await asyncio.wait_for(question, ANSWER_WITHIN_S) == 0)
+        except TimeoutError:
+            return False
+
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         await stop_all(self._functions)  # a function sends its last spans when it leaves: no guessing how long to wait
-        await stop_all([each for each in self._services if each.name == BROKER])  # and the broker its last incidents
+        await stop_all([each for each in self._services if each.name == BROKER])  # the broker tells its last incidents
         await zipkin_client.send(self.zipkin, caller)
         return await zipkin_client.spans(self.zipkin, traces)
 
     async def delete(self) -> None:
         await stop_all(self._functions)
-        for standing in self._standing:
-            await standing.close()
+        await asyncio.gather(*(standing.close() for standing in self._standing), return_exceptions=True)
         await stop_all(self._services)
         self._standing, self._functions, self._services = [], [], []
+        self._keep_logs()
         if self._watch is not None:
             await self._watch.close()
             self._watch = None
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _keep_logs(self) -> None:
+        if self._logs is None or not self._folder.exists():
+            return
+        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in self._folder.glob("*.log"):
+            with contextlib.suppress(OSError), path.open("rb") as file:  # a full disk must not cost the run its numbers
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_KEPT))
+                (self._logs / path.name).write_bytes(file.read())
 
     def _supervise(self, command: Command, watch: Watch, *, service: bool = False) -> Supervised:
         return Supervised(
@@ -167,13 +195,13 @@ class LocalDeployment:
         commands = []
         if self._layout.store is not None:
             listen = f"{LOOPBACK}:{self._layout.store}"
-            store = ("-m", "toolkit.engines.local.tracestore", "--listen", listen, "--follow-stdin")
-            commands.append(Command("trace store", (sys.executable, *store)))
+            store = ("toolkit.engines.local.tracestore", "--listen", listen, "--follow-stdin")
+            commands.append(Command(STORE, (*layouts.PYTHON, *store)))
         if (service := layouts.broker_service(self._plan, self._layout)) is not None:
             file = self._folder / "broker.json"
             file.write_text(encode(service))
-            broker = ("-m", "toolkit.engines.local.broker", "--config", str(file))
-            commands.append(Command(BROKER, (sys.executable, *broker)))
+            broker = ("toolkit.engines.local.broker", "--config", str(file))
+            commands.append(Command(BROKER, (*layouts.PYTHON, *broker)))
         return commands
 
     def _function_commands(self) -> list[Command]:
@@ -224,14 +252,19 @@ class LocalDeployment:
         raise NotReady(process.name, after_s=after, why=why, log_tail=process.log_tail())
 
     def _crashed(self, crash: Crash) -> None:
-        text = f"{crash.how} and was started again"
-        self._incidents.append(Incident("restart", crash.name, text, crash.log_tail, crash.replica))
+        which = "" if crash.name == crash.subject else f"{crash.name} "
+        text = f"{which}{crash.how}" + (" and is started again" if crash.restarted else "")
+        self._incidents.append(Incident("restart", crash.subject, text, crash.log_tail, crash.replica))
 
     def _told(self, line: bytes) -> None:
-        """A line that the broker or the store wrote: an incident, or the news that it is ready."""
+        """A line that the broker or the store wrote: an incident, an answer, or the news that it is ready."""
         try:
-            incident = json.loads(line).get("incident")
-        except (ValueError, AttributeError):
-            return
-        if incident is not None:
-            self._incidents.append(Incident(**incident))
+            said = json.loads(line)
+            if incident := said.get("incident"):
+                self._incidents.append(Incident(**incident))
+            if (open_events := said.get("open")) is not None and self._question is not None:
+                self._question.set_result(int(open_events))
+                self._question = None
+        except (ValueError, AttributeError, TypeError):
+            text = f"said what nobody understands: {line[:200].decode(errors='replace')}"
+            self._incidents.append(Incident("warning", "engine", text))

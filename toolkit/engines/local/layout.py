@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from toolkit import plan as plans
-from toolkit.contract import HOST, K_CE_OVERRIDES, K_CONFIGURATION, K_REVISION, K_SERVICE, K_SINK, PORT, WIRING
+from toolkit.contract import GRACE, HOST, K_CE_OVERRIDES, K_CONFIGURATION, K_REVISION, K_SERVICE, K_SINK, PORT, WIRING
 from toolkit.engines.base import Bound
 from toolkit.engines.local.broker.config import BrokerConfig, DeliveryConfig, ServiceConfig, TriggerConfig
 from toolkit.engines.local.process import Command
@@ -17,6 +17,8 @@ from toolkit.plan import Plan, Trigger
 from toolkit.spec.model import Delivery
 
 LOOPBACK = "127.0.0.1"
+PYTHON = (sys.executable, "-P", "-m")  # -P: a random.py in the user's folder is not the standard library's
+GRACE_S = 8.0  # a function's own, less than the engine's patience: its last spans have to be out by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def function_command(
     index: int,
     layout: Layout,
     *,
-    receipts: str,
+    receipts: str | None,
     endpoint: str | None,
     override: Mapping[str, str],
 ) -> Command:
@@ -81,11 +83,12 @@ def function_command(
         K_CONFIGURATION: name,
         K_REVISION: f"{name}-00001",
         WIRING: wiring.encode(),
+        GRACE: str(GRACE_S),
         "PYTHONUNBUFFERED": "1",
         **override,
     }
     title = name if function.replicas == 1 else f"{name}#{index + 1}"
-    return Command(title, (sys.executable, "-m", "toolkit.sdk"), environment)
+    return Command(title, (*PYTHON, "toolkit.sdk"), environment, function=name)
 
 
 def _sink_binding(plan: Plan, name: str, layout: Layout) -> dict[str, str]:

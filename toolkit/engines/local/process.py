@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import secrets
 import signal
@@ -16,6 +17,8 @@ from toolkit.contract import EXIT_PORT_TAKEN, REPLICA
 from toolkit.engines.local import sentinel
 
 LOG_TAIL = 12  # lines
+LOG_READ = 64 << 10  # bytes from a log's end that are looked at for them
+LONGEST_LINE = 1 << 20  # bytes that a service may say at once
 STOP_GRACE_S = 10.0
 BACKOFF_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)  # between restarts; the last one repeats
 STABLE_S = 1.0  # a process that lived this long starts the back-off anew
@@ -24,11 +27,15 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start. `environment` is added to the few variables every process gets (`PASSED_ON`)."""
+    """What to start. `environment` is added to the few variables every process gets (`PASSED_ON`).
+
+    `name` is unique in a deployment; `function` is what reports speak of when it is one of several replicas.
+    """
 
     name: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    function: str | None = None
 
 
 class Watch:
@@ -64,15 +71,24 @@ class Crash:
     """A process that left on its own."""
 
     name: str
+    subject: str
     replica: str
     status: int
     log_tail: tuple[str, ...]
+    restarted: bool = True
 
     @property
     def how(self) -> str:
         if self.status >= 0:
             return f"left with exit status {self.status}"
-        return f"was ended by {signal.Signals(-self.status).name}"
+        return f"was ended by {_signal_name(-self.status)}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 class Supervised:
@@ -98,7 +114,8 @@ class Supervised:
         self.log = folder / f"{command.name}.log"
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._told_to_stop = asyncio.Event()
+        self._asked_for = {0, -signal.SIGTERM}  # the statuses of a process that leaves because it was told to
         self.replica = ""
         self.crashes = 0
         self.last_crash: Crash | None = None
@@ -106,6 +123,10 @@ class Supervised:
     @property
     def name(self) -> str:
         return self._command.name
+
+    @property
+    def _stopping(self) -> bool:
+        return self._told_to_stop.is_set()
 
     @property
     def pid(self) -> int | None:
@@ -121,21 +142,30 @@ class Supervised:
         return self.last_crash.status if self.last_crash is not None else None
 
     def log_tail(self) -> tuple[str, ...]:
-        with contextlib.suppress(OSError):
-            return tuple(self.log.read_text(errors="replace").splitlines()[-LOG_TAIL:])
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_READ))
+            return tuple(file.read().decode(errors="replace").splitlines()[-LOG_TAIL:])
         return ()
+
+    def say(self, line: bytes) -> None:
+        """A line on the process's standard input, if it has one that somebody may still read."""
+        if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._process.stdin.write(line)
 
     async def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Asks the process to leave (SIGTERM), makes it leave after `grace_s`. Twice is as good as once."""
-        self._stopping = True
+        self._told_to_stop.set()
         if self._task is None:
             return
         self.signal(signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._task), grace_s)
-            return
-        self.signal(signal.SIGKILL)
-        await self._task
+        await asyncio.wait((self._task,), timeout=grace_s)
+        if not self._task.done():
+            self._asked_for.add(-signal.SIGKILL)
+            self.signal(signal.SIGKILL)
+            await asyncio.wait((self._task,))
+        if self.pid is not None and self._process is not None:  # whoever watched it is gone before it
+            self.signal(signal.SIGKILL)
+            await self._process.wait()
 
     def signal(self, number: int) -> None:
         if (pid := self.pid) is not None:
@@ -151,6 +181,7 @@ class Supervised:
                 stdin=asyncio.subprocess.PIPE if self._keep_input else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if self._on_line else log,
                 stderr=log,
+                limit=LONGEST_LINE,
                 start_new_session=True,
             )
         self._watch.tell("+", self._process.pid)
@@ -167,28 +198,43 @@ class Supervised:
         while True:
             began = loop.time()
             crash = await self._run_out()
-            if self._stopping:
+            if self._stopping and crash.status in self._asked_for:
                 return
+            crash = dataclasses.replace(crash, restarted=not self._stopping and crash.status != EXIT_PORT_TAKEN)
             self.crashes, self.last_crash = self.crashes + 1, crash
             self._on_crash(crash)
-            if crash.status == EXIT_PORT_TAKEN and self.crashes == 1:
-                return  # somebody else has the port: starting again would not help
+            if not crash.restarted:
+                return
             quick = 0 if loop.time() - began > STABLE_S else quick + 1
-            await asyncio.sleep(BACKOFF_S[min(quick, len(BACKOFF_S)) - 1] if quick else 0.0)
+            await self._pause(BACKOFF_S[min(quick, len(BACKOFF_S)) - 1] if quick else 0.0)
             if self._stopping:
                 return
             await self._spawn()
+
+    async def _pause(self, pause_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._told_to_stop.wait(), pause_s)
 
     async def _run_out(self) -> Crash:
         process = self._process
         if process is None:
             raise RuntimeError(f"{self.name} is supervised before it was started")
         if process.stdout is not None and self._on_line is not None:
-            async for line in process.stdout:
-                self._on_line(line)
+            await _each_line(process.stdout, self._on_line)
         status = await process.wait()
         self._watch.tell("-", process.pid)
-        return Crash(self.name, self.replica, status, self.log_tail())
+        return Crash(self.name, self._command.function or self.name, self.replica, status, self.log_tail())
+
+
+async def _each_line(stream: asyncio.StreamReader, on_line: Callable[[bytes], None]) -> None:
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:  # longer than LONGEST_LINE: nothing that is said here is; what was read of it is gone
+            continue
+        if not line:
+            return
+        on_line(line)
 
 
 async def stop_all(processes: Sequence[Supervised], grace_s: float = STOP_GRACE_S) -> None:
