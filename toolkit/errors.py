@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 
+MOST_PRINTED = 100  # problems of one file; whoever has more begins with these
+
+
 class Exit(IntEnum):
     """What scripts may rely on; the README's table says the same."""
 
@@ -56,7 +59,10 @@ class SpecError(UsageError):
     def __init__(self, origin: str, problems: Sequence[Problem]) -> None:
         self.origin = origin
         self.problems = tuple(sorted(problems))
-        super().__init__("\n".join(self._line(problem) for problem in self.problems))
+        lines = [self._line(problem) for problem in self.problems[:MOST_PRINTED]]
+        if (more := len(self.problems) - MOST_PRINTED) > 0:
+            lines.append(f"… and {more:,} more")
+        super().__init__("\n".join(lines))
 
     def _line(self, problem: Problem) -> str:
         origin = problem.origin or self.origin
