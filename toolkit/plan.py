@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
@@ -47,6 +47,17 @@ def make(chain: ChainSpec, run: str, *, seed: int = 1, tracing: Tracing | None =
     tracing = tracing or Tracing()
     wirings = {each.name: _wiring(chain, each, run, seed, tracing) for each in chain.functions}
     return Plan(run, chain.name, chain, wirings, _triggers(chain))
+
+
+def spans(chain: ChainSpec) -> int:
+    """How many spans one sampled call leaves: the caller's, one for every handling, one for every message sent."""
+    sends = {each.name: _messages(chain.out_of(each.name)) for each in chain.functions}
+    return 1 + sum(count * (1 + sends[name]) for name, count in handlings(chain).items())
+
+
+def _messages(edges: Iterable[Edge]) -> int:
+    """One a call edge, and one for all event edges of a type: the broker makes the copies."""
+    return len({(edge.via, edge.to if edge.via == "call" else edge.type) for edge in edges})
 
 
 def bind(wiring: Wiring, addresses: Mapping[str, str], *, receipts: str | None, endpoint: str | None) -> Wiring:

@@ -52,6 +52,7 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
         (["run", "chained-serving", "--colour"], "--colour"),
         (["run", "chained-serving", "--reqests", "5"], "did you mean '--requests'?"),
         (["run", "chained-serving", "--zipkin", "localhost:9411"], "is not http(s)://HOST[:PORT]"),
+        (["run", "chained-serving", "--requests", "1000000"], "4,000,000 spans would come"),
         (["trace", "serve", "--listen", "nonsense"], "is not HOST:PORT"),
         (["describe", "no/such/folder"], "no/such/folder"),
         (["report", "no-such-run"], "no-such-run"),

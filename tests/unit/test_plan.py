@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit import plan
+from toolkit import catalog, plan
 from toolkit.contract import ENTRY_METHOD, GENERIC_METHOD, Outgoing, Tracing, Wiring
 from toolkit.plan import Trigger
 from toolkit.spec import parse
@@ -142,3 +142,8 @@ def test_a_row_of_a_thousand_is_counted() -> None:
         folder=".",
     )
     assert plan.handlings(row) == {each.name: 1 for each in row.functions}
+
+
+def test_a_call_leaves_a_span_for_its_caller_for_every_handling_and_for_every_message() -> None:
+    assert plan.spans(catalog.load("chained-serving", {})) == 4
+    assert plan.spans(catalog.load("chained-mixed", {})) == 8

@@ -16,7 +16,9 @@ from toolkit.cli.output import note, progress_wanted
 from toolkit.errors import EngineError, Exit, UsageError
 
 if TYPE_CHECKING:
+    from toolkit.results import Load
     from toolkit.run import Order, Outcome
+    from toolkit.spec.model import ChainSpec
 
 SETTLE_S = 30.0
 
@@ -46,6 +48,8 @@ def execute(options: argparse.Namespace) -> int:
     load = load_options.load(options)
     pacing.validate(load)
     chain = catalog.load(options.chain, arguments.overrides(options))
+    if options.zipkin is None:
+        _fits(chain, load)
     runs.prepare(options.out)
     order = Order(chain, load, settle_s=options.settle, attributes=tuple(options.attribute))
     outcome, trouble = running.interruptible(lambda stop: _run_and_store(order, options, stop))
@@ -56,6 +60,21 @@ def execute(options: argparse.Namespace) -> int:
     if trouble is not None:
         raise EngineError(str(trouble), next_step=trouble.next_step)
     return printing.verdict(outcome.report, measuring=True)
+
+
+def _fits(chain: ChainSpec, load: Load) -> None:
+    """Refuses a load whose spans the embedded store could not hold, before it is sent."""
+    from toolkit import plan
+    from toolkit.engines.local.tracestore.memory import MAX_SPANS
+
+    calls = load.requests or round((load.rate or 0.0) * (load.duration_s or 0.0))
+    expected = calls * load.sample * plan.spans(chain)
+    if expected > MAX_SPANS:
+        share = MAX_SPANS / (calls * plan.spans(chain))
+        raise UsageError(
+            f"{expected:,.0f} spans would come, and the embedded store holds {MAX_SPANS:,}",
+            next_step=f"trace a share of the calls (--sample {share:.2g}), or send spans to a Zipkin with --zipkin",
+        )
 
 
 async def _run_and_store(
