@@ -54,29 +54,37 @@ class Slice:
     cpu_s: float
 
 
-def run(repeats: int = 5, seconds: float = 1.0) -> list[dict[str, Any]]:
-    """One row per variant: `variant, requests_per_s, cpu_us, over_bare_us` (medians), `slices`."""
+def run(repeats: int = 9, seconds: float = 0.5) -> list[dict[str, Any]]:
+    """One row per variant, medians of its slices: `requests_per_s, cpu_us, cpu_us_min, cpu_us_max, times_bare`.
+
+    `times_bare` is the median over the turns of the CPU of this variant and the bare one in the same turn.
+    """
     with _swallowing() as (receipts, spans):
         variants = _variants(receipts, spans)
         with _started(variants) as pids:
             slices = asyncio.run(_measure(variants, pids, repeats, seconds))
     bare = _cpu_us(slices[variants[0].name])
-    return [
-        {
-            "variant": each.name,
-            "requests_per_s": statistics.median(one.requests / one.seconds for one in slices[each.name]),
-            "cpu_us": _cpu_us(slices[each.name]),
-            "over_bare_us": _cpu_us(slices[each.name]) - bare,
-            "slices": repeats,
-        }
-        for each in variants
-    ]
+    return [_row(each.name, slices[each.name], bare) for each in variants]
+
+
+def _row(name: str, slices: Sequence[Slice], bare: Sequence[float]) -> dict[str, Any]:
+    cpu = _cpu_us(slices)
+    return {
+        "variant": name,
+        "requests_per_s": statistics.median(one.requests / one.seconds for one in slices),
+        "cpu_us": statistics.median(cpu),
+        "cpu_us_min": min(cpu),
+        "cpu_us_max": max(cpu),
+        "times_bare": statistics.median(one / other for one, other in zip(cpu, bare, strict=True)),
+        "slices": len(slices),
+    }
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    lines = [f"{'unary echo, 100 B':42} {'requests/s':>10} {'CPU us/req':>11} {'over bare':>10}"]
+    lines = [f"{'unary echo, 100 B':46} {'requests/s':>10} {'CPU us/request':>15} {'min..max':>10} {'x bare':>7}"]
     lines += [
-        f"{row['variant']:42} {row['requests_per_s']:10.0f} {row['cpu_us']:11.1f} {row['over_bare_us']:+10.1f}"
+        f"{row['variant']:46} {row['requests_per_s']:10.0f} {row['cpu_us']:15.0f} "
+        f"{row['cpu_us_min']:5.0f}..{row['cpu_us_max']:<4.0f} {row['times_bare']:6.2f}"
         for row in rows
     ]
     return "\n".join(lines)
@@ -84,7 +92,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.5, help="of one slice")
     options = parser.parse_args(arguments)
     print(table(run(options.repeats, options.seconds)))
@@ -192,8 +200,8 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _cpu_us(slices: Sequence[Slice]) -> float:
-    return statistics.median(one.cpu_s / one.requests * 1e6 for one in slices)
+def _cpu_us(slices: Sequence[Slice]) -> list[float]:
+    return [one.cpu_s / one.requests * 1e6 for one in slices]
 
 
 if __name__ == "__main__":
