@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -553,3 +555,101 @@ def test_any_bytes_are_a_message_or_a_message_error(data: bytes, responses: bool
         status, body = problem.status, None
     assert status in (200, 400, 413, 431, 501, 502)
     assert body is None or len(body) <= len(data)
+
+
+# --- work, counted in bytes and steps: it grows with what comes, not with its square ---------------------------------
+
+
+class Work:
+    """How many bytes and list items a parser has looked at."""
+
+    done = 0
+
+    def bytes(self, text: bytes) -> Any:
+        """`text` as bytes that count what is searched and copied of them."""
+        work = self
+
+        class Counted(bytearray):
+            def find(self, what: Any, start: Any = 0, end: Any = None) -> int:
+                found = super().find(what, start)
+                work.done += (len(self) if found < 0 else found) - start
+                return found
+
+            def __getitem__(self, key: Any) -> Any:
+                found = super().__getitem__(key)
+                work.done += len(found)
+                return found
+
+        return Counted(text)
+
+    def list(self) -> list[Any]:
+        """A list that counts what is iterated of it."""
+        work = self
+
+        class Counted(list[Any]):
+            def __iter__(self) -> Iterator[Any]:
+                for each in super().__iter__():
+                    work.done += 1
+                    yield each
+
+        return Counted()
+
+
+MANY = 2000
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+LONG: dict[str, tuple[bytes, int]] = {
+    "chunks of one byte": (CHUNKED + b"1\r\nx\r\n" * MANY + b"0\r\n\r\n", 1),
+    "trailers": (CHUNKED + b"0\r\n" + b"a: b\r\n" * MANY + b"\r\n", 1),
+    "headers": (GET[:-2] + b"a: b\r\n" * MANY + b"\r\n", 1),
+    "empty lines before a request": (b"\r\n" * MANY + GET, 1),
+    "small requests one behind the other": (GET * MANY, MANY),
+}
+
+
+@pytest.mark.parametrize("piece", [3, 1000, 1 << 20])
+@pytest.mark.parametrize("what", LONG)
+def test_the_work_of_a_message_grows_with_its_bytes(what: str, piece: int) -> None:
+    text, wanted = LONG[what]
+    work, parser, head, found = Work(), Parser(responses=False), None, 0
+    parser._parts = work.list()
+    for at in range(0, len(text), piece):
+        parser.feed(work.bytes(text[at : at + piece]))
+        while (head := head or parser.head()) is not None and parser.body(head.length) is not None:
+            head, found = None, found + 1
+    assert found == wanted
+    assert work.done <= 6 * len(text)
+
+
+def test_chunks_are_counted_together_and_per_message() -> None:
+    parser = Parser(responses=False, max_body=6)
+    parser.feed(b"3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n" * 2)
+    assert [parser.body(-1), parser.body(-1)] == [b"abcdef", b"abcdef"]
+    parser.feed(b"3\r\nabc\r\n3\r\ndef\r\n1\r\n")
+    with pytest.raises(MessageError) as refused:
+        parser.body(-1)
+    assert refused.value.status == 413
+
+
+@contextmanager
+def cpu_limit(seconds: float) -> Iterator[None]:
+    """Fails what burns more CPU than that, instead of waiting for its end; the load of the machine is not counted."""
+
+    def over(*_: object) -> None:
+        raise AssertionError(f"it was still computing after {seconds} s of CPU")
+
+    before = signal.signal(signal.SIGVTALRM, over)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@pytest.mark.parametrize("filler", [b" ", b"\t", b"x", b"a:", b": ", b"\xff"])
+def test_a_header_line_of_a_megabyte_that_ends_badly_is_refused_at_once(filler: bytes) -> None:
+    parser = Parser(responses=False)
+    parser.feed(b"GET / HTTP/1.1\r\nHost: x\r\na:" + filler * ((MAX_HEADERS - 100) // len(filler)) + b"\x01\r\n\r\n")
+    with cpu_limit(5), pytest.raises(MessageError) as refused:  # it takes milliseconds; were it quadratic, hours
+        parser.head()
+    assert refused.value.status == 400

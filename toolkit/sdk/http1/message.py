@@ -17,7 +17,8 @@ MAX_HEADERS = 1 << 20  # bytes of a head; Go's http.DefaultMaxHeaderBytes
 MAX_BODY = 256 << 20  # bytes; the real ingress has no limit, a process on one machine needs one
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_FIELDS = re.compile(rb"(?m)^(" + _TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
+# Possessive: a blank may separate or be the value's own; trying both for each is quadratic where a line ends badly.
+_FIELDS = re.compile(rb"(?m)^(" + _TOKEN + rb"):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)\r\n")
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([^ \r\n\x00-\x1f\x7f]+) HTTP/1\.([01])\r\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?")
@@ -101,14 +102,15 @@ class Parser:
     Bytes of a next message stay inside for the next round. Holds nothing but bytes: no socket, no clock.
     """
 
-    __slots__ = ("_at", "_chunk", "_parts", "_pending", "_seen", "max_body", "max_headers", "responses")
+    __slots__ = ("_at", "_chunk", "_parts", "_pending", "_seen", "_size", "max_body", "max_headers", "responses")
 
     def __init__(self, *, responses: bool, max_body: int = MAX_BODY, max_headers: int = MAX_HEADERS) -> None:
         self.responses, self.max_body, self.max_headers = responses, max_body, max_headers
         self._pending: bytes | bytearray = b""
         self._at = 0  # read so far
         self._seen = 0  # searched for the end of a head so far
-        self._parts: list[bytes] = []
+        self._parts: list[bytes] = []  # the chunks of a body so far
+        self._size = 0  # bytes of them, with the current one
         self._chunk = -1  # bytes left of the current chunk; -1 a size line comes next, -2 the trailer
 
     @property
@@ -186,7 +188,7 @@ class Parser:
                 if line:
                     continue
                 body = b"".join(self._parts)
-                self._parts, self._chunk = [], -1
+                self._parts, self._size, self._chunk = [], 0, -1
                 return body
             self._open_chunk(line)
 
@@ -194,8 +196,10 @@ class Parser:
         found = _CHUNK_SIZE.fullmatch(line)
         if found is None:
             raise MessageError(400, "malformed chunked encoding")
-        self._chunk = int(found[1], 16) or -2
-        if sum(map(len, self._parts)) + self._chunk > self.max_body:
+        size = int(found[1], 16)
+        self._size += size
+        self._chunk = size or -2
+        if self._size > self.max_body:
             raise MessageError(413)
 
     def _line(self) -> bytes | None:
