@@ -57,6 +57,7 @@ class CallRecord:
     size: int = 0  # bytes of the request as it was sent
     digest: str = ""  # of the same bytes
     completed_ns: int | None = None
+    reply_digest: str | None = None  # of the answer's bytes as they came back
 
     @property
     def ok(self) -> bool:

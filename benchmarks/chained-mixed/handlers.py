@@ -1,12 +1,14 @@
 """Four functions: called, called, sent an event, called."""
 
-from toolkit.sdk import Context, Message
+from toolkit.sdk import Context, Message, Refused
 from toolkit.stubs.helloworld_pb2 import HelloReply, HelloRequest
 from toolkit.stubs.prodcon_pb2 import ConsumeByteReply, ConsumeByteRequest
 
 
 async def produce(ctx: Context, request: HelloRequest) -> HelloReply:
     reply = await ctx.call(ctx.payload())
+    if reply.text != "published":
+        raise Refused("DATA_LOSS", f"the publisher answered {reply.text!r}")
     return HelloReply(message=f"{request.name}: {reply.text}")
 
 
@@ -16,8 +18,12 @@ async def publish(ctx: Context, message: Message) -> str:
 
 
 async def subscribe(ctx: Context, message: Message) -> None:
-    await ctx.call(ConsumeByteRequest(value=message.data))
+    reply = await ctx.call(ConsumeByteRequest(value=message.data))
+    if not reply.value:
+        raise Refused("DATA_LOSS", "the consumer did not get what was sent")
 
 
 async def consume(ctx: Context, request: ConsumeByteRequest) -> ConsumeByteReply:
-    return ConsumeByteReply(value=len(request.value) == ctx.parameters["payload"])
+    if len(request.value) != ctx.parameters["payload"]:
+        raise Refused("DATA_LOSS", f"{len(request.value)} bytes came, {ctx.parameters['payload']} were promised")
+    return ConsumeByteReply(value=True)

@@ -1,13 +1,15 @@
 """A producer, relays and a consumer, each a server of one link and a client of the next."""
 
-from toolkit.sdk import Context
+from toolkit.sdk import Context, Refused
 from toolkit.stubs.helloworld_pb2 import HelloReply, HelloRequest
 from toolkit.stubs.prodcon_pb2 import ConsumeByteReply, ConsumeByteRequest
 
 
 async def produce(ctx: Context, request: HelloRequest) -> HelloReply:
     reply = await ctx.call(ConsumeByteRequest(value=ctx.payload()))
-    return HelloReply(message=f"{request.name}: {'consumed' if reply.value else 'refused'}")
+    if not reply.value:
+        raise Refused("DATA_LOSS", "the consumer did not get what was sent")
+    return HelloReply(message=f"{request.name}: consumed")
 
 
 async def relay(ctx: Context, request: ConsumeByteRequest) -> ConsumeByteReply:
@@ -15,4 +17,6 @@ async def relay(ctx: Context, request: ConsumeByteRequest) -> ConsumeByteReply:
 
 
 async def consume(ctx: Context, request: ConsumeByteRequest) -> ConsumeByteReply:
-    return ConsumeByteReply(value=len(request.value) == ctx.parameters["payload"])
+    if len(request.value) != ctx.parameters["payload"]:
+        raise Refused("DATA_LOSS", f"{len(request.value)} bytes came, {ctx.parameters['payload']} were promised")
+    return ConsumeByteReply(value=True)

@@ -12,13 +12,29 @@ from tests.chains.running import Broken, outcome, red
 from toolkit.engines.base import Bound
 from toolkit.engines.local.engine import LocalDeployment, LocalEngine
 from toolkit.plan import Plan
-from toolkit.testing.faults import BlackHole, Fault, between_calls, between_events, corrupt, twice, without_trace
+from toolkit.testing.faults import (
+    BlackHole,
+    Fault,
+    between_calls,
+    between_events,
+    corrupt,
+    padded,
+    twice,
+    untouched,
+    without_trace,
+)
 
 FORGETFUL = """
 from toolkit.stubs.helloworld_pb2 import HelloReply
 
 async def produce(ctx, request):
     return HelloReply(message="I forgot to send it on")
+"""
+DENYING = """
+from toolkit.stubs.prodcon_pb2 import ConsumeByteReply
+
+async def consume(ctx, request):
+    return ConsumeByteReply(value=False)
 """
 
 
@@ -36,12 +52,13 @@ def without_triggers(plan: Plan) -> Plan:
     return dataclasses.replace(plan, triggers=())
 
 
-def forget(folder: Path) -> Broken:
-    (folder / "forgetful.py").write_text(FORGETFUL)
+def instead(folder: Path, function: str, handler: str, source: str) -> Broken:
+    """Another handler in the place of a function's own."""
+    (folder / "another.py").write_text(source)
 
     def change(plan: Plan) -> Plan:
-        producer = dataclasses.replace(plan.wirings["producer"], handler=f"{folder}/forgetful.py:produce")
-        return dataclasses.replace(plan, wirings={**plan.wirings, "producer": producer})
+        wiring = dataclasses.replace(plan.wirings[function], handler=f"{folder}/another.py:{handler}")
+        return dataclasses.replace(plan, wirings={**plan.wirings, function: wiring})
 
     return Broken(LocalEngine(), change=change)
 
@@ -66,6 +83,30 @@ async def test_a_corrupted_byte_is_found_and_nothing_else(chain: str) -> None:
     assert red((await outcome(chain, in_front_of_the_consumer(chain, corrupt))).report) == {"intact"}
 
 
+@pytest.mark.parametrize(("function", "answers"), [("consumer", 10), ("producer", 10)])
+async def test_a_changed_answer_is_found_and_nothing_else(function: str, answers: int) -> None:
+    """It still parses and means the same: between two functions, and between the entry and the caller."""
+    engine = LocalEngine(intercept={function: between_calls(untouched, answers=padded)})
+    report = (await outcome("chained-serving", engine)).report
+    assert red(report) == {"intact"}
+    (intact,) = (check for check in report.checks if check.name == "intact")
+    assert intact.got.startswith(f"{answers} wrong: ")
+    assert f"{function} answered" in intact.got
+
+
+async def test_a_changed_answer_that_makes_the_call_fail_is_found_and_nothing_else() -> None:
+    """The last bit of the consumer's answer is its yes."""
+    engine = LocalEngine(intercept={"consumer": between_calls(untouched, answers=corrupt)})
+    report = (await outcome("chained-serving", engine)).report
+    assert red(report) == {"intact"}
+    assert report.measurement.failed == 10
+
+
+async def test_a_consumer_that_says_no_fails_the_calls_and_nothing_else(tmp_path: Path) -> None:
+    report = (await outcome("chained-serving", instead(tmp_path, "consumer", "consume", DENYING))).report
+    assert red(report) == {"answered"}
+
+
 @BOTH
 async def test_a_message_delivered_twice_is_found_and_nothing_else(chain: str) -> None:
     report = (await outcome(chain, in_front_of_the_consumer(chain, twice))).report
@@ -87,7 +128,7 @@ async def test_a_killed_consumer_is_named_and_nothing_else(chain: str) -> None:
 
 @BOTH
 async def test_a_producer_that_sends_nothing_on_is_found_and_nothing_else(chain: str, tmp_path: Path) -> None:
-    assert red((await outcome(chain, forget(tmp_path))).report) == {"followed"}
+    assert red((await outcome(chain, instead(tmp_path, "producer", "produce", FORGETFUL))).report) == {"followed"}
 
 
 async def test_a_dropped_trigger_is_found_and_nothing_else() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 import pytest
@@ -76,10 +77,10 @@ def test_metadata_that_cannot_be_read_is_none(raw: bytes) -> None:
 
 def test_a_receipt_survives_its_line() -> None:
     sent = (
-        Sent("call", "m2", "d2", 9, "h:1", to="g"),
+        Sent("call", "m2", "d2", 9, "h:1", to="g", reply="a2", reply_size=3),
         Sent("event", "m3", "d3", 0, "http://b/", type="t", accepted=False),
     )
-    receipt = Receipt("c", "f", "r", 3, "m", "entry", "caller", "d", 5, 1, 2, True, None, sent, 'no "luck"\n')
+    receipt = Receipt("c", "f", "r", 3, "m", "entry", "caller", "d", 5, 1, 2, True, None, sent, 'no "luck"\n', "a", 0)
     line = receipt.encode()
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
@@ -88,14 +89,78 @@ def test_a_receipt_survives_its_line() -> None:
 
 def test_a_receipts_line_is_its_fields_as_json() -> None:
     hostile = 'a"b\\c\n\x00é\ud800\u2028'
-    sent = (Sent("event", hostile, hostile, 1, hostile, hostile, hostile, False), Sent("call", "m", "d", 2, "a"))
+    sent = (
+        Sent("event", hostile, hostile, 1, hostile, hostile, hostile, False, hostile, 7),
+        Sent("call", "m", "d", 2, "a"),
+    )
     for receipt in (
         Receipt(
-            hostile, hostile, hostile, 1, hostile, "event", hostile, hostile, 2, 3, 4, True, hostile, sent, hostile
+            hostile,
+            hostile,
+            hostile,
+            1,
+            hostile,
+            "event",
+            hostile,
+            hostile,
+            2,
+            3,
+            4,
+            True,
+            hostile,
+            sent,
+            hostile,
+            hostile,
+            8,
         ),
         Receipt("c", "f", "r", 1, "m", "entry", "s", "d", 2, 3, 4),
     ):
         assert json.loads(receipt.encode()) == json.loads(json.dumps(dataclasses.asdict(receipt)))
+
+
+def test_a_receipt_from_before_answers_were_kept_is_still_one() -> None:
+    receipt = Receipt("c", "f", "r", 1, "m", "entry", "s", "d", 2, 3, 4, sent=(Sent("call", "m", "d", 2, "a"),))
+    fields = json.loads(receipt.encode())
+    for each in (fields, *fields["sent"]):
+        del each["reply"], each["reply_size"]
+    assert Receipt.decode(json.dumps(fields).encode()) == receipt
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"call": []}, "call"),
+        ({"call": None}, "call"),
+        ({"seq": "1"}, "seq"),
+        ({"seq": True}, "seq"),
+        ({"size": 1.5}, "size"),
+        ({"cold": 1}, "cold"),
+        ({"via": "post"}, "via"),
+        ({"via": {}}, "via"),
+        ({"type": 3}, "type"),
+        ({"error": {}}, "error"),
+        ({"reply": 3}, "reply"),
+        ({"reply_size": "3"}, "reply_size"),
+        ({"sent": None}, "sent"),
+        ({"sent": {}}, "sent"),
+        ({"sent": ["call"]}, "sent[0]"),
+        ({"sent": [{"via": "call"}]}, "message"),
+        ({"sent": [{"via": "entry", "message": "m", "digest": "d", "size": 1, "address": "a"}]}, "sent[0].via"),
+        ({"sent": [{"via": "call", "message": [], "digest": "d", "size": 1, "address": "a"}]}, "sent[0].message"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_receipt_with_a_wrong_field_is_refused_by_its_name(change: dict[str, Any], named: str) -> None:
+    receipt = Receipt("c", "f", "r", 1, "m", "entry", "s", "d", 2, 3, 4)
+    line = json.dumps({**json.loads(receipt.encode()), **change}).encode()
+    with pytest.raises((TypeError, ValueError), match=re.escape(named)):
+        Receipt.decode(line)
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b"null", b"7", b"{}", b"{", b"\xff", b"[" * 100_000, b'{"call":"c"}'])
+def test_what_is_no_receipt_is_refused(line: bytes) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Receipt.decode(line)
 
 
 def test_ids_of_sent_messages_are_derived_and_differ() -> None:

@@ -6,15 +6,16 @@ Each check judges its own promise and takes the others' evidence as given, so th
 red. What another check is certain to be red for may be passed over, and is then counted in the text; nothing is passed
 over that no check tells.
 
-`answered`   every call was answered OK. Not judged: calls that failed behind a misrouted message (`routed`) or behind a
-             function that was restarted (`steady`).
+`answered`   every call was answered OK. Not judged: calls that failed behind a misrouted message (`routed`), behind a
+             function that was restarted (`steady`), or behind bytes that were changed on their way (`intact`).
 `followed`   a handling that succeeded sent one message over each of its outgoing edges, and no other. Failed handlings
              are told by `answered`, `delivered` or `clean`.
 `routed`     every message went to the address that the plan bound, and was handled by none but its receivers.
 `delivered`  every message that was accepted at its right address was handled by each of its receivers, and every OK
              call by the entry. Not judged: misrouted messages (`routed`), dead letters that name it (`clean`).
 `once`       no message was handled twice. Not judged: repetitions that follow from a restart (`steady`).
-`intact`     what was received is what was sent, byte for byte. Messages without a receipt are `delivered`'s.
+`intact`     what was received is what was sent, byte for byte, messages and answers. Messages without a receipt are
+             `delivered`'s.
 `traced`     the trace of every sampled call equals the graph that its receipts prove. Not judged: traces that a killed
              process took with it (`steady`); spans for which a receipt is missing (`delivered`).
 `steady`     no function had to be started again.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from toolkit.checks.integrity import altered
 from toolkit.checks.ledger import FEW, Ledger, short, some
 from toolkit.results import CallRecord, Check
 
@@ -18,12 +19,16 @@ def answered(ledger: Ledger) -> Check:
         return Check("answered", False, "every call answered OK", "no call was answered")
     bad = [call for call in calls if not call.ok]
     routed, rest = _split(bad, lambda call: _misrouted(ledger, call))
-    steady, own = _split(rest, lambda call: _met_a_restart(ledger, call))
+    steady, rest = _split(rest, lambda call: _met_a_restart(ledger, call))
+    changed = altered(ledger) if rest else frozenset()
+    intact, own = _split(rest, lambda call: call.call in changed)
     return Check(
         "answered",
         not own,
         f"all {len(calls):,} calls answered OK" if len(calls) > 1 else "the call answered OK",
-        "; ".join(filter(None, [f"{len(calls) - len(bad):,} answered OK", _codes(own), *_aside(routed, steady)])),
+        "; ".join(
+            filter(None, [f"{len(calls) - len(bad):,} answered OK", _codes(own), *_aside(routed, steady, intact)])
+        ),
         tuple(_line(call) for call in own[:FEW]),
     )
 
@@ -54,11 +59,14 @@ def _codes(calls: Sequence[CallRecord]) -> str:
     return ", ".join(f"{count:,} {code}" for code, count in counts.most_common())
 
 
-def _aside(routed: Sequence[CallRecord], steady: Sequence[CallRecord]) -> list[str]:
-    return [
-        f"{some(len(routed), 'call')} failed behind a misrouted message (see routed)" if routed else "",
-        f"{some(len(steady), 'call')} failed behind a restarted function (see steady)" if steady else "",
-    ]
+def _aside(routed: Sequence[CallRecord], steady: Sequence[CallRecord], intact: Sequence[CallRecord]) -> Iterator[str]:
+    for calls, behind in (
+        (routed, "a misrouted message (see routed)"),
+        (steady, "a restarted function (see steady)"),
+        (intact, "something that was changed on its way (see intact)"),
+    ):
+        if calls:
+            yield f"{some(len(calls), 'call')} failed behind {behind}"
 
 
 def _line(call: CallRecord) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from toolkit.checks import answers, health, messages, repetition, trace
+from toolkit.checks import answers, health, integrity, messages, repetition, trace
 from toolkit.checks.ledger import Ledger, arrange
 from toolkit.results import CallRecord, Check, Evidence
 from toolkit.spec.model import ChainSpec
@@ -16,7 +16,7 @@ PROMISES: tuple[Callable[[Ledger], Check], ...] = (
     messages.routed,
     messages.delivered,
     repetition.once,
-    messages.intact,
+    integrity.intact,
     trace.traced,
     health.steady,
     health.clean,

@@ -1,4 +1,4 @@
-"""What happened to messages: `followed`, `routed`, `delivered`, `intact`."""
+"""What happened to messages: `followed`, `routed`, `delivered`."""
 
 from __future__ import annotations
 
@@ -150,36 +150,6 @@ def _told_elsewhere(ledger: Ledger, receipt: Receipt) -> bool:
     """Whether a failed handling met a wrong address or a restarted function, which other checks tell."""
     astray = any(not sent.accepted and ledger.misrouted(sent) for sent in receipt.sent)
     return astray or ledger.refused_by_restart(receipt)
-
-
-# --- intact -----------------------------------------------------------------------------------------------------------
-
-
-def intact(ledger: Ledger) -> Check:
-    """What a function received has the digest and the size of what was sent to it."""
-    asked = {call.call: (call.digest, call.size) for call in ledger.calls}
-    offences, count = [], 0
-    for receipt in (each for own in ledger.by_call.values() for each in own):
-        if receipt.via == "entry":
-            sent = {asked[receipt.call]}
-        else:
-            sent = {(each.digest, each.size) for _, each in ledger.sends.get(receipt.message, ())}
-        count += bool(sent)
-        if sent and (receipt.digest, receipt.size) not in sent:
-            offences.append(_changed(receipt, *min(sent)))
-    return verdict(
-        "intact",
-        "every message received as it was sent",
-        f"{some(count, 'message')} compared, all alike" if count else "nothing was received",
-        offences,
-    )
-
-
-def _changed(receipt: Receipt, digest: str, size: int) -> str:
-    return (
-        f"{receipt.function} received {some(receipt.size, 'byte') or 'nothing'} with digest {receipt.digest}, "
-        f"but {receipt.sender} sent {some(size, 'byte') or 'nothing'} with digest {digest} ({_of(receipt)})"
-    )
 
 
 def _message(receipt: Receipt, sent: Sent) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -115,15 +115,16 @@ class Caller:
         except Exception as error:  # whatever it is, it is what became of this call, and the record has to say it
             self._end(sent, "UNKNOWN", error=f"{type(error).__name__}: {error}")
         else:
-            self._end(sent, "OK", reply=greeting.reply(data))
+            self._end(sent, "OK", reply=greeting.reply(data), reply_digest=contract.digest(data))
 
     async def _refuse(self, sent: _Sent) -> None:
         self._end(sent, "RESOURCE_EXHAUSTED", error=f"the generator did not send it: {self._most} calls are in flight")
 
-    def _end(self, sent: _Sent, status: str, *, error: str | None = None, reply: str | None = None) -> None:
+    def _end(self, sent: _Sent, status: str, **more: Any) -> None:
+        """`more` are fields of the record."""
         done_ns = time.monotonic_ns()
         self.ok += status == "OK"
-        self._keep(sent, replace(sent.record, done_ns=done_ns, status=status, error=error, reply=reply))
+        self._keep(sent, replace(sent.record, done_ns=done_ns, status=status, **more))
 
     def _keep(self, sent: _Sent, record: CallRecord) -> None:
         self._records.append(record)

@@ -129,7 +129,7 @@ class Function:
 
     async def _finish(self, handling: Handling, seq: int, started: int, failure: HandlingFailed | None) -> None:
         arrival, span, wiring = handling.arrival, handling.span, self.wiring
-        received = arrival.received
+        received, answer = arrival.received, handling.answer if failure is None else None
         if span.recorded:
             span.annotate("payload.size", received.size)
             if arrival.via == "event":
@@ -156,6 +156,8 @@ class Function:
                 type=arrival.type,
                 sent=handling.sent,
                 error=str(failure) if failure else None,
+                reply=None if answer is None else contract.digest(answer),
+                reply_size=None if answer is None else len(answer),
             )
         )
 

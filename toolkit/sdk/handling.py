@@ -25,7 +25,7 @@ from toolkit.sdk.tracing import AnySpan, Kind, Tracing
 
 DEFAULT_DEADLINE_S = 30.0  # of what is sent on behalf of a message that came without a deadline
 
-_DIGEST, _SIZE, _ACCEPTED = 2, 3, 7  # of a record of something sent
+_DIGEST, _SIZE, _ACCEPTED, _REPLY, _REPLY_SIZE = 2, 3, 7, 8, 9  # of a record of something sent
 _OWN = ("id", "source", "specversion", "type", "time", "datacontenttype", TRACEPARENT, TRACESTATE)
 
 
@@ -64,11 +64,12 @@ class Surroundings:
 class Handling:
     """The state of one message. Its ids are derived, so that a redelivered message sends what it sent before."""
 
-    __slots__ = ("_around", "_sent", "arrival", "span", "wiring")
+    __slots__ = ("_around", "_sent", "answer", "arrival", "span", "wiring")
 
     def __init__(self, around: Surroundings, arrival: Arrival, span: AnySpan) -> None:
         self._around, self.wiring = around, around.wiring
         self.arrival, self.span = arrival, span
+        self.answer: bytes | None = None  # of a call, as it is about to leave
         self._sent: list[list[Any]] = []  # the fields of `Sent`, in the order in which sending began
 
     @property
@@ -138,6 +139,7 @@ class Handling:
                 stream = _serialized(request, method.request, received)
                 reply = await calls.stream(edge.to, address, method.path, stream, metadata, timeout_s)
             code, error, record[_ACCEPTED] = "OK", None, True
+            record[_REPLY], record[_REPLY_SIZE] = contract.digest(reply), len(reply)
             return method.reply.parse(reply)
         except CallFailed as failed:
             code, error = failed.code, f"{failed.code}: {failed.details}"
@@ -195,7 +197,7 @@ class Handling:
         to: str | None = None,
         type: str | None = None,  # noqa: A002
     ) -> list[Any]:
-        record = [via, message, contract.digest(data), len(data), address, to, type, False]
+        record = [via, message, contract.digest(data), len(data), address, to, type, False, None, None]
         self._sent.append(record)
         return record
 

@@ -110,8 +110,9 @@ def _handler(function: Function, method: Method) -> grpc.RpcMethodHandler[bytes,
 
 
 async def _answered(function: Function, method: Method, arrival: Arrival, context: Any) -> bytes:
-    def answer(_: Handling, value: Any) -> bytes:
-        return method.reply.serialize(value)
+    def answer(handling: Handling, value: Any) -> bytes:
+        handling.answer = method.reply.serialize(value)
+        return handling.answer
 
     try:
         return await function.handle(arrival, answer)

@@ -1,7 +1,8 @@
 """Faults that stand on the wire between two functions and pass on what they are given, changed.
 
 Each fault is a pure function from one message to the messages that go on; `between_calls` and `between_events` put it
-in front of a function of the local engine: `LocalEngine(intercept={"consumer": between_calls(corrupt)})`.
+in front of a function of the local engine: `LocalEngine(intercept={"consumer": between_calls(corrupt)})`. Answers
+can be changed on their way back: `between_calls(untouched, answers=padded)`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,16 @@ class Passing:
 Fault = Callable[[Passing], Sequence[Passing]]
 
 
+def untouched(passing: Passing) -> Sequence[Passing]:
+    """Nothing happens to it."""
+    return [passing]
+
+
+def padded(passing: Passing) -> Sequence[Passing]:
+    """Adds a field that no message of ours has (number 2047, zero): it still parses, and means the same."""
+    return [replace(passing, body=passing.body + b"\xf8\x7f\x00")]
+
+
 def corrupt(passing: Passing) -> Sequence[Passing]:
     """Flips one bit of the last byte."""
     if not passing.body:
@@ -49,11 +60,14 @@ def without_trace(passing: Passing) -> Sequence[Passing]:
     return [replace(passing, headers=tuple(each for each in passing.headers if not each[0].startswith(TRACE_HEADERS)))]
 
 
-def between_calls(fault: Fault) -> Intercept:
-    """A gRPC proxy for every unary method, on loopback; the last answer of the far side is given back."""
+def between_calls(fault: Fault, answers: Fault = untouched) -> Intercept:
+    """A gRPC proxy for every unary method, on loopback; the last answer of the far side is given back.
+
+    `answers` is what happens to that answer (it has no headers); the last message that it makes is what goes back.
+    """
 
     async def start(listen: int, backend: int) -> _CallProxy:
-        proxy = _CallProxy(fault, backend)
+        proxy = _CallProxy(fault, answers, backend)
         await proxy.start(listen)
         return proxy
 
@@ -72,8 +86,8 @@ def between_events(fault: Fault) -> Intercept:
 
 
 class _CallProxy(grpc.GenericRpcHandler):
-    def __init__(self, fault: Fault, backend: int) -> None:
-        self._fault = fault
+    def __init__(self, fault: Fault, answers: Fault, backend: int) -> None:
+        self._fault, self._answers = fault, answers
         self._channel = grpc.aio.insecure_channel(f"{LOOPBACK}:{backend}", options=UNLIMITED)
         self._server = grpc.aio.server(options=UNLIMITED)
 
@@ -94,7 +108,7 @@ class _CallProxy(grpc.GenericRpcHandler):
             answer = b""
             for passing in self._fault(Passing(headers, request)):
                 answer = await self._call(method, passing, context)
-            return answer
+            return self._answers(Passing((), answer))[-1].body
 
         return grpc.unary_unary_rpc_method_handler(pass_on)
 

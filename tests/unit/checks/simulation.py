@@ -103,7 +103,7 @@ def healthy(chain: ChainSpec, calls: int = 3, *, sampled: Callable[[int], bool] 
         request = f"request {seq}".encode()
         record = CallRecord(
             seq, call, f"a{seq + 1:031x}", sampled(seq), due, due + 1000, due + 2 * MS, "OK",
-            reply="hello", size=len(request), digest=digest(request),
+            reply="hello", size=len(request), digest=digest(request), reply_digest=digest(_answer(chain.entry, call)),
         )  # fmt: skip
         run.calls.append(record)
         root = _span(run, record, CALLER, "CLIENT", call, None)
@@ -120,6 +120,8 @@ def _handle(
         record.call, function, f"replica-{function}", seq, message, via, sender, digest(body), len(body),  # type: ignore[arg-type]
         record.due_ns + MS // 2, record.due_ns + MS, type="t" if via == "event" else None,
     )  # fmt: skip
+    if via != "event":
+        receipt = replace(receipt, reply=digest(_answer(function, message)), reply_size=len(_answer(function, message)))
     at = len(run.receipts)
     run.receipts.append(receipt)
     sent = tuple(_send(run, record, function, message, index, edges, own) for index, edges in _outgoing(run, function))
@@ -145,10 +147,16 @@ def _send(
     span = _span(run, record, function, "CLIENT" if is_call else "PRODUCER", message, own)
     for edge in edges:
         _handle(run, record, edge.to, via, function, message, body, span)
+    answer = _answer(edges[0].to, message) if is_call else None
     return Sent(
         via, message, digest(body), len(body), address_of(edges[0].to) if is_call else SINK,
         to=edges[0].to if is_call else None, type=None if is_call else "t",
+        reply=None if answer is None else digest(answer), reply_size=None if answer is None else len(answer),
     )  # fmt: skip
+
+
+def _answer(function: str, message: str) -> bytes:
+    return f"{function} answers {message}".encode()
 
 
 def _span(run: Run, record: CallRecord, service: str, kind: Kind, message: str, parent: str | None) -> str | None:

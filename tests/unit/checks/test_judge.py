@@ -116,6 +116,46 @@ def test_a_message_that_reached_a_function_it_was_not_for_is_misrouted() -> None
     assert red(run) == {"routed"}
 
 
+def test_intact_counts_messages_and_answers_and_names_both_sides_of_a_changed_answer() -> None:
+    run = healthy(PAIR, 2)
+    assert checks_of(run)["intact"].got == "4 messages and 4 answers compared, all alike"
+    sender = run.receipts[0]
+    changed = replace(sender.sent[0], reply="f" * 16, reply_size=3)
+    run.replace_receipt(sender, sent=(changed,))
+    check = checks_of(run)["intact"]
+    right = run.receipts[1]
+    assert check.wanted == "every message and every answer received as it was sent"
+    assert check.got == (
+        f"1 wrong: a received 3 bytes with digest {'f' * 16}, but b answered {right.reply_size} bytes "
+        f"with digest {right.reply} (call 000000000000)"
+    )
+
+
+def test_of_a_message_that_was_handled_twice_either_answer_may_come_back() -> None:
+    run = healthy(PAIR, 1)
+    mutations.again(run, run.receipts[1], replica=None)
+    run.replace_receipt(run.receipts[-1], reply="e" * 16)
+    assert red(run) == {"once"}
+
+
+def test_evidence_that_knows_no_answers_is_judged_without_them() -> None:
+    """As an older function leaves it."""
+    run = healthy(MIXED)
+    run.calls = [replace(call, reply_digest=None) for call in run.calls]
+    run.receipts = [replace(each, reply=None, reply_size=None) for each in run.receipts]
+    assert red(run) == set()
+    assert checks_of(run)["intact"].got == "12 messages compared, all alike"
+
+
+def test_a_call_that_failed_because_of_a_changed_answer_is_intacts_and_counted() -> None:
+    run = healthy(PAIR)
+    mutations.change_an_answer_so_that_its_call_fails(run, Random(1))
+    assert red(run) == {"intact"}
+    assert checks_of(run)["answered"].got == (
+        "2 answered OK; 1 call failed behind something that was changed on its way (see intact)"
+    )
+
+
 def with_a_graveyard() -> Run:
     """b failed for good, and the broker left its event with the dead-letter function."""
     chain = replace(EVENT_PAIR, functions=(*EVENT_PAIR.functions, Function("graveyard", "g.py:bury", "http1")))
@@ -282,7 +322,12 @@ def test_receipts_that_say_nonsense_do_not_stop_the_judge() -> None:
 
 
 Mutation = Callable[[Run, Random], None]
-EVERYWHERE: list[Mutation] = [*mutations.ANYWHERE, *mutations.ON_EDGES, *mutations.ON_EVENT_EDGES]
+EVERYWHERE: list[Mutation] = [
+    *mutations.ANYWHERE,
+    *mutations.ON_EDGES,
+    *mutations.ON_EVENT_EDGES,
+    *mutations.ON_CALL_EDGES,
+]
 
 
 @settings(max_examples=150, deadline=None)

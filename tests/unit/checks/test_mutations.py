@@ -123,6 +123,32 @@ def cut_a_byte(run: Run, chance: Random) -> None:
     run.replace_receipt(receipt, size=receipt.size - 1)
 
 
+def change_the_callers_answer(run: Run, chance: Random) -> None:
+    at = chance.randrange(len(run.calls))
+    run.calls[at] = replace(run.calls[at], reply_digest="f" * 16)
+
+
+def change_an_answer(run: Run, chance: Random) -> None:
+    """What came back over a call edge is not what left."""
+    _change_an_answer(run, chance, reply="f" * 16)
+
+
+def cut_an_answer(run: Run, chance: Random) -> None:
+    _change_an_answer(run, chance, reply_size=0)
+
+
+def change_an_answer_so_that_its_call_fails(run: Run, chance: Random) -> None:
+    call = _change_an_answer(run, chance, reply="f" * 16)
+    at = next(at for at, each in enumerate(run.calls) if each.call == call)
+    run.calls[at] = replace(run.calls[at], status="INTERNAL", error="not a Reply", reply_digest=None)
+
+
+def _change_an_answer(run: Run, chance: Random, **changes: object) -> str:
+    caller = chance.choice([each for each in run.receipts if any(sent.via == "call" for sent in each.sent)])
+    sent = [replace(each, **changes) if each.via == "call" else each for each in caller.sent]  # type: ignore[arg-type]
+    return run.replace_receipt(caller, sent=tuple(sent)).call
+
+
 def lose_a_span(run: Run, chance: Random) -> None:
     run.spans.remove(chance.choice(run.spans))
 
@@ -178,6 +204,7 @@ ANYWHERE: dict[Mutation, str] = {
     lose_a_receipt: "delivered",
     flip_a_byte: "intact",
     cut_a_byte: "intact",
+    change_the_callers_answer: "intact",
     lose_a_span: "traced",
     move_a_span: "traced",
     rename_a_span: "traced",
@@ -195,6 +222,11 @@ ON_EVENT_EDGES: dict[Mutation, str] = {
     drop_a_trigger: "delivered",
     kill_a_consumer: "steady",
     give_up_an_event: "clean",
+}
+ON_CALL_EDGES: dict[Mutation, str] = {
+    change_an_answer: "intact",
+    cut_an_answer: "intact",
+    change_an_answer_so_that_its_call_fails: "intact",
 }
 
 
@@ -232,6 +264,18 @@ def test_what_happens_to_events_turns_exactly_its_own_check_red(
     run = healthy(chain)
     mutation(run, Random(seed))
     assert red(run) == {ON_EVENT_EDGES[mutation]}
+
+
+@pytest.mark.parametrize("chain", [PAIR, MIXED, DIAMOND, FAN_OUT], ids=["pair", "mixed", "diamond", "fan-out"])
+@pytest.mark.parametrize("mutation", ON_CALL_EDGES, ids=lambda each: each.__name__)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_what_happens_to_answers_turns_exactly_its_own_check_red(
+    mutation: Mutation, chain: ChainSpec, seed: int
+) -> None:
+    run = healthy(chain)
+    mutation(run, Random(seed))
+    assert red(run) == {ON_CALL_EDGES[mutation]}
 
 
 @st.composite

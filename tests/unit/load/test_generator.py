@@ -17,7 +17,7 @@ from toolkit.contract import digest
 from toolkit.errors import UsageError
 from toolkit.load.generator import drive
 from toolkit.results import CallRecord, Load, Progress
-from toolkit.stubs.helloworld_pb2 import HelloRequest
+from toolkit.stubs.helloworld_pb2 import HelloReply, HelloRequest
 from toolkit.traces.model import Span
 
 MS = 1_000_000
@@ -52,6 +52,17 @@ async def test_the_record_has_the_digest_and_the_size_of_the_bytes_that_left() -
     async with entry() as there:
         calls = await driven(there.target, Load(requests=5, rate=500))
     assert {(call.digest, call.size) for call in calls} == {(digest(each), len(each)) for each in there.requests}
+
+
+async def test_the_record_has_the_digest_of_the_answer_as_it_came() -> None:
+    async def garbage(there: Entry, request: bytes, context: Any) -> bytes:
+        return b"\xff\xff\xff"
+
+    async with entry() as there, entry(garbage) as strange:
+        [call] = await driven(there.target, Load(requests=1, rate=100))
+        [other] = await driven(strange.target, Load(requests=1, rate=100))
+    assert call.reply_digest == digest(HelloReply(message="hello").SerializeToString())
+    assert other.reply_digest == digest(b"\xff\xff\xff")
 
 
 async def test_ids_follow_from_the_run_and_the_seed() -> None:
@@ -137,6 +148,7 @@ async def test_a_refused_connection_fails_call_by_call() -> None:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port, and nobody answers
         calls = await driven(f"127.0.0.1:{taken.getsockname()[1]}", Load(requests=3, rate=100))
     assert [call.status for call in calls] == ["UNAVAILABLE"] * 3
+    assert [call.reply_digest for call in calls] == [None] * 3
     assert all(call.done_ns is not None and call.error for call in calls)
 
 

@@ -455,7 +455,8 @@ def test_the_wiring_may_lie_in_a_file(start: Start, tmp_path: Path) -> None:
 # --- weight -----------------------------------------------------------------------------------------------------------
 
 HEAVY = {"argparse", "kubernetes", "jinja2", "yaml", "requests", "grpc_tools.protoc", "unittest", "pydantic"}
-TOOLKIT = {"toolkit", "toolkit.contract", "toolkit.stubs", "toolkit.stubs.helloworld_pb2", "toolkit.stubs.prodcon_pb2"}
+CONTRACT = {"toolkit.contract", "toolkit.contract.receipt", "toolkit.contract.typed"}
+TOOLKIT = {"toolkit", *CONTRACT, "toolkit.stubs", "toolkit.stubs.helloworld_pb2", "toolkit.stubs.prodcon_pb2"}
 
 
 def loaded(start: Start, folder: Path, **fields: Any) -> set[str]:

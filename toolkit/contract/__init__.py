@@ -2,6 +2,7 @@
 
 May live here: constants and small pure functions that a function process *and* the toolkit need. May not: anything
 that opens a socket or a file, and any import beyond the standard library (a function process loads this first).
+What a receipt says is in `receipt`; all names are imported from here.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from json.encoder import encode_basestring_ascii as _text
-from typing import Any, Literal, TypeVar
+from dataclasses import asdict, dataclass, field
 
-Via = Literal["call", "event"]
-Scalar = str | int | float | bool
+from toolkit.contract.receipt import Receipt as Receipt
+from toolkit.contract.receipt import Sent as Sent
+from toolkit.contract.typed import Scalar as Scalar
+from toolkit.contract.typed import Via as Via
+from toolkit.contract.typed import typed
 
 # --- Environment of a function (Knative runtime contract; vHive adds GUEST_PORT) --------------------------------------
 PORT = "PORT"
@@ -29,7 +31,7 @@ K_CE_OVERRIDES = "K_CE_OVERRIDES"
 K_CA_CERTS = "K_CA_CERTS"
 REPLICA = "TOOLKIT_REPLICA"  # the nonce of this replica, drawn by the engine; a function draws its own without it
 HOST = "TOOLKIT_HOST"  # the interface to bind; unset means every interface, as a container must
-GRACE = "TOOLKIT_GRACE"  # seconds that messages under way get to finish after SIGTERM; 10 without it
+GRACE = "TOOLKIT_GRACE"  # seconds from SIGTERM to the end of the process: calls, spans and receipts together
 WIRING = "TOOLKIT_WIRING"  # the wiring itself, as JSON
 WIRING_FILE = "TOOLKIT_WIRING_FILE"  # where it lies otherwise (vHive strict: baked into the image, no environment)
 DEFAULT_WIRING_FILE = "/etc/toolkit/wiring.json"
@@ -151,125 +153,14 @@ class Wiring:
         if not isinstance(found, dict):
             raise TypeError("the wiring is not a JSON object")
         found["outgoing"] = tuple(
-            _typed(Outgoing(**each), f"outgoing[{index}].") for index, each in enumerate(found.get("outgoing", ()))
+            typed(Outgoing(**each), f"outgoing[{index}].") for index, each in enumerate(found.get("outgoing", ()))
         )
         found["serves"] = tuple(found.get("serves", ()))
-        found["tracing"] = _typed(Tracing(**found.get("tracing", {})), "tracing.")
-        wiring = _typed(Wiring(**found), "")
+        found["tracing"] = typed(Tracing(**found.get("tracing", {})), "tracing.")
+        wiring = typed(Wiring(**found), "")
         if not 0 <= wiring.tracing.sample <= 1:
             raise ValueError(f"tracing.sample: {wiring.tracing.sample} is not between 0 and 1")
         return wiring
-
-
-_KINDS: Mapping[
-    str, tuple[type, ...]
-] = {  # what JSON may hold for an annotation; others are checked where they are made
-    "str": (str,),
-    "str | None": (str, type(None)),
-    "bool": (bool,),
-    "int": (int,),
-    "float": (int, float),
-    "Via": (str,),
-    "Mapping[str, str]": (dict,),
-    "Mapping[str, Scalar]": (dict,),
-}
-_T = TypeVar("_T", Outgoing, Tracing, Wiring)
-
-
-def _typed(made: _T, path: str) -> _T:
-    """`made`, if its fields hold what they are annotated with; raises TypeError with the field's path otherwise."""
-    for each in fields(made):
-        value, kinds = getattr(made, each.name), _KINDS.get(str(each.type))
-        if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
-            raise TypeError(f"{path}{each.name}: {value!r} is not {each.type}")
-        if isinstance(value, tuple) and each.type == "tuple[str, ...]" and not all(isinstance(x, str) for x in value):
-            raise TypeError(f"{path}{each.name}: {value!r} is not {each.type}")
-    if isinstance(made, Outgoing) and made.via not in ("call", "event"):
-        raise ValueError(f"{path}via: {made.via!r} is neither call nor event")
-    return made
-
-
-# --- Receipts: one line of JSON for every handled message -------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """One message that left a function: over which edge, where to, and whether the other side took it.
-
-    `to` is the called function for calls and None for events, whose receivers are the broker's business.
-    """
-
-    via: Via
-    message: str
-    digest: str
-    size: int  # bytes
-    address: str  # gRPC target, or the sink's URL
-    to: str | None = None
-    type: str | None = None
-    accepted: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A function's proof that it handled one message. Times are wall-clock nanoseconds of the function's host.
-
-    `seq` counts the messages of this replica from 0, so the order of arrival can be told; `replica` is a nonce drawn
-    at the start of the process, so a restarted function is another replica.
-    """
-
-    call: str
-    function: str
-    replica: str
-    seq: int
-    message: str
-    via: Literal["entry", "call", "event"]
-    sender: str
-    digest: str
-    size: int  # bytes
-    started_ns: int
-    ended_ns: int
-    cold: bool = False  # the first message this replica handled
-    type: str | None = None
-    sent: tuple[Sent, ...] = ()
-    error: str | None = None
-
-    def encode(self) -> bytes:
-        """One line, newline included."""
-        # Written by hand: this is on the way of every message, and json.dumps(asdict(self)) costs ten times as much.
-        # A test holds it to the fields.
-        sent = ",".join([_encoded(each) for each in self.sent])
-        return (
-            f'{{"call":{_text(self.call)},"function":{_text(self.function)},"replica":{_text(self.replica)},'
-            f'"seq":{self.seq},"message":{_text(self.message)},"via":{_text(self.via)},"sender":{_text(self.sender)},'
-            f'"digest":{_text(self.digest)},"size":{self.size},"started_ns":{self.started_ns},'
-            f'"ended_ns":{self.ended_ns},"cold":{_flag(self.cold)},"type":{_optional(self.type)},"sent":[{sent}],'
-            f'"error":{_optional(self.error)}}}\n'
-        ).encode()
-
-    @staticmethod
-    def decode(line: bytes) -> Receipt:
-        """The receipt in `line`; raises ValueError or TypeError when it is not one."""
-        fields: Any = json.loads(line)
-        if not isinstance(fields, dict):
-            raise TypeError("a receipt is a JSON object")
-        fields["sent"] = tuple(Sent(**each) for each in fields.get("sent", ()))
-        return Receipt(**fields)
-
-
-def _encoded(sent: Sent) -> str:
-    return (
-        f'{{"via":{_text(sent.via)},"message":{_text(sent.message)},"digest":{_text(sent.digest)},"size":{sent.size},'
-        f'"address":{_text(sent.address)},"to":{_optional(sent.to)},"type":{_optional(sent.type)},'
-        f'"accepted":{_flag(sent.accepted)}}}'
-    )
-
-
-def _optional(text: str | None) -> str:
-    return "null" if text is None else _text(text)
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
 
 
 def overrides(text: str | None) -> dict[str, str]:

@@ -1,0 +1,115 @@
+"""Receipts: one line of JSON for every message that a function handled, with what it sent and what it answered.
+
+May live here: the two records, and their way into a line and back. May not: where lines go (`toolkit.sdk.receipts`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as _text
+from typing import Any
+
+from toolkit.contract.typed import Arrived, Via, typed
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One message that left a function: over which edge, where to, and whether the other side took it.
+
+    `to` is the called function for calls and None for events, whose receivers are the broker's business. `reply` is
+    the digest of the answer as it came back, None where none came: of events, and of calls that failed.
+    """
+
+    via: Via
+    message: str
+    digest: str
+    size: int  # bytes
+    address: str  # gRPC target, or the sink's URL
+    to: str | None = None
+    type: str | None = None
+    accepted: bool = True
+    reply: str | None = None
+    reply_size: int | None = None  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A function's proof that it handled one message. Times are wall-clock nanoseconds of the function's host.
+
+    `seq` counts the messages of this replica from 0, so the order of arrival can be told; `replica` is a nonce drawn
+    at the start of the process, so a restarted function is another replica. `reply` is the digest of a call's answer
+    as it left; None of handlings that failed, and of events (a reply event is among `sent`).
+    """
+
+    call: str
+    function: str
+    replica: str
+    seq: int
+    message: str
+    via: Arrived
+    sender: str
+    digest: str
+    size: int  # bytes
+    started_ns: int
+    ended_ns: int
+    cold: bool = False  # the first message this replica handled
+    type: str | None = None
+    sent: tuple[Sent, ...] = ()
+    error: str | None = None
+    reply: str | None = None
+    reply_size: int | None = None  # bytes
+
+    def encode(self) -> bytes:
+        """One line, newline included."""
+        # Written by hand: this is on the way of every message, and json.dumps(asdict(self)) costs ten times as much.
+        # A test holds it to the fields.
+        sent = ",".join([_encoded(each) for each in self.sent])
+        return (
+            f'{{"call":{_text(self.call)},"function":{_text(self.function)},"replica":{_text(self.replica)},'
+            f'"seq":{self.seq},"message":{_text(self.message)},"via":{_text(self.via)},"sender":{_text(self.sender)},'
+            f'"digest":{_text(self.digest)},"size":{self.size},"started_ns":{self.started_ns},'
+            f'"ended_ns":{self.ended_ns},"cold":{_flag(self.cold)},"type":{_optional(self.type)},"sent":[{sent}],'
+            f'"error":{_optional(self.error)}{_answer(self.reply, self.reply_size)}}}\n'
+        ).encode()
+
+    @staticmethod
+    def decode(line: bytes) -> Receipt:
+        """The receipt in `line`; raises ValueError or TypeError, with the field's name, when it is not one."""
+        try:
+            found: Any = json.loads(line)
+        except RecursionError as error:
+            raise ValueError("nested too deep for a receipt") from error
+        if not isinstance(found, dict):
+            raise TypeError("a receipt is a JSON object")
+        sent = found.get("sent", ())
+        if not isinstance(sent, list | tuple):
+            raise TypeError(f"sent: {sent!r:.60} is not a list")
+        found["sent"] = tuple(_sent(each, f"sent[{at}]") for at, each in enumerate(sent))
+        return typed(Receipt(**found), "")
+
+
+def _sent(found: Any, path: str) -> Sent:
+    if not isinstance(found, dict):
+        raise TypeError(f"{path}: {found!r:.60} is not a JSON object")
+    return typed(Sent(**found), f"{path}.")
+
+
+def _encoded(sent: Sent) -> str:
+    return (
+        f'{{"via":{_text(sent.via)},"message":{_text(sent.message)},"digest":{_text(sent.digest)},"size":{sent.size},'
+        f'"address":{_text(sent.address)},"to":{_optional(sent.to)},"type":{_optional(sent.type)},'
+        f'"accepted":{_flag(sent.accepted)}{_answer(sent.reply, sent.reply_size)}}}'
+    )
+
+
+def _answer(reply: str | None, size: int | None) -> str:
+    return f',"reply":{_optional(reply)},"reply_size":{"null" if size is None else size}'
+
+
+def _optional(text: str | None) -> str:
+    return "null" if text is None else _text(text)
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
