@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from toolkit.traces import tree
+from toolkit.traces.expect import ORIGIN_TAG
 from toolkit.traces.model import Span
 from toolkit.traces.tree import Tree
 
@@ -88,8 +89,15 @@ def _label(arranged: Tree, at: int, after: int | None) -> str:
         return f"{own} → {to} (call)"
     if span.kind == "PRODUCER":
         to = (arranged.spans[after].service if after is not None else None) or span.remote or "?"
-        return f"{own} → {to} (event)"
+        return f"{_replier(arranged, after) or own} → {to} (event)"
     return own
+
+
+def _replier(arranged: Tree, at: int | None) -> str | None:
+    """Who really sent the event that this span consumed, when it was a reply: a broker lets it hang where it began."""
+    told = arranged.spans[at].tags.get(ORIGIN_TAG, "") if at is not None else ""
+    sender = told.split("-")[2] if told.count("-") >= 3 else None
+    return next((span.service for span in arranged.spans if sender is not None and span.id == sender), None)
 
 
 def _start(span: Span) -> int:

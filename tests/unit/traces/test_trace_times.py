@@ -135,3 +135,16 @@ def test_the_spans_of_a_played_chain_have_its_edges() -> None:
         ("caller", "producer", "call"),
         ("producer", "consumer", "call"),
     ]
+
+
+def test_a_reply_event_comes_from_the_function_that_replied_though_it_hangs_where_the_first_event_began() -> None:
+    origin = f"00-{'a' * 32}-{4:016x}-01"
+    spans = [
+        span(1, "front", "SERVER", start=1, duration=10),
+        span(2, "front", "PRODUCER", 1, start=5, duration=5),
+        span(3, "middle", "CONSUMER", 2, start=20, duration=10),
+        span(4, "middle", "PRODUCER", 3, start=29, duration=1),
+        span(5, "last", "CONSUMER", 2, start=40, duration=10, tags={"cloudevents.traceparent": origin}),
+    ]
+    assert ("middle → last (event)", 10) in labelled(spans)
+    assert not any(label == "front → last (event)" for label, _ in labelled(spans))
