@@ -41,7 +41,8 @@ class CallRecord:
     """One call into the entry. Latency counts from `due_ns`, service time from `sent_ns` (monotonic, caller's clock).
 
     `status` is a gRPC status code name (`OK`, `UNAVAILABLE`, ...); `done_ns` is None for a call that was never
-    answered before the drain's deadline: lost. `completed_ns` is when its last receipt came (asynchronous chains).
+    answered before the drain's deadline: lost. A `refused` one was never sent, and is no result of the chain's.
+    `completed_ns` is when its last receipt came (asynchronous chains).
     """
 
     seq: int
@@ -58,6 +59,7 @@ class CallRecord:
     digest: str = ""  # of the same bytes
     completed_ns: int | None = None
     reply_digest: str | None = None  # of the answer's bytes as they came back
+    refused: bool = False  # by the generator itself, which had too many in flight: it was never sent
 
     @property
     def ok(self) -> bool:
@@ -187,6 +189,9 @@ class Measurement:
     histogram: tuple[tuple[float, int], ...] = ()  # (upper bound in us, count), for the eye only
     critical_path: tuple[PathPart, ...] = ()  # by falling share; empty without complete warm traces
     invalid: tuple[str, ...] = ()  # why the generator does not trust this run; empty: it does
+    refused: int = 0  # calls that the generator did not send; they are in none of the counts above
+    failed_handlings: int = 0  # handlings that ended with an error, of calls and events
+    retried_handlings: int = 0  # those of them whose message the same function handled after all
 
 
 @dataclass(frozen=True, slots=True)

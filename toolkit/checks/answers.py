@@ -17,6 +17,7 @@ def answered(ledger: Ledger) -> Check:
     calls = ledger.calls
     if not calls:
         return Check("answered", False, "every call answered OK", "no call was answered")
+    unsent = f"{some(ledger.refused, 'call')} never sent: the measurement is invalid" if ledger.refused else ""
     bad = [call for call in calls if not call.ok]
     routed, rest = _split(bad, lambda call: _misrouted(ledger, call))
     steady, rest = _split(rest, lambda call: _met_a_restart(ledger, call))
@@ -27,7 +28,9 @@ def answered(ledger: Ledger) -> Check:
         not own,
         f"all {len(calls):,} calls answered OK" if len(calls) > 1 else "the call answered OK",
         "; ".join(
-            filter(None, [f"{len(calls) - len(bad):,} answered OK", _codes(own), *_aside(routed, steady, intact)])
+            filter(
+                None, [f"{len(calls) - len(bad):,} answered OK", _codes(own), *_aside(routed, steady, intact), unsent]
+            )
         ),
         tuple(_line(call) for call in own[:FEW]),
     )

@@ -34,6 +34,7 @@ class Ledger:
     incidents: Sequence[Incident]
     restarted: frozenset[str]  # functions
     killed: frozenset[str]  # replicas that left
+    refused: int = 0  # calls that the generator never sent: nothing was promised about them
 
     def receipts_of(self, call: CallRecord) -> Sequence[Receipt]:
         return self.by_call.get(call.call, ())
@@ -91,8 +92,8 @@ def arrange(
     sample: float,
     partial: bool,
 ) -> Ledger:
-    """The ledger. Of an interrupted run only the calls that were answered are judged."""
-    judged = [call for call in calls if call.done_ns is not None] if partial else list(calls)
+    """The ledger. Of an interrupted run only the calls that were answered are judged, and of none those never sent."""
+    judged = [call for call in calls if not call.refused and not (partial and call.done_ns is None)]
     known = {call.call for call in judged}
     receipts = [each.receipt for each in evidence.receipts if each.receipt.call in known]
     by_call: dict[str, list[Receipt]] = defaultdict(list)
@@ -118,6 +119,7 @@ def arrange(
         evidence.incidents,
         frozenset(each.subject for each in restarts),
         _killed(restarts, receipts),
+        sum(call.refused for call in calls),
     )
 
 

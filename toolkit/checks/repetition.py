@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from toolkit.checks.ledger import Ledger, short, some, verdict
 from toolkit.contract import Receipt
 from toolkit.results import Check
@@ -17,16 +19,30 @@ def once(ledger: Ledger) -> Check:
         if (message, function) not in explained
     ]
     extra = sum(len(repeated[key]) - 1 for key in explained)
-    handled = sum(len(own) for own in ledger.by_call.values())
+    handled = sum(bool(_succeeded(ledger, key)) for key in ledger.handlings)
     return verdict(
         "once",
         "every message handled once by each of its receivers",
-        f"{some(handled, 'handling')}, none of a message handled before" if handled else "nothing was handled",
+        f"{some(handled, 'handling')}{'' if extra else ', none repeated'}" if handled else "nothing was handled",
         offences,
         f"{some(extra, 'repetition')} that follow{'s' if extra == 1 else ''} from a restart (see steady)"
         if extra
         else "",
+        *_failures(ledger),
     )
+
+
+def _failures(ledger: Ledger) -> Iterator[str]:
+    """No offence: a message whose handling failed may be handled again. But never silent."""
+    retried = given_up = 0
+    for key, own in ledger.handlings.items():
+        succeeded = len(_succeeded(ledger, key))
+        failed = len(own) - succeeded
+        retried, given_up = retried + (failed if succeeded else 0), given_up + (0 if succeeded else failed)
+    if retried:
+        yield f"{some(retried, 'handling')} failed and {'was' if retried == 1 else 'were'} retried with success"
+    if given_up:
+        yield f"{some(given_up, 'handling')} failed for good"
 
 
 def explained_repetitions(ledger: Ledger) -> frozenset[tuple[str, str]]:

@@ -118,7 +118,9 @@ class Caller:
             self._end(sent, "OK", reply=greeting.reply(data), reply_digest=contract.digest(data))
 
     async def _refuse(self, sent: _Sent) -> None:
-        self._end(sent, "RESOURCE_EXHAUSTED", error=f"the generator did not send it: {self._most} calls are in flight")
+        """Nobody but us knows of this call: it has a record, and no trace."""
+        why = f"the generator did not send it: {self._most} calls are in flight"
+        self._end(sent, "RESOURCE_EXHAUSTED", error=why, refused=True, sampled=False)
 
     def _end(self, sent: _Sent, status: str, **more: Any) -> None:
         """`more` are fields of the record."""

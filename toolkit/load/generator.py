@@ -23,6 +23,7 @@ from toolkit.load import pacing
 from toolkit.load.alarm import Alarm, alarm
 from toolkit.load.caller import Caller
 from toolkit.results import CallRecord, Load, Progress
+from toolkit.sdk.channels import balanced
 from toolkit.traces.model import Span
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ async def drive(
 @contextlib.asynccontextmanager
 async def _channel(target: str, authority: str | None) -> AsyncIterator[grpc.aio.Channel]:
     """A channel that was dialled before the first call is due: setting up a connection is nobody's latency."""
-    options = [*OPTIONS, ("grpc.default_authority", authority)] if authority else [*OPTIONS]
+    options = [*OPTIONS, *balanced(target), *([("grpc.default_authority", authority)] if authority else [])]
     async with grpc.aio.insecure_channel(target, options=options) as channel:
         settled = (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT_FAILURE)
         with contextlib.suppress(TimeoutError):  # who does not answer now fails call by call, on the record

@@ -26,9 +26,8 @@ def reasons(calls: Sequence[CallRecord], asked: Load, elapsed: Elapsed | None) -
     if asked.model == "open":
         yield from _late(calls, asked)
         yield from _off_rate(calls)
-    refused = sum(call.status == "RESOURCE_EXHAUSTED" and call.sent_ns == call.done_ns for call in calls)
-    if refused:
-        yield f"the generator refused to send {refused} calls: too many were in flight"
+    if refused := sum(call.refused for call in calls):
+        yield f"the generator refused to send {refused} of {len(calls)} calls: too many were in flight; lower --rate"
     if elapsed is not None:
         yield from _moved(elapsed)
 

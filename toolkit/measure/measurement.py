@@ -29,8 +29,10 @@ def measure(
 
     `matches` are the verdicts on the traces, if somebody asked for them already: they take the most time of all.
     Failed and lost calls are counted, never timed. Calls that met a cold function are a population of their own.
+    Calls that the generator refused to send are apart from all of them: they were never sent.
     """
-    calls = sorted(calls, key=lambda call: call.seq)
+    asked_for = sorted(calls, key=lambda call: call.seq)
+    calls = [call for call in asked_for if not call.refused]
     known = {call.call for call in calls}
     receipts = [each for each in evidence.receipts if each.receipt.call in known]
     cold = {each.receipt.call for each in receipts if each.receipt.cold}
@@ -64,7 +66,10 @@ def measure(
         orphans=sum(len(each.orphans) for each in matches.values()),
         histogram=histogram(latencies),
         critical_path=breakdown.critical_path(whole),
-        invalid=tuple(reasons(calls, asked, elapsed)),
+        invalid=tuple(reasons(asked_for, asked, elapsed)),
+        refused=len(asked_for) - len(calls),
+        failed_handlings=sum(each.receipt.error is not None for each in receipts),
+        retried_handlings=_retried(each.receipt for each in receipts),
     )
 
 
@@ -84,6 +89,18 @@ def _duplicated(receipts: Iterable[Receipt]) -> int:
     """How many handlings were one too many: the same message, by the same function, once more without an error."""
     times = Counter((each.message, each.function) for each in receipts if each.error is None)
     return sum(count - 1 for count in times.values())
+
+
+def _retried(receipts: Iterable[Receipt]) -> int:
+    """How many handlings failed and did no harm: the same function handled the same message after all."""
+    failed: Counter[tuple[str, str]] = Counter()
+    handled: set[tuple[str, str]] = set()
+    for each in receipts:
+        if each.error is None:
+            handled.add((each.message, each.function))
+        else:
+            failed[each.message, each.function] += 1
+    return sum(count for key, count in failed.items() if key in handled)
 
 
 def _reordered(calls: Sequence[CallRecord], receipts: Iterable[Receipt]) -> int:

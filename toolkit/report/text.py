@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.drawing import chain_lines
 from toolkit.report.tables import bars, count, hop_table, latency_table, path_table, plural, rate, seconds
-from toolkit.results import Check, Incident, Load, Report
+from toolkit.results import Check, Incident, Load, Measurement, Report
 
 INCIDENTS = 5  # of each kind that are printed
 LABEL = 11  # width of the words at the left margin
@@ -83,11 +83,22 @@ def _facts(report: Report) -> Iterator[str]:
         yield _labelled("set", " · ".join(printable(f"{name}={value}") for name, value in report.parameters.items()))
     numbers = {"sent": found.sent, "ok": found.ok, "failed": found.failed, "lost": found.lost}
     counted = [f"{count(number)} {name}" for name, number in numbers.items()]
+    if found.refused:
+        counted.append(f"{count(found.refused)} never sent")
     counted += [
         f"{count(found.duplicated)} duplicated",
         f"{rate(found.achieved_rate)} over {seconds(found.duration_s)}",
     ]
     yield _labelled("calls", " · ".join(counted))
+    if found.failed_handlings:
+        yield _labelled("handlings", _failed_handlings(found))
+
+
+def _failed_handlings(found: Measurement) -> str:
+    failed = f"{plural(found.failed_handlings, 'handling')} failed"
+    if found.retried_handlings == found.failed_handlings:
+        return f"{failed} and {'was' if found.failed_handlings == 1 else 'were'} retried with success"
+    return f"{failed}, {count(found.retried_handlings)} of them retried with success"
 
 
 def _asked(load: Load) -> str:

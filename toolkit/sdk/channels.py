@@ -27,6 +27,11 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
 )
 
 
+def balanced(address: str) -> tuple[tuple[str, str], ...]:
+    """Options for a target: one that lists several addresses (`ipv4:a,b`) gives each of them its share of the calls."""
+    return (("grpc.lb_policy_name", "round_robin"),) if "," in address else ()
+
+
 class Channels:
     """A pool of channels; calls wait for a callee that is not there yet, within their deadline."""
 
@@ -78,8 +83,8 @@ class Channels:
     def _channel(self, address: str) -> grpc.aio.Channel:
         channel = self._channels.get(address)
         if channel is None:
-            several = (("grpc.lb_policy_name", "round_robin"),) if "," in address else ()
-            channel = self._channels[address] = grpc.aio.insecure_channel(address, options=(*OPTIONS, *several))
+            options = (*OPTIONS, *balanced(address))
+            channel = self._channels[address] = grpc.aio.insecure_channel(address, options=options)
         return channel
 
 

@@ -83,6 +83,27 @@ def test_an_event_that_succeeds_at_the_second_try_is_no_repetition() -> None:
     run.receipts.insert(1, replace(second, seq=99, error="ValueError: not yet"))
     run.spans.append(replace(run.spans[-1], id="f" * 16))
     assert red(run) == set()
+    assert checks_of(run)["once"].got == ("2 handlings, none repeated; 1 handling failed and was retried with success")
+
+
+def test_handlings_that_failed_for_good_are_counted_apart_from_those_that_were_retried() -> None:
+    run = healthy(EVENT_PAIR, 2)
+    first, second = (each for each in run.receipts if each.function == "b")
+    run.receipts += [replace(first, seq=98, error="not yet"), replace(first, seq=99, error="not yet")]
+    run.replace_receipt(second, error="never")
+    assert checks_of(run)["once"].got == (
+        "3 handlings, none repeated; 2 handlings failed and were retried with success; 1 handling failed for good"
+    )
+
+
+def test_calls_that_the_generator_never_sent_are_nobodys_promise_and_counted() -> None:
+    run = healthy(PAIR, 3)
+    last = run.calls[2]
+    run.forget([each for each in run.receipts if each.call == last.call])
+    run.spans = [span for span in run.spans if span.trace != last.trace]
+    run.calls[2] = replace(last, status="RESOURCE_EXHAUSTED", refused=True, sampled=False, reply_digest=None)
+    assert red(run) == set()
+    assert checks_of(run)["answered"].got == "2 answered OK; 1 call never sent: the measurement is invalid"
 
 
 def test_a_message_that_was_not_accepted_though_the_handling_went_on_is_not_delivered() -> None:

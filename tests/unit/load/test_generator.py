@@ -12,11 +12,13 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.unit.checks.simulation import PAIR
 from tests.unit.load.entry import Entry, at_once, entry, when_opened
 from toolkit.contract import digest
 from toolkit.errors import UsageError
 from toolkit.load.generator import drive
-from toolkit.results import CallRecord, Load, Progress
+from toolkit.measure import measure
+from toolkit.results import CallRecord, Evidence, Load, Progress
 from toolkit.stubs.helloworld_pb2 import HelloReply, HelloRequest
 from toolkit.traces.model import Span
 
@@ -138,9 +140,33 @@ async def test_beyond_the_most_in_flight_a_call_is_refused_on_the_record_never_s
         load = Load(requests=20, rate=1000)
         calls = await driven(there.target, load, on_progress=open_at_the_end, most_in_flight=5, spans=spans)
     assert [call.status for call in calls] == ["OK"] * 5 + ["RESOURCE_EXHAUSTED"] * 15
+    assert [call.refused for call in calls] == [False] * 5 + [True] * 15
     assert calls[5].error == "the generator did not send it: 5 calls are in flight"
     assert len(there.requests) == 5
-    assert len(spans) == 20
+    assert len(spans) == 5
+    found = measure(calls, Evidence(), chain=PAIR, asked=load)
+    assert (found.sent, found.ok, found.failed, found.refused) == (5, 5, 0, 15)
+    assert "the generator refused to send 15 of 20 calls: too many were in flight; lower --rate" in found.invalid
+
+
+async def test_what_the_chain_refused_is_the_chains_result() -> None:
+    async def full(there: Entry, request: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+        raise AssertionError
+
+    load = Load(requests=3, rate=100)
+    async with entry(full) as there:
+        calls = await driven(there.target, load)
+    found = measure(calls, Evidence(), chain=PAIR, asked=load)
+    assert (found.sent, found.failed, found.refused) == (3, 3, 0)
+
+
+async def test_replicas_that_are_a_list_of_addresses_share_the_calls() -> None:
+    async with entry() as one, entry() as other:
+        addresses = f"ipv4:{one.target},{other.target}"
+        calls = await driven(addresses, Load(requests=60, rate=600))
+    assert {call.status for call in calls} == {"OK"}
+    assert min(len(one.requests), len(other.requests)) >= 10
 
 
 async def test_a_refused_connection_fails_call_by_call() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tests.unit.checks.simulation import PAIR
 from toolkit.measure.audit import notes, reasons
@@ -70,8 +71,9 @@ def test_a_closed_loop_has_no_due_times_to_miss() -> None:
 
 
 def test_calls_that_the_generator_refused_to_send_spoil_the_run() -> None:
-    refused = [CallRecord(0, "", "", False, 0, 5, 5, "RESOURCE_EXHAUSTED")]
-    assert told(refused) == ["the generator refused to send 1 calls: too many were in flight"]
+    calls = sent([0] * 20)
+    calls[7] = replace(calls[7], status="RESOURCE_EXHAUSTED", refused=True)
+    assert told(calls) == ["the generator refused to send 1 of 20 calls: too many were in flight; lower --rate"]
 
 
 def test_calls_that_the_chain_refused_do_not() -> None:

@@ -127,6 +127,29 @@ def test_a_closed_loop_counts_answers_and_has_no_lateness() -> None:
     assert found.lateness_us is None
 
 
+def test_failed_handlings_are_counted_and_those_that_were_handled_after_all_among_them() -> None:
+    """Every event fails once and is delivered again; the last one fails for good."""
+    run = healthy(EVENT_PAIR, 5)
+    assert (measured(run).failed_handlings, measured(run).retried_handlings) == (0, 0)
+    handlings = [each for each in run.receipts if each.function == "b"]
+    run.receipts += [replace(each, seq=each.seq + 50, error="INTERNAL: not yet") for each in handlings]
+    run.replace_receipt(handlings[-1], error="INTERNAL: never")
+    found = measured(run)
+    assert (found.failed_handlings, found.retried_handlings, found.duplicated) == (6, 4, 0)
+
+
+def test_calls_that_were_never_sent_are_in_no_other_number() -> None:
+    run = healthy(PAIR, 3)
+    whole = measured(run)
+    late = run.calls[-1].due_ns + 9000 * MS
+    refused = replace(run.calls[-1], seq=3, call="r", trace="r", sampled=False, due_ns=late, sent_ns=late, done_ns=late)
+    run.calls.append(replace(refused, status="RESOURCE_EXHAUSTED", refused=True))
+    found = measured(run)
+    assert found.refused == 1
+    assert found.invalid == ("the generator refused to send 1 of 4 calls: too many were in flight; lower --rate",)
+    assert replace(found, refused=0, invalid=()) == whole
+
+
 def test_traces_are_counted_against_what_the_receipts_prove() -> None:
     run = healthy(PAIR, 3)
     run.spans.remove(next(span for span in run.spans if span.service == "b"))

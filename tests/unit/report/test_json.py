@@ -36,8 +36,8 @@ def test_the_keys_are_those_that_scripts_rely_on() -> None:
         "toolkit_version", "environment",
     }  # fmt: skip
     assert set(document["load"]) == {
-        "model", "asked", "asked_rate", "achieved_rate", "sent", "ok", "failed", "lost", "duplicated", "reordered",
-        "duration_s", "lateness_us", "valid", "invalid",
+        "model", "asked", "asked_rate", "achieved_rate", "sent", "ok", "failed", "lost", "refused", "duplicated",
+        "reordered", "failed_handlings", "retried_handlings", "duration_s", "lateness_us", "valid", "invalid",
     }  # fmt: skip
     assert set(document["latency_us"]) == {"n", "min", "p50", "p90", "p95", "p99", "p999", "max", "mean"}
     assert set(document["hops"][0]) == {"from", "to", "via", "n", "p50_us", "p99_us", "share"}
@@ -73,6 +73,13 @@ def test_what_json_cannot_say_becomes_null_or_text() -> None:
 
 def test_a_report_survives_the_way_through_its_file() -> None:
     assert from_json(through_text(to_json(REPORT)), "report.json") == REPORT
+
+
+def test_a_report_from_before_failed_handlings_were_counted_can_be_read() -> None:
+    document = through_text(to_json(REPORT))
+    for key in ("refused", "failed_handlings", "retried_handlings"):
+        del document["load"][key]
+    assert from_json(document, "report.json") == REPORT
 
 
 def test_an_empty_report_survives_as_well() -> None:

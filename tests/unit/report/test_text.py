@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,25 @@ note: few samples
 INVALID measurement: the generator was late
 ✗ FAILED: steady (1 of 2 checks)
 """
+
+
+@pytest.mark.parametrize(
+    ("failed", "retried", "line"),
+    [
+        (5, 5, "handlings    5 handlings failed and were retried with success"),
+        (1, 1, "handlings    1 handling failed and was retried with success"),
+        (5, 2, "handlings    5 handlings failed, 2 of them retried with success"),
+    ],
+)
+def test_failed_handlings_are_never_silent(failed: int, retried: int, line: str) -> None:
+    measurement = replace(MEASUREMENT, failed_handlings=failed, retried_handlings=retried)
+    assert line in render(replace(GOOD, measurement=measurement)).splitlines()
+    assert "handlings " not in render(GOOD)
+
+
+def test_calls_that_were_never_sent_stand_beside_those_that_were() -> None:
+    assert "1 lost · 15 never sent ·" in render(replace(GOOD, measurement=replace(MEASUREMENT, refused=15)))
+    assert "never sent" not in render(GOOD)
 
 
 def test_a_whole_report_reads_like_this() -> None:
