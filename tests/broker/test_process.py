@@ -51,6 +51,7 @@ def post(port: int, headers: dict[str, str]) -> int:
 
 
 EVENT = {"ce-id": "1", "ce-type": "t", "ce-source": "/s", "ce-specversion": "1.0"}
+HEADERS = [f"{name}: {value}".encode() for name, value in EVENT.items()]
 
 
 def test_it_says_where_it_listens_and_takes_events() -> None:
@@ -70,6 +71,20 @@ def test_it_tells_incidents_as_they_happen() -> None:
             incident = line(process)["incident"]
     assert (incident["kind"], incident["subject"]) == ("undelivered", "t")
     assert "event '1' of type 't' is lost" in incident["text"]
+
+
+@pytest.mark.parametrize("character", [b"a", b"%41", b"'"])
+def test_a_path_of_100_kb_is_told_in_a_short_line(character: bytes) -> None:
+    head = b"\r\n".join([b"POST /ns/" + character * 100_000 + b" HTTP/1.1", b"Host: x", *HEADERS, b"Connection: close"])
+    with started() as process:
+        port = line(process)["ready"]["port"]
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as link, link.makefile("rb") as answer:
+            link.sendall(head + b"\r\nContent-Length: 0\r\n\r\n")
+            assert answer.readline() == b"HTTP/1.1 404 Not Found\r\n"
+        assert process.stdout is not None
+        told = process.stdout.readline()
+    assert "there is no such broker" in told
+    assert len(told) <= 4096
 
 
 def test_the_end_of_stdin_is_its_end() -> None:

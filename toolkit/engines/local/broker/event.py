@@ -42,8 +42,8 @@ class Message:
         return self.attributes.get(b"id", b"").decode("utf-8", "replace")[:200]
 
     def describe(self) -> str:
-        """For people: which event."""
-        what = (self.attributes.get(name, b"").decode("utf-8", "replace")[:200] for name in (b"id", b"type"))
+        """For people: which event; short enough that what became of it can stand behind."""
+        what = (self.attributes.get(name, b"").decode("utf-8", "replace")[:60] for name in (b"id", b"type"))
         return "event {!r} of type {!r}".format(*what)
 
 
