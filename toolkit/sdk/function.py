@@ -28,7 +28,7 @@ T = TypeVar("T")
 Handler = Callable[[Any, Any], Any]
 
 THREADS = 64  # for plain `def` handlers
-MAX_DETAILS = 1000  # characters; a status travels in a trailer, and proxies allow trailers 8 KiB
+MAX_DETAILS = 4096  # bytes as a trailer says them, percent-encoded; gRPC and proxies allow all trailers together 8 KiB
 _log = logging.getLogger(__name__)
 
 
@@ -73,8 +73,11 @@ class Function:
         except asyncio.CancelledError:
             failure = HandlingFailed("CANCELLED", "the sender went away")
             raise
-        except Exception as error:  # the boundary: a handler's failure is one answer, never the end of the process
-            failure = _failure(error)
+        except (Exception, SystemExit) as error:
+            failure = _failure(error)  # the boundary: a handler's failure is one answer, never the end of the process
+        except BaseException as error:  # this does end the process, and the receipt must not call it a success
+            failure = HandlingFailed("ABORTED", type(error).__name__)
+            raise
         finally:
             await self._finish(handling, seq, started, failure)
         if failure is not None:
@@ -167,7 +170,20 @@ def replica_nonce() -> str:
     return fresh_id()[:16]
 
 
-def _failure(error: Exception) -> HandlingFailed:
+def bounded(details: str, most: int = MAX_DETAILS) -> str:
+    """As much of `details` as takes up to `most` bytes in a gRPC trailer, which percent-encodes all but plain ASCII."""
+    details = details.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair cannot be said at all
+    if len(details) * 12 <= most:  # a character is at most four bytes, and each of them three
+        return details
+    room = most
+    for at, character in enumerate(details):
+        room -= 1 if " " <= character <= "~" and character != "%" else 3 * len(character.encode())
+        if room < 0:
+            return details[:at]
+    return details
+
+
+def _failure(error: BaseException) -> HandlingFailed:
     code, details = "INTERNAL", f"{type(error).__name__}: {error}"
     if isinstance(error, CallFailed):
         code, details = error.code, str(error)
@@ -178,4 +194,4 @@ def _failure(error: Exception) -> HandlingFailed:
         code, details = "UNAVAILABLE" if gone else "INTERNAL", str(error)
     known = isinstance(error, (CallFailed, Refused, EmitFailed))
     _log.log(logging.WARNING if known else logging.ERROR, "%s: %s", code, details, exc_info=None if known else error)
-    return HandlingFailed(code if code in CODES else "UNKNOWN", details[:MAX_DETAILS])
+    return HandlingFailed(code if code in CODES else "UNKNOWN", bounded(details))

@@ -15,7 +15,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,14 +30,38 @@ from toolkit.sdk.loading import load
 from toolkit.sdk.receipts import Receipts
 from toolkit.sdk.sink import Sink
 
-GRACE_S = 10.0  # for calls under way after SIGTERM; behind Knative the signal comes after the drain
-FLUSH_S = 5.0  # for spans, after that
+GRACE_S = 10.0  # for messages under way after SIGTERM; behind Knative the signal comes after the drain
+FLUSH_S = 5.0  # for spans and receipts, after that
+FLUSH_SHARE = 0.25  # of $TOOLKIT_GRACE, where that is little
 EXIT_BAD_WIRING = 2
 _log = logging.getLogger(__name__)
 
 
 class Serving(Protocol):
     async def stop(self, grace_s: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds after SIGTERM: for messages under way, and then, at least, for spans and receipts to go out."""
+
+    messages_s: float = GRACE_S
+    flush_s: float = FLUSH_S
+
+    @staticmethod
+    def of(environment: Mapping[str, str]) -> Patience:
+        """`$TOOLKIT_GRACE` bounds all of it: whoever set it kills what is still there then. Raises WiringError."""
+        text = environment.get(contract.GRACE)
+        if not text:
+            return Patience()
+        try:
+            total_s = float(text)
+        except ValueError:
+            total_s = -1.0
+        if not 0 <= total_s < math.inf:
+            raise WiringError(f"{contract.GRACE}={text!r} is not a number of seconds")
+        flush_s = min(FLUSH_S, total_s * FLUSH_SHARE)
+        return Patience(total_s - flush_s, flush_s)
 
 
 class _NoCalls:
@@ -98,20 +123,29 @@ def _checked(wiring: Wiring, origin: str) -> Wiring:
 
 
 async def _until_signalled(wiring: Wiring, environment: Mapping[str, str]) -> tuple[int, int]:
-    return await serve(wiring, environment, _signals())
+    stopping = asyncio.Event()
+    return await serve(wiring, environment, stopping, on_loaded=lambda: _drain_at_signals(stopping))
 
 
-async def serve(wiring: Wiring, environment: Mapping[str, str], stopping: asyncio.Event) -> tuple[int, int]:
+async def serve(
+    wiring: Wiring,
+    environment: Mapping[str, str],
+    stopping: asyncio.Event,
+    *,
+    on_loaded: Callable[[], None] = lambda: None,
+) -> tuple[int, int]:
     """Serves one function until `stopping` is set, then drains: the exit status, and how many handlers never returned.
 
-    `$TOOLKIT_WIRING` has been read by then. Raises WiringError when the function cannot start.
+    `$TOOLKIT_WIRING` has been read by then; `on_loaded` is told once the handler has been imported. Raises WiringError
+    when the function cannot start.
     """
     try:
         port = contract.listen_port(environment)
     except ValueError as error:
         raise WiringError(str(error)) from error
-    host, grace_s = environment.get(contract.HOST) or None, _grace(environment)
+    host, patience = environment.get(contract.HOST) or None, Patience.of(environment)
     handler = load(wiring.handler)
+    on_loaded()
     sink = Sink.of(environment)
     traces = tracing.record(wiring.tracing, wiring.function)
     traces.install()
@@ -125,9 +159,7 @@ async def serve(wiring: Wiring, environment: Mapping[str, str], stopping: asynci
         return _unbound(host, port, error), 0
     await stopping.wait()
     _log.info("draining")
-    await server.stop(grace_s)
-    await asyncio.to_thread(traces.close, FLUSH_S)
-    await receipts.close()
+    await _drain(server, traces, receipts, patience)
     await calls.close()
     await sink.close()
     function.close()
@@ -135,23 +167,33 @@ async def serve(wiring: Wiring, environment: Mapping[str, str], stopping: asynci
     return 0, function.stuck
 
 
-def _grace(environment: Mapping[str, str]) -> float:
-    text = environment.get(contract.GRACE)
-    try:
-        grace_s = float(text) if text else GRACE_S
-    except ValueError:
-        grace_s = -1.0
-    if not 0 <= grace_s < math.inf:
-        raise WiringError(f"{contract.GRACE}={text!r} is not a number of seconds")
-    return grace_s
+async def _drain(server: Serving, traces: tracing.Tracing, receipts: Receipts, patience: Patience) -> None:
+    """Messages first, then what tells of them. What the messages leave of their time is for the spans."""
+    clock = asyncio.get_running_loop().time
+    ends = clock() + patience.messages_s + patience.flush_s
+    stopped = asyncio.ensure_future(server.stop(patience.messages_s))
+    await asyncio.wait((stopped,), timeout=patience.messages_s + patience.flush_s / 2)  # a handler may resist its end
+    left_s = min(FLUSH_S, max(0.0, ends - clock()))
+    await asyncio.gather(asyncio.to_thread(traces.close, left_s), receipts.close(left_s))
 
 
-def _signals() -> asyncio.Event:
-    stopping = asyncio.Event()
+def end_at_signals() -> None:
+    """Until the handler is loaded there is nothing to drain, and its import may block: a signal just ends us.
+
+    The kernel does that by itself, unless we are its first process (in a container): that one has to say so.
+    """
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _leave if os.getpid() == 1 else signal.SIG_DFL)
+
+
+def _leave(number: int, _: object) -> None:
+    os._exit(128 + number)
+
+
+def _drain_at_signals(stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stopping.set)
-    return stopping
 
 
 async def _start(function: Function, host: str | None, port: int) -> Serving:

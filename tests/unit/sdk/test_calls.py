@@ -199,6 +199,17 @@ async def test_hostile_metadata_is_passed_over(request_bytes: bytes, metadata: A
     assert kept.receipts[1].sender == "caller"
 
 
+@pytest.mark.parametrize("text", ["🐟" * 5000, "%" * 9000, "\ud800", "a\nb\x00"])
+async def test_whatever_a_failure_says_its_code_arrives(text: str) -> None:
+    async def fails(ctx: Context, request: HelloRequest) -> None:
+        raise ValueError(text)
+
+    async with serving(function(fails, entry())) as target:
+        error = await failing_call(target, ENTRY_METHOD, b"")
+    assert error.code() is grpc.StatusCode.INTERNAL
+    assert (error.details() or "").startswith("ValueError: ")
+
+
 async def test_bytes_that_are_no_message_are_an_invalid_argument() -> None:
     async with serving(function(hello, entry())) as target:
         error = await failing_call(target, ENTRY_METHOD, b"\x0a\xff\xff\xff\xff\xff")

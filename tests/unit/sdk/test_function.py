@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -13,7 +15,7 @@ from tests.unit.sdk.scaffold import Kept, arrival, event, function, to, until_as
 from toolkit import contract
 from toolkit.sdk import BlockingContext, CallFailed, Context, EmitFailed, Message, NoSink, NoSuchEdge, Refused
 from toolkit.sdk.arrival import Arrival
-from toolkit.sdk.function import Function, HandlingFailed
+from toolkit.sdk.function import Function, HandlingFailed, bounded
 from toolkit.sdk.handling import Handling
 
 
@@ -139,7 +141,46 @@ async def test_long_details_are_cut_to_what_a_trailer_may_hold() -> None:
 
     with pytest.raises(HandlingFailed) as raised:
         await handled(function(handler, wiring()))
-    assert len(raised.value.details) == 1000
+    assert len(raised.value.details) == 4096
+
+
+@pytest.mark.parametrize("each", ["x", "%", "é", "—", "🐟", "\x00", "a🐟", "\ud800"])
+@pytest.mark.parametrize("times", [1, 340, 5000])
+def test_details_are_bounded_as_a_trailer_says_them_and_cut_between_characters(each: str, times: int) -> None:
+    said = bounded(each * times)
+    encoded = quote(said, safe="".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%"))
+    assert len(encoded) <= 4096
+    sayable = (each * times).encode("utf-8", "backslashreplace").decode()
+    assert sayable.startswith(said)
+    assert said == sayable or len(encoded) > 4096 - 12
+
+
+async def test_a_handler_that_exits_fails_like_any_other_and_its_receipt_says_so() -> None:
+    async def leaves(ctx: Context, _: None) -> None:
+        sys.exit(1)
+
+    def leaves_in_its_thread(ctx: BlockingContext, _: None) -> None:
+        sys.exit("out of memory")
+
+    kept = Kept()
+    for handler in (leaves, leaves_in_its_thread):
+        with pytest.raises(HandlingFailed) as raised:
+            await handled(function(handler, wiring(), kept))
+        assert raised.value.code == "INTERNAL"
+    assert [each.error for each in kept.receipts] == ["INTERNAL: SystemExit: 1", "INTERNAL: SystemExit: out of memory"]
+
+
+async def test_what_ends_the_process_is_no_success_on_its_receipt() -> None:
+    class Stop(BaseException):
+        """As KeyboardInterrupt, which pytest would take for its own."""
+
+    async def stops(ctx: Context, _: None) -> None:
+        raise Stop
+
+    kept = Kept()
+    with pytest.raises(Stop):
+        await handled(function(stops, wiring(), kept))
+    assert kept.receipts[0].error == "ABORTED: Stop"
 
 
 def test_a_status_that_does_not_exist_cannot_refuse() -> None:

@@ -32,7 +32,7 @@ from tests.unit.sdk.scaffold import (
 from tests.unit.sdk.test_events import GREETING, deliver
 from toolkit import contract, protoc
 from toolkit.contract import ENTRY_METHOD, Tracing, Wiring
-from toolkit.sdk.process import main
+from toolkit.sdk.process import FLUSH_S, Patience, main
 
 HANDLERS = """
 import asyncio, os, sys, time
@@ -197,6 +197,79 @@ def test_a_handler_that_never_ends_does_not_keep_the_process(start: Start, tmp_p
     assert process.popen.wait(15) == 0
     assert call.exception() is not None
     channel.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "messages_s", "flush_s"),
+    [
+        ({}, 10, 5),
+        ({"TOOLKIT_GRACE": ""}, 10, 5),
+        ({"TOOLKIT_GRACE": "8"}, 6, 2),
+        ({"TOOLKIT_GRACE": "600"}, 595, 5),
+        ({"TOOLKIT_GRACE": "0"}, 0, 0),
+    ],
+)
+def test_the_grace_is_for_messages_and_for_what_tells_of_them(
+    environment: dict[str, str], messages_s: float, flush_s: float
+) -> None:
+    assert Patience.of(environment) == Patience(messages_s, flush_s)
+
+
+def test_a_busy_handler_and_a_zipkin_that_hangs_end_within_the_grace(start: Start, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never answers
+        tracing = Tracing(f"http://127.0.0.1:{silent.getsockname()[1]}/api/v2/spans")
+        wired = entry(tmp_path, "slow", parameters={"seconds": 60}, tracing=tracing)
+        process = start(wired, TOOLKIT_GRACE="1").ready()
+        channel, call = begin_hello(process.target)
+        until(lambda: "begun" in process.lines())
+        process.popen.terminate()
+        assert process.popen.wait(1 + FLUSH_S / 2) == 0  # not the seconds that spans get where nobody is in a hurry
+        assert call.exception() is not None
+        channel.close()
+
+
+def test_a_handling_that_was_cut_short_still_leaves_its_span_and_its_receipt(
+    start: Start, tmp_path: Path, zipkin: Zipkin, collector: ReceiptLines
+) -> None:
+    wired = entry(
+        tmp_path,
+        "slow",
+        parameters={"seconds": 60},
+        tracing=Tracing(zipkin.endpoint),
+        receipts=collector.address,
+    )
+    process = start(wired, TOOLKIT_GRACE="2", OTEL_BSP_SCHEDULE_DELAY="60000").ready()
+    channel, call = begin_hello(process.target)
+    until(lambda: "begun" in process.lines())
+    process.popen.terminate()
+    assert process.popen.wait(15) == 0
+    assert call.exception() is not None
+    assert zipkin.span(kind="SERVER")["tags"]["error"].startswith("CANCELLED")
+    until(lambda: collector.lines)
+    assert collector.receipts[0].error == "CANCELLED: the sender went away"
+    channel.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_import_that_blocks_can_be_ended(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "blocking.py").write_text(
+        "import sys, time\nprint('importing', file=sys.stderr, flush=True)\ntime.sleep(60)\n"
+    )
+    process = start(wiring(handler=f"{tmp_path}/blocking.py:f", serves=(ENTRY_METHOD,)))
+    until(lambda: "importing" in process.lines())
+    process.popen.send_signal(number)
+    assert process.popen.wait(15) == -number
+    assert process.lines() == "importing\n"
+
+
+def test_a_handler_that_exits_does_not_end_the_process(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text("import sys\nasync def f(ctx, request):\n    sys.exit(1)\n")
+    process = start(wiring(handler=f"{tmp_path}/leaving.py:f", serves=(ENTRY_METHOD,))).ready()
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError, match="SystemExit: 1"):
+            say_hello(process.target)
+    process.popen.terminate()
+    assert process.popen.wait(15) == 0
 
 
 def test_the_engines_name_for_a_replica_is_on_its_receipts(
