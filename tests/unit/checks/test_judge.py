@@ -14,7 +14,7 @@ from tests.unit.checks import test_mutations as mutations
 from tests.unit.checks.simulation import EVENT_PAIR, FAN_OUT, MIXED, PAIR, SINK, Run, chain_of, healthy
 from toolkit.checks import judge
 from toolkit.results import Check, Evidence, Incident
-from toolkit.spec.model import Broker, Delivery, Function
+from toolkit.spec.model import Broker, ChainSpec, Delivery, Function
 
 ORDER = ("answered", "followed", "routed", "delivered", "once", "intact", "traced", "steady", "clean")
 
@@ -282,6 +282,40 @@ def test_what_was_lost_is_lost_even_if_somebody_was_killed() -> None:
     run.forget([run.receipts[1]])
     run.incidents.append(Incident("restart", "b", "was killed", replica="replica-b"))
     assert red(run) == {"delivered", "steady"}
+
+
+def of_two_replicas(chain: ChainSpec) -> Run:
+    """b has two replicas, which take turns."""
+    run = healthy(chain, 4)
+    taken = [each for each in run.receipts if each.function == "b"]
+    for at, receipt in enumerate(taken):
+        run.replace_receipt(receipt, replica=f"replica-b{at % 2}", seq=at // 2)
+    return run
+
+
+def test_one_of_two_replicas_that_was_killed_with_a_call_is_steadys_and_named_as_its_function() -> None:
+    """Its incident names the function and the replica; the call that it had taken failed, and left no receipt."""
+    run = of_two_replicas(PAIR)
+    sender, taken = run.receipts[0], run.receipts[1]
+    run.forget([taken])
+    gone = replace(sender.sent[0], accepted=False, reply=None, reply_size=None)
+    run.replace_receipt(sender, sent=(gone,), error="UNAVAILABLE", reply=None, reply_size=None)
+    run.calls[0] = replace(run.calls[0], status="UNAVAILABLE", reply_digest=None)
+    run.incidents.append(Incident("restart", "b", "was killed", replica=taken.replica))
+    assert red(run) == {"steady"}
+    assert checks_of(run)["steady"].got == "b was started again once"
+
+
+def test_one_of_two_replicas_that_was_killed_with_an_event_is_steadys_alone() -> None:
+    """The other one handled the event again; the spans of the first are gone."""
+    run = of_two_replicas(EVENT_PAIR)
+    taken = run.receipts[1]
+    mutations.again(run, taken, replica="replica-b1")
+    run.incidents.append(Incident("restart", "b", "was killed", replica=taken.replica))
+    lost = next(each for each in run.spans if each.kind == "CONSUMER" and each.tags["toolkit.message"] == taken.message)
+    run.spans.remove(lost)
+    assert red(run) == {"steady"}
+    assert "1 repetition that follows from a restart (see steady)" in checks_of(run)["once"].got
 
 
 def test_a_restart_does_not_excuse_repetitions_elsewhere() -> None:
