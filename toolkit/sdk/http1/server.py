@@ -64,22 +64,31 @@ class Server:
         )
         self.host, self.port = self._listener.sockets[0].getsockname()[:2]
 
-    async def close(self, grace_s: float = 0.0) -> None:
-        """Stop listening, let running handlers answer for up to `grace_s` seconds, then cancel them."""
+    async def drain(self) -> None:
+        """Stop listening and taking requests, and wait until the running handlers have answered."""
         self.closing = True
         if self._listener is not None:
             self._listener.close()
         for connection in tuple(self.connections):
             connection.finish()
-        running = [connection.task for connection in self.connections if connection.task is not None]
-        if running and grace_s > 0:
-            await asyncio.wait(running, timeout=grace_s)
+        if running := self._running():
+            await asyncio.wait(running)
+
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Stop listening, let running handlers answer for up to `grace_s` seconds, then cancel them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self.drain()
+        running = self._running()
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running)
         for connection in tuple(self.connections):
             connection.abort()
+
+    def _running(self) -> list[asyncio.Task[None]]:
+        return [connection.task for connection in self.connections if connection.task is not None]
 
 
 async def serve(

@@ -1,8 +1,11 @@
 """The broker as a process: configuration in (a file, or the first line of stdin), NDJSON out, gone with its parent.
 
 stdout: `{"ready": {"host", "port"}}` once, then `{"incident": {"kind", "subject", "text", "message", "count"}}` for
-each incident.
-Stops on SIGTERM, SIGINT, the end of stdin (a pipe's other side closed), and when nobody reads stdout any more.
+each incident, a line of 4 KiB at most.
+stdin, where it is a pipe: a line `open?` is answered by a line `{"open": N}`: how many events are not finished, be it
+that they are attempted, wait for a retry, or are on their way as replies or dead letters. Other lines are ignored.
+Stops on SIGTERM, SIGINT, the end of stdin (a pipe's other side closed), and when nobody reads stdout any more: what is
+under way has a moment, is then cut off, and each event that was is told as an `undelivered` incident before the end.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from toolkit.contract import EXIT_PORT_TAKEN
@@ -25,6 +29,8 @@ from toolkit.results import Incident
 
 _GRACE_S = 1.0
 _BAD_CONFIG = 2
+_QUESTION = b"open?"
+_LONGEST = 64  # bytes kept of a line on stdin that has no end yet; no question is as long
 
 
 def main() -> int:
@@ -34,9 +40,8 @@ def main() -> int:
     )
     chosen = parser.parse_args()
     try:
-        text = Path(chosen.config).read_bytes() if chosen.config else sys.stdin.buffer.readline()
-        config = decode(text)
-        return asyncio.run(_run(config))
+        text, rest = (Path(chosen.config).read_bytes(), b"") if chosen.config else _first_line()
+        return asyncio.run(_run(decode(text), rest))
     except ConfigError as error:
         print(f"broker: {error}", file=sys.stderr)
         return _BAD_CONFIG
@@ -45,7 +50,16 @@ def main() -> int:
         return EXIT_PORT_TAKEN if error.errno == errno.EADDRINUSE else _BAD_CONFIG
 
 
-async def _run(config: ServiceConfig) -> int:
+def _first_line() -> tuple[bytes, bytes]:
+    """The first line of stdin, and what came behind it: Python's own buffer would keep that from who reads next."""
+    text = bytearray()
+    while b"\n" not in text and (data := os.read(0, 65536)):
+        text += data
+    line, _, rest = bytes(text).partition(b"\n")
+    return line, rest
+
+
+async def _run(config: ServiceConfig, rest: bytes) -> int:
     stop = asyncio.Event()
 
     def say(what: object) -> None:
@@ -58,10 +72,12 @@ async def _run(config: ServiceConfig) -> int:
         told = ("kind", "subject", "text", "message", "count")
         say({"incident": {name: getattr(incident, name) for name in told}})
 
-    _stop_on(stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     running = await serve(config.brokers, config.host, config.port, tell)
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     say({"ready": {"host": running.host, "port": running.port}})
+    _listen_to_stdin(Lines(rest), lambda: say({"open": running.open}), stop.set)
     await stop.wait()
     await running.close(_GRACE_S)
     try:
@@ -71,19 +87,36 @@ async def _run(config: ServiceConfig) -> int:
     return 0
 
 
-def _stop_on(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+class Lines:
+    """Whole lines out of bytes as they come; of a line without an end only the beginning is kept."""
+
+    def __init__(self, rest: bytes = b"") -> None:
+        self._rest = rest
+
+    def feed(self, data: bytes) -> list[bytes]:
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:_LONGEST]
+        return [line.removesuffix(b"\r") for line in lines]
+
+
+def _listen_to_stdin(lines: Lines, answer: Callable[[], None], end: Callable[[], None]) -> None:
     mode = os.fstat(0).st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(0)):
         return  # a file or /dev/null has an end that says nothing about a parent
 
-    def read() -> None:
-        if not os.read(0, 65536):
-            loop.remove_reader(0)
-            stop.set()
+    def take(data: bytes) -> None:
+        for _ in range(lines.feed(data).count(_QUESTION)):
+            answer()
 
+    def read() -> None:
+        if data := os.read(0, 65536):
+            take(data)
+        else:
+            loop.remove_reader(0)
+            end()
+
+    loop = asyncio.get_running_loop()
+    take(b"")  # questions that came with the configuration
     loop.add_reader(0, read)
 
 

@@ -47,6 +47,25 @@ class Trigger:
         return self.targets[self.turn - 1]
 
 
+@dataclass(slots=True, eq=False)
+class Leg:
+    """One event's way to one Trigger. `ttl` are the hops it has left; `dies`: why the Trigger's filter dies of it.
+
+    `at_stake` is what is lost if this is cut off: the event, or the reply its subscriber gave. None: nothing is,
+    because the leg is over, or because the reply has come in and has legs of its own.
+    """
+
+    trigger: Trigger
+    message: Message
+    ttl: int
+    carried: Carried
+    dies: str | None = None
+    at_stake: Message | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.at_stake = self.message
+
+
 def prepare(broker: BrokerConfig, trigger: TriggerConfig) -> Trigger:
     """Raises ConfigError for filters that cannot be compiled."""
     delivery = policy.effective(broker, trigger)
@@ -69,26 +88,23 @@ class Dispatcher:
     def __init__(self, client: Client, incidents: Incidents, accept: Accept, url: Callable[[], str]) -> None:
         self._client, self._incidents, self._accept, self._url = client, incidents, accept, url
 
-    async def deliver(self, trigger: Trigger, message: Message, ttl: int, carried: Carried) -> bool:
+    async def deliver(self, leg: Leg) -> bool:
         """Bring the event to the subscriber and its reply back in; False when it is lost: the producer must hear."""
-        outcome = await self._attempts(trigger, lambda: self._once(trigger, message, carried))
-        if outcome is None:
-            return True
-        if not isinstance(outcome, Failure):
-            outcome = await self._reply(trigger, outcome, ttl, carried)
-            if outcome is None:
-                return True
-        return await self._give_up(trigger, message, ttl, carried, outcome)
+        failure = await self._failure(leg)
+        delivered = failure is None or await self._give_up(leg, failure)
+        leg.at_stake = None
+        return delivered
 
-    async def fail(self, trigger: Trigger, message: Message, ttl: int, carried: Carried, why: str) -> bool:
-        """What becomes of an event whose filter dies: tried as often as any other, and never sent."""
-        failure = Failure(why, retried=True, told=False)
-
-        async def nothing() -> Failure:
-            return failure
-
-        await self._attempts(trigger, nothing)
-        return await self._give_up(trigger, message, ttl, carried, failure)
+    async def _failure(self, leg: Leg) -> Failure | None:
+        """Why the event, or its reply, did not get through; None: it did."""
+        trigger = leg.trigger
+        if leg.dies is not None:
+            outcome = await self._attempts(trigger, lambda: _nothing(str(leg.dies)))
+        else:
+            outcome = await self._attempts(trigger, lambda: self._once(trigger, leg.message, leg.carried))
+        if outcome is None or isinstance(outcome, Failure):
+            return outcome
+        return await self._reply(leg, outcome)
 
     async def _attempts(self, trigger: Trigger, once: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """`once`, and again while it fails in a way that is retried and the policy has retries left."""
@@ -131,14 +147,18 @@ class Dispatcher:
         )
         return Failure(f"{to.url} answered {status} with a body that is no CloudEvent", retried=True, told=False)
 
-    async def _reply(self, trigger: Trigger, reply: Reply, ttl: int, carried: Carried) -> Failure | None:
+    async def _reply(self, leg: Leg, reply: Reply) -> Failure | None:
         """Bring a reply in; its failure is the Trigger's, retried as the delivery itself is."""
         message, with_it = reply
-        url = self._url()
-        as_answered = answers.as_answered(message, ttl)
+        trigger, url = leg.trigger, self._url()
+        as_answered = answers.as_answered(message, leg.ttl)
+
+        leg.at_stake = as_answered
 
         async def once() -> Outcome:
-            return await self._bring_in(trigger, as_answered, with_it, url)
+            outcome = await self._bring_in(leg, as_answered, with_it, url)
+            leg.at_stake = as_answered  # again: until it is retried, nobody else answers for it
+            return outcome
 
         outcome = await self._attempts(trigger, once)
         if not isinstance(outcome, Failure):
@@ -154,17 +174,22 @@ class Dispatcher:
             self._incidents.warn(trigger.name, text)
         return outcome
 
-    async def _bring_in(self, trigger: Trigger, message: Message, carried: Carried, url: str) -> Outcome:
+    async def _bring_in(self, leg: Leg, message: Message, carried: Carried, url: str) -> Outcome:
         try:
             event.check_sendable(message)
         except event.Unsendable as error:
             text = f'dispatch error: Post "{url}": net/http: invalid header field value'
             return Failure(str(error), retried=True, body=text.encode(), destination=url)
         copy = Message(dict(message.attributes), message.content_type, message.body)
+
+        async def accept() -> int:
+            leg.at_stake = None
+            return await self._accept(copy, carried)
+
         # A task of its own: a chain of 255 replies must not become a stack of 255 calls.
-        accepted = asyncio.ensure_future(self._accept(copy, carried))
+        accepted = asyncio.ensure_future(accept())
         try:
-            async with asyncio.timeout(trigger.timeout_s):
+            async with asyncio.timeout(leg.trigger.timeout_s):
                 status = await accepted
         except TimeoutError:
             text = f'dispatch error: Post "{url}": context deadline exceeded'
@@ -174,8 +199,10 @@ class Dispatcher:
         why = f"the reply was answered {status} by the ingress"
         return Failure(why, policy.is_retried(status), status, destination=url)
 
-    async def _give_up(self, trigger: Trigger, message: Message, ttl: int, carried: Carried, failure: Failure) -> bool:
+    async def _give_up(self, leg: Leg, failure: Failure) -> bool:
         """To the dead letter sink, with the same retries; False when there is none, or it fails too."""
+        trigger, message = leg.trigger, leg.message
+        leg.at_stake = message  # also after a reply: the dead letter is the event itself
         if trigger.sink is None:
             self._incidents.undelivered(trigger.name, f"{message.describe()} is lost: {failure.why}", message.id)
             return False
@@ -185,10 +212,10 @@ class Dispatcher:
                 f"an error body over {policy.ERROR_BODY_LIMIT} bytes with a dead letter sink kills Knative's dispatcher"
             )
             self._incidents.warn(trigger.name, f"{text}, and every event on its way with it (here: {failure.why})")
-        letter = policy.dead_letter(message, failure, ttl)
+        letter = policy.dead_letter(message, failure, leg.ttl)
 
         async def once() -> Outcome:
-            answer = await self._send(sink, letter, carried, trigger.to_sink, trigger.timeout_s)
+            answer = await self._send(sink, letter, leg.carried, trigger.to_sink, trigger.timeout_s)
             if isinstance(answer, Failure) or 200 <= answer.status < 300:
                 return answer if isinstance(answer, Failure) else None
             return Failure(f"{sink.url} answered {answer.status}", policy.is_retried(answer.status), answer.status)
@@ -247,3 +274,8 @@ class Dispatcher:
         if answer.status in _REDIRECTED and answer.header(b"location"):
             raise ConnectionError("stopped after 10 redirects")
         return answer
+
+
+async def _nothing(why: str) -> Failure:
+    """An attempt to deliver what the filter dies of: never sent, and tried as often as any other."""
+    return Failure(why, retried=True, told=False)

@@ -7,16 +7,17 @@ Verb, path, decode, validate, broker, hop count: in this order, as recorded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping, Sequence
 from time import gmtime, time_ns
 
 from toolkit.engines.local.broker import event, golang, policy, tracing
 from toolkit.engines.local.broker.config import BrokerConfig
-from toolkit.engines.local.broker.delivery import Dispatcher, Trigger, prepare
+from toolkit.engines.local.broker.delivery import Dispatcher, Leg, Trigger, prepare
 from toolkit.engines.local.broker.event import ARRIVAL, TTL, Message
 from toolkit.engines.local.broker.filters import NotBooleanError
 from toolkit.engines.local.broker.incidents import Incidents
 from toolkit.engines.local.broker.tracing import NOTHING, Carried
+from toolkit.engines.local.broker.under_way import UnderWay
 from toolkit.sdk.cloudevents import EventError
 from toolkit.sdk.http1 import Client, MessageError, Request, Response
 
@@ -36,14 +37,14 @@ _NOTED = {b"content-type": 1, b"traceparent": 3, b"tracestate": 4, b"baggage": 5
 class Broker:
     """One broker: its Triggers, made ready."""
 
-    def __init__(self, config: BrokerConfig, client: Client, incidents: Incidents) -> None:
+    def __init__(self, config: BrokerConfig, client: Client, incidents: Incidents, under_way: UnderWay) -> None:
         self.config = config
         self.subject = f"{config.namespace}/{config.name}"
         self.address = ""  # `http://host:port`, once there is one
         self.triggers: list[Trigger] = [prepare(config, trigger) for trigger in config.triggers]
         self.background: set[asyncio.Task[bool]] = set()
         self._answers_first = config.acknowledge == "async"
-        self._incidents = incidents
+        self._incidents, self._under_way = incidents, under_way
         self._dispatcher = Dispatcher(client, incidents, self.take_reply, lambda: self.address + config.path)
 
     async def take_reply(self, message: Message, carried: Carried) -> int:
@@ -70,52 +71,51 @@ class Broker:
         except event.Unsendable as error:
             self._incidents.undelivered(self.subject, f"{message.describe()} is lost: {error}", message.id)
             return 500
+        if self._answers_first:
+            carried = carried.without_baggage()
+        legs = [leg for trigger in self.triggers if (leg := self._leg(trigger, message, ttl, carried)) is not None]
+        if not legs:
+            return 202
+        self._under_way.begin(legs)
         if not self._answers_first:
-            return 202 if await self._fan_out(message, ttl, carried) else 500
-        task = asyncio.ensure_future(self._fan_out(message, ttl, carried.without_baggage()))
+            return 202 if await self._fan_out(message, legs) else 500
+        task = asyncio.ensure_future(self._fan_out(message, legs))
         self.background.add(task)
         task.add_done_callback(self.background.discard)
         return 202
 
-    async def _fan_out(self, message: Message, ttl: int, carried: Carried) -> bool:
+    async def _fan_out(self, message: Message, legs: Sequence[Leg]) -> bool:
         """To all Triggers at once; True when none of them lost it. Waits for all, also after the first failure."""
-        deliveries = [
-            delivery
-            for trigger in self.triggers
-            if (delivery := self._delivery(trigger, message, ttl, carried)) is not None
-        ]
-        if not deliveries:
-            return True
         try:
             async with asyncio.timeout(FAN_OUT_LIMIT_S):
-                if len(deliveries) == 1:
-                    return await deliveries[0]
-                return all(await asyncio.gather(*deliveries))
+                if len(legs) == 1:
+                    return await self._dispatcher.deliver(legs[0])
+                return all(await asyncio.gather(*map(self._dispatcher.deliver, legs)))
         except TimeoutError:
             self._incidents.undelivered(
                 self.subject, f"{message.describe()} was not through after 15 minutes", message.id
             )
             return False
+        finally:
+            self._under_way.end(legs)
 
-    def _delivery(
-        self, trigger: Trigger, message: Message, ttl: int, carried: Carried
-    ) -> Coroutine[None, None, bool] | None:
+    def _leg(self, trigger: Trigger, message: Message, ttl: int, carried: Carried) -> Leg | None:
+        """The event's way to the Trigger; None when its filter does not want it."""
         try:
             if trigger.matches is not None and not trigger.matches(message):
                 return None
         except NotBooleanError as error:
             text = f"{error}: Knative's filter dies of it, each time, and the event is retried and lost"
             self._incidents.warn(trigger.name, text)
-            return self._dispatcher.fail(trigger, message, ttl, carried, str(error))
-        return self._dispatcher.deliver(trigger, message, ttl, carried)
+            return Leg(trigger, message, ttl, carried, str(error))
+        return Leg(trigger, message, ttl, carried)
 
 
 class Ingress:
     """The HTTP handler in front of all brokers."""
 
-    def __init__(self, brokers: Mapping[str, Broker], incidents: Incidents) -> None:
-        self._brokers, self._incidents = brokers, incidents
-        self.closing = False
+    def __init__(self, brokers: Mapping[str, Broker], incidents: Incidents, under_way: UnderWay) -> None:
+        self._brokers, self._incidents, self._under_way = brokers, incidents, under_way
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; cancelled when the producer leaves, which cancels the deliveries of a sync broker."""
@@ -147,7 +147,7 @@ class Ingress:
         try:
             return _ANSWERS[await broker.accept(found, carried)]
         except asyncio.CancelledError:
-            if not self.closing:
+            if not self._under_way.cutting:
                 text = "a producer left before its answer: its deliveries were cancelled, the rest of them lost"
                 self._incidents.warn(broker.subject, text)
             raise
