@@ -6,20 +6,22 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 
 from toolkit import catalog
-from toolkit.engines.base import Bound, Entry
+from toolkit.engines.base import Bound, Engine, Entry
 from toolkit.engines.local.engine import LocalDeployment, LocalEngine
 from toolkit.plan import Plan
 from toolkit.results import Incident, Load, Report
-from toolkit.run import Order, Outcome, run
+from toolkit.run import SETTLE_S, Order, Outcome, run
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.model import Span
 
 FEW = Load(requests=10, concurrency=2, timeout_s=20)
 
 
-async def outcome(chain: ChainSpec | str, engine: LocalEngine | Broken | None = None, load: Load = FEW) -> Outcome:
+async def outcome(
+    chain: ChainSpec | str, engine: Engine | None = None, load: Load = FEW, *, settle_s: float = SETTLE_S
+) -> Outcome:
     spec = catalog.load(chain, {}) if isinstance(chain, str) else chain
-    return await run(Order(spec, load), engine or LocalEngine())
+    return await run(Order(spec, load, settle_s), engine or LocalEngine())
 
 
 def red(report: Report) -> set[str]:

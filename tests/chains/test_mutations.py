@@ -11,6 +11,7 @@ import pytest
 from tests.chains.running import Broken, outcome, red
 from toolkit.engines.base import Bound
 from toolkit.engines.local.engine import LocalDeployment, LocalEngine
+from toolkit.engines.waiting import until
 from toolkit.plan import Plan
 from toolkit.testing.faults import (
     BlackHole,
@@ -147,3 +148,20 @@ async def test_a_sink_that_points_elsewhere_is_found_and_nothing_else() -> None:
 async def test_a_call_that_goes_elsewhere_is_found_and_nothing_else() -> None:
     report = (await outcome("chained-serving", Broken(LocalEngine(), rebind=bound_elsewhere))).report
     assert red(report) == {"routed"}
+
+
+@pytest.mark.parametrize("service", ["broker", "trace-store"])
+async def test_a_part_of_the_engine_that_was_killed_is_named_and_nothing_else(service: str) -> None:
+    async def kill(deployment: LocalDeployment) -> None:
+        (process,) = (each for each in deployment.services if each.name == service)
+        killed = process.pid
+        process.signal(signal.SIGKILL)
+
+        async def back() -> bool:
+            return process.pid not in (None, killed)
+
+        assert await until(back, within_s=10)
+
+    report = (await outcome("chained-eventing", Broken(LocalEngine(), then=kill))).report
+    assert red(report) == {"steady"}
+    assert [incident.subject for incident in report.incidents] == [service]

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from toolkit.contract import REPLY, Receipt, Sent
+from toolkit.contract import BROKER, REPLY, Receipt, Sent
 from toolkit.results import CallRecord, Check, Evidence, Incident
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.matches import Matches
@@ -32,7 +32,7 @@ class Ledger:
     subscribers: Mapping[tuple[str, str | None], Sequence[str]]
     matches: Matches
     incidents: Sequence[Incident]
-    restarted: frozenset[str]  # functions
+    restarted: frozenset[str]  # functions, the broker, the trace store
     killed: frozenset[str]  # replicas that left
     refused: int = 0  # calls that the generator never sent: nothing was promised about them
 
@@ -55,8 +55,8 @@ class Ledger:
         return receipt.replica in self.killed
 
     def refused_by_restart(self, receipt: Receipt) -> bool:
-        """Whether this handling called a function that was restarted, in vain."""
-        return any(not sent.accepted and sent.to in self.restarted for sent in receipt.sent)
+        """Whether this handling sent something in vain to a function, or to a broker, that was restarted."""
+        return any(not sent.accepted and (sent.to or BROKER) in self.restarted for sent in receipt.sent)
 
     def dead_letters(self) -> frozenset[str]:
         """Messages that were given up: an incident names them, or the chain's dead-letter function handled them."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from toolkit.checks.ledger import Ledger, short, some, verdict
 from toolkit.checks.messages import incomplete
 from toolkit.checks.repetition import explained_repetitions
+from toolkit.contract import TRACE_STORE
 from toolkit.results import CallRecord, Check
 from toolkit.traces.match import Match
 
@@ -59,6 +60,8 @@ def _excused(ledger: Ledger) -> frozenset[str]:
     """Calls that met a process which left, and may have taken spans with it."""
     if not ledger.restarted:
         return frozenset()
+    if TRACE_STORE in ledger.restarted:  # what it held is gone, of whichever call
+        return frozenset(call.call for call in ledger.calls)
     repeated = {ledger.handlings[key][0].call for key in explained_repetitions(ledger)}
     met = {
         call

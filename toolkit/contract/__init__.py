@@ -47,6 +47,7 @@ METADATA_KEY = "vhivemetadata-bin"  # the same bytes as gRPC metadata on call ed
 MESSAGE_KEY = "toolkit-message"  # gRPC metadata: the message id; on event edges it is the event's `id`
 SENDER_KEY = "toolkit-sender"  # gRPC metadata: the calling function; on event edges it is the event's `source`
 CALLER = "caller"  # the service name of whoever sends calls into the entry
+TRACE_STORE = "trace-store"  # as a process of the local engine
 BROKER = "broker"  # the remote service name of spans that meet the broker
 REPLY = "reply"  # `Sent.address` of a reply event: it goes back to whoever delivered
 READY_PATH = "/healthz"  # event consumers answer 200 here once they are ready

@@ -97,6 +97,12 @@ class Caller:
         task.add_done_callback(self._flying.discard)
         return task
 
+    def leave_out(self, ready: Ready, why: str) -> None:
+        """Puts the call on the record as one that was never sent."""
+        now_ns = time.monotonic_ns()
+        self.sent += 1
+        self._keep(_Sent(ready.record, ready.span, 0), _refused(replace(ready.record, sent_ns=now_ns), now_ns, why))
+
     def _start(self, record: CallRecord, ready: Ready) -> Call:
         metadata = (
             ("traceparent", f"00-{record.trace}-{ready.span}-{'01' if record.sampled else '00'}"),
@@ -118,9 +124,8 @@ class Caller:
             self._end(sent, "OK", reply=greeting.reply(data), reply_digest=contract.digest(data))
 
     async def _refuse(self, sent: _Sent) -> None:
-        """Nobody but us knows of this call: it has a record, and no trace."""
         why = f"the generator did not send it: {self._most} calls are in flight"
-        self._end(sent, "RESOURCE_EXHAUSTED", error=why, refused=True, sampled=False)
+        self._keep(sent, _refused(sent.record, time.monotonic_ns(), why))
 
     def _end(self, sent: _Sent, status: str, **more: Any) -> None:
         """`more` are fields of the record."""
@@ -161,6 +166,11 @@ class Caller:
 
     def _hex(self, bits: int) -> str:
         return f"{self._draw.getrandbits(bits):0{bits // 4}x}"
+
+
+def _refused(record: CallRecord, now_ns: int, why: str) -> CallRecord:
+    """Nobody but us knows of this call: it has a record, and no trace."""
+    return replace(record, done_ns=now_ns, status="RESOURCE_EXHAUSTED", error=why, refused=True, sampled=False)
 
 
 def _root(record: CallRecord, sent: _Sent, entry: str) -> Span:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from toolkit.load.caller import Send
 
 MOST_IN_FLIGHT = 10_000
+HOPELESS_NS = 10_000_000_000  # a generator that is so late would only measure its own queue: it gives up
 DRAIN_S = 10.0  # how long unanswered calls are waited for after the last one was sent
 GRACE_S = 0.5  # a call whose deadline ends meanwhile gets to say so
 DIAL_S = 5.0
@@ -104,7 +105,10 @@ async def _send_all(caller: Caller, load: Load, stop: asyncio.Event) -> None:
             ready = caller.prepare(start + offset)  # before the moment comes: encoding must not make it late
             if not await _until(ready.record.due_ns, clock, stop):
                 return
-            caller.send(ready)
+            if time.monotonic_ns() - ready.record.due_ns > HOPELESS_NS:
+                caller.leave_out(ready, f"the generator was {HOPELESS_NS // pacing.SECOND} s late and gave up")
+            else:
+                caller.send(ready)
 
 
 async def _until(due_ns: int, clock: Alarm, stop: asyncio.Event) -> bool:

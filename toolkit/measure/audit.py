@@ -27,7 +27,8 @@ def reasons(calls: Sequence[CallRecord], asked: Load, elapsed: Elapsed | None) -
         yield from _late(calls, asked)
         yield from _off_rate(calls)
     if refused := sum(call.refused for call in calls):
-        yield f"the generator refused to send {refused} of {len(calls)} calls: too many were in flight; lower --rate"
+        unsent = f"{refused:,} of {len(calls):,}"
+        yield f"the generator did not send {unsent} calls: too many were in flight, or they were too late; lower --rate"
     if elapsed is not None:
         yield from _moved(elapsed)
 

@@ -24,6 +24,9 @@ OPTIONS = (
     ("grpc.so_reuseport", 0),  # two processes must not share a port in silence
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
+    # A burst waits its turn: gRPC's own limits (1,000 and 3,000) would cancel calls that no handler ever saw.
+    ("grpc.server.max_pending_requests", 1 << 20),
+    ("grpc.server.max_pending_requests_hard_limit", 1 << 20),
 )
 _CODES = {code.name: code for code in grpc.StatusCode}
 _REFLECTION = ("/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/")

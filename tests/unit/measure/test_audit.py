@@ -14,6 +14,9 @@ MS = 1_000_000
 OPEN = Load(requests=100, rate=100.0)
 
 
+LATE_OR_FULL = "too many were in flight, or they were too late; lower --rate"
+
+
 def sent(late_ns: Sequence[int], interval_ns: int = 10 * MS, status: str = "OK") -> list[CallRecord]:
     """Calls that were due at an interval and were sent late by so much."""
     return [
@@ -73,7 +76,7 @@ def test_a_closed_loop_has_no_due_times_to_miss() -> None:
 def test_calls_that_the_generator_refused_to_send_spoil_the_run() -> None:
     calls = sent([0] * 20)
     calls[7] = replace(calls[7], status="RESOURCE_EXHAUSTED", refused=True)
-    assert told(calls) == ["the generator refused to send 1 of 20 calls: too many were in flight; lower --rate"]
+    assert told(calls) == [f"the generator did not send 1 of 20 calls: {LATE_OR_FULL}"]
 
 
 def test_calls_that_the_chain_refused_do_not() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from toolkit.contract import BROKER, EXIT_PORT_TAKEN
+from toolkit.contract import BROKER, EXIT_PORT_TAKEN, TRACE_STORE
 from toolkit.engines import zipkin_client
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.local import layout as layouts
@@ -28,7 +28,6 @@ from toolkit.traces.model import Span
 READY_WITHIN_S = 30.0
 PORT_TRIES = 3
 ANSWER_WITHIN_S = 2.0  # the broker's to a question
-STORE = "trace-store"
 LOG_KEPT = 8 << 20  # bytes of each log's end
 
 
@@ -132,6 +131,11 @@ class LocalDeployment:
         """The function processes, one a replica, in the order of the chain."""
         return tuple(self._functions)
 
+    @property
+    def services(self) -> Sequence[Supervised]:
+        """The broker and the trace store, as far as this deployment has them."""
+        return tuple(self._services)
+
     def incidents(self) -> list[Incident]:
         return list(self._incidents)
 
@@ -196,7 +200,7 @@ class LocalDeployment:
         if self._layout.store is not None:
             listen = f"{LOOPBACK}:{self._layout.store}"
             store = ("toolkit.engines.local.tracestore", "--listen", listen, "--follow-stdin")
-            commands.append(Command(STORE, (*layouts.PYTHON, *store)))
+            commands.append(Command(TRACE_STORE, (*layouts.PYTHON, *store)))
         if (service := layouts.broker_service(self._plan, self._layout)) is not None:
             file = self._folder / "broker.json"
             file.write_text(encode(service))
