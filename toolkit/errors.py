@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-
 MOST_PRINTED = 100  # problems of one file; whoever has more begins with these
 
 
