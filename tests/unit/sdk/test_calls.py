@@ -35,6 +35,8 @@ from toolkit.stubs.prodcon_pb2 import ConsumeByteReply, ConsumeByteRequest
 METADATA = b'{"WorkflowId":"w","InvocationId":"call-7","InvokedOn":"2026-01-02T03:04:05.000000006Z"}'
 VSWARM = b"\x0a\x03ann\x7a" + bytes([len(METADATA)]) + METADATA  # name (field 1), vHiveMetadata (field 15)
 
+ROUNDED_UP_S = 0.1  # gRPC rounds a deadline up on the wire, so that nobody gives up before the one who waits
+
 
 def entry(function: str = "producer", **fields: Any) -> Wiring:
     return wiring(function, serves=(ENTRY_METHOD,), **fields)
@@ -287,7 +289,7 @@ async def test_the_callers_deadline_reaches_the_last_hop() -> None:
         await until_async(lambda: len(kept.receipts) == 2)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert seen[0] is not None
-    assert 0 < seen[0] <= 1.5
+    assert 0 < seen[0] <= 1.5 + ROUNDED_UP_S
     assert all(receipt.error for receipt in kept.receipts)
 
 
