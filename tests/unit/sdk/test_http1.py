@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import signal
 import socket
@@ -324,6 +325,20 @@ async def test_close_lets_running_handlers_answer_within_the_grace() -> None:
         go.set()
         assert b"Connection: close" in await reader.read()
         await closing
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_connection_that_comes_while_the_server_closes_is_closed_too(steps: int) -> None:
+    server = await serve(echo, "127.0.0.1", 0)
+    with socket.create_connection(("127.0.0.1", server.port)) as link:
+        for _ in range(steps):  # of the loop: before, while and after the connection is accepted
+            await asyncio.sleep(0)
+        await server.close()
+        gc.collect()  # a transport that nobody closed would warn now, and a warning is an error
+        link.setblocking(False)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.get_running_loop().sock_recv(link, 1) == b""
+    assert not server.connections
 
 
 async def test_close_without_grace_cuts_off() -> None:

@@ -66,9 +66,7 @@ class Server:
 
     async def drain(self) -> None:
         """Stop listening and taking requests, and wait until the running handlers have answered."""
-        self.closing = True
-        if self._listener is not None:
-            self._listener.close()
+        await self._stop_listening()
         for connection in tuple(self.connections):
             connection.finish()
         if running := self._running():
@@ -76,6 +74,7 @@ class Server:
 
     async def close(self, grace_s: float = 0.0) -> None:
         """Stop listening, let running handlers answer for up to `grace_s` seconds, then cancel them."""
+        await self._stop_listening()
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self.drain()
@@ -86,6 +85,18 @@ class Server:
             await asyncio.wait(running)
         for connection in tuple(self.connections):
             connection.abort()
+
+    async def _stop_listening(self) -> None:
+        """A connection that asyncio has just accepted must become ours first: closed under it, it would leak."""
+        self.closing = True
+        if self._listener is None:
+            return
+        for each in self._listener.sockets:
+            asyncio.get_running_loop().remove_reader(each)
+        await asyncio.sleep(0)  # it is made
+        await asyncio.sleep(0)  # and `connection_made`
+        self._listener.close()
+        self._listener = None
 
     def _running(self) -> list[asyncio.Task[None]]:
         return [connection.task for connection in self.connections if connection.task is not None]
