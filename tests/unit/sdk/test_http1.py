@@ -337,7 +337,7 @@ async def test_a_connection_that_comes_while_the_server_closes_is_closed_too(ste
         gc.collect()  # a transport that nobody closed would warn now, and a warning is an error
         link.setblocking(False)
         with contextlib.suppress(ConnectionResetError):
-            assert await asyncio.get_running_loop().sock_recv(link, 1) == b""
+            assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(link, 1), 10) == b""
     assert not server.connections
 
 
