@@ -40,14 +40,22 @@ def test_nothing_sent_is_no_measurement() -> None:
 
 
 def test_a_late_generator_is_not_trusted_and_says_what_to_do() -> None:
-    assert told(sent([0] * 98 + [6 * MS] * 2)) == [
+    assert told(sent([0] * 985 + [6 * MS] * 15)) == [
         "the generator was late: the p99 of its lateness is 6.0 ms, more than 5.0 ms; "
         "lower --rate or give it a core of its own"
     ]
 
 
 def test_one_late_call_in_a_hundred_is_tolerated() -> None:
-    assert told(sent([0] * 50 + [50 * MS] + [0] * 49)) == []
+    assert told(sent(([0] * 50 + [50 * MS] + [0] * 49) * 10)) == []
+
+
+def test_a_small_run_is_judged_by_a_quantile_that_it_has() -> None:
+    assert told(sent([0] * 190 + [6 * MS] * 10)) == []
+    (reason,) = told(sent([0] * 185 + [6 * MS] * 15))
+    assert "the p95 of its lateness is 6.0 ms" in reason
+    (reason,) = told(sent([6 * MS] * 5))
+    assert "the p50 of its lateness is 6.0 ms" in reason
 
 
 def test_slow_rates_tolerate_a_tenth_of_their_interval() -> None:
