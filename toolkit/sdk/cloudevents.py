@@ -23,6 +23,8 @@ STRUCTURED = b"application/cloudevents+json"
 _NAME = re.compile(r"[a-z0-9]+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _MUST_ENCODE = re.compile(rb"[^\x21\x23-\x24\x26-\x7e]")  # all but U+0021..U+007E without `"` and `%`
 _JSON_TYPE = re.compile(r"[^;]*[/+]json\s*(;.*)?", re.IGNORECASE | re.DOTALL)
 _BLANKS = (" ", "\t", "\r", "\n")
@@ -185,7 +187,7 @@ def _decode_binary(headers: Headers, content_type: bytes | None, body: bytes) ->
             attribute = name[3:].lower().decode("latin-1")
             if attribute in attributes or attribute == "datacontenttype":
                 raise EventError(f"the header 'ce-{attribute}' is not allowed" + " twice" * (attribute in attributes))
-            attributes[attribute] = _percent_decode(value)
+            attributes[attribute] = _header_value(value)
     if not attributes:
         raise EventError("no 'ce-' header and no 'application/cloudevents' content type: this is no CloudEvent")
     if content_type is not None:
@@ -266,7 +268,13 @@ def _percent_encode(value: str) -> bytes:
         raise EventError(f"{value!r} is not Unicode text") from None
 
 
-def _percent_decode(value: bytes) -> str:
+def _header_value(value: bytes) -> str:
+    """What the header says, once: out of its double quotes, if it is in any, then percent-decoded.
+
+    HTTP protocol binding 1.0.2, section 3.1.3.2. Nobody has to quote; senders of older versions do.
+    """
+    if value[:1] == b'"' and (quoted := _QUOTED.fullmatch(value)) is not None:
+        value = _ESCAPED.sub(rb"\1", quoted[1])
     return _text(_PERCENT.sub(lambda found: bytes([int(found[1], 16)]), value) if b"%" in value else value)
 
 

@@ -63,6 +63,43 @@ def test_a_percent_sign_that_escapes_nothing_stays(sent: str, read: str) -> None
     assert decode(binary(ext=sent), b"").get("ext") == read
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ('"a b"', "a b"),
+        (r'"say \"hi\" \\ \x"', r'say "hi" \ x'),
+        ('"a%20b%22"', 'a b"'),  # unquoted first, then decoded
+        ("%22a%22", '"a"'),  # and only once
+        (r'"\"%22\""', '"""'),
+        (r'"\%41"', "A"),
+        ('""', ""),
+        ('"é"', "é"),
+        ('"', '"'),
+        ('"open', '"open'),
+        ('open"', 'open"'),
+        (r'"open\"', r'"open\"'),
+        ('"a" and "b"', '"a" and "b"'),
+        ('a "b" c', 'a "b" c'),
+        ("'a'", "'a'"),
+    ],
+)
+def test_a_header_in_double_quotes_is_taken_out_of_them(sent: str, read: str) -> None:
+    assert decode(binary(ext=sent), b"").get("ext") == read
+
+
+def test_quotes_of_required_attributes_and_of_times_are_undone_too_but_not_of_the_content_type() -> None:
+    quoted = [(name, b'"%b"' % value) for name, value in binary(time="2026-01-02T03:04:05Z")]
+    event = decode([*quoted, (b"Content-Type", b'text/plain; charset="utf-8"')], b"x")
+    expected = {**BASE, "time": "2026-01-02T03:04:05Z", "datacontenttype": 'text/plain; charset="utf-8"'}
+    assert event.attributes == expected
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="%"), max_size=50))
+def test_whatever_is_quoted_is_read_as_it_was(text: str) -> None:
+    quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    assert decode(binary(ext=quoted), b"").get("ext") == text
+
+
 def test_header_bytes_that_are_not_utf_8_are_latin_1() -> None:
     assert decode([*binary(), (b"ce-ext", b"\xe9")], b"").get("ext") == "é"
 
@@ -105,6 +142,7 @@ REFUSED: dict[str, tuple[list[tuple[bytes, bytes]], bytes, str]] = {
     "no event at all": ([(b"content-type", b"application/json")], b"{}", "no CloudEvent"),
     "no id": (binary()[1:], b"", "'id' is missing"),
     "an empty source": (binary(source=""), b"", "'source' is missing or empty"),
+    "an empty source in quotes": (binary(source='""'), b"", "'source' is missing or empty"),
     "no specversion": (binary()[:3], b"", "'specversion' is missing"),
     "another version": (binary(specversion="0.3"), b"", "'0.3' is not supported"),
     "a header twice": ([*binary(), (b"ce-id", b"2")], b"", "not allowed twice"),

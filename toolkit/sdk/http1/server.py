@@ -89,14 +89,14 @@ class Server:
     async def _stop_listening(self) -> None:
         """A connection that asyncio has just accepted must become ours first: closed under it, it would leak."""
         self.closing = True
-        if self._listener is None:
+        listener = self._listener
+        if listener is None or not listener.is_serving():
             return
-        for each in self._listener.sockets:
+        for each in listener.sockets:
             asyncio.get_running_loop().remove_reader(each)
         await asyncio.sleep(0)  # it is made
         await asyncio.sleep(0)  # and `connection_made`
-        self._listener.close()
-        self._listener = None
+        listener.close()
 
     def _running(self) -> list[asyncio.Task[None]]:
         return [connection.task for connection in self.connections if connection.task is not None]
