@@ -31,15 +31,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    from toolkit import catalog
-    from toolkit.cli.running import interruptible
-    from toolkit.results import Load
-    from toolkit.run import Order
+    from toolkit.cli import running
 
-    chain = catalog.load(options.chain, arguments.overrides(options))
-    load = Load(requests=1, concurrency=1, sample=options.sample, seed=options.seed)
-    order = Order(chain, load, attributes=tuple(options.attribute))
-    interruptible(lambda stop: _keep_up(order, options, stop))
+    order = running.few(options, 1)
+    running.interruptible(lambda stop: _keep_up(order, options, stop))
     return Exit.OK
 
 

@@ -18,15 +18,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    from toolkit import catalog
     from toolkit.cli import running
     from toolkit.report.characters import printable
-    from toolkit.results import Load
-    from toolkit.run import Order
 
-    chain = catalog.load(options.chain, arguments.overrides(options))
-    load = Load(requests=1, concurrency=1, sample=options.sample, seed=options.seed)
-    order = Order(chain, load, attributes=tuple(options.attribute))
+    order = running.few(options, 1)
     outcome = running.interruptible(lambda stop: running.outcome(order, options, stop))
     for call in outcome.calls:
         if options.output == "json":

@@ -10,13 +10,23 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from toolkit import catalog
+from toolkit.cli import options as arguments
 from toolkit.cli.output import progress_wanted
 from toolkit.engines.local.engine import LocalEngine
-from toolkit.results import Progress
+from toolkit.results import Load, Progress
 from toolkit.run import Order, Outcome, run
 
 Result = TypeVar("Result")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def few(options: argparse.Namespace, requests: int, at_a_time: int = 1) -> Order:
+    """The order of a few calls, one after the other or `at_a_time`, on the chain that the options name."""
+    chain = catalog.load(options.chain, arguments.overrides(options))
+    concurrency = min(at_a_time, requests)
+    load = Load(requests=requests, concurrency=concurrency, sample=options.sample, seed=options.seed)
+    return Order(chain, load, attributes=tuple(options.attribute))
 
 
 async def outcome(

@@ -18,15 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    from toolkit import catalog
     from toolkit.cli import printing, running
-    from toolkit.results import Load
-    from toolkit.run import Order
 
-    chain = catalog.load(options.chain, arguments.overrides(options))
-    concurrency = min(AT_A_TIME, options.requests)
-    load = Load(requests=options.requests, concurrency=concurrency, sample=options.sample, seed=options.seed)
-    order = Order(chain, load, attributes=tuple(options.attribute))
+    order = running.few(options, options.requests, AT_A_TIME)
     report = running.interruptible(lambda stop: running.outcome(order, options, stop)).report
     printing.show(report, options.output, numbers=False)
     return printing.verdict(report, measuring=False)
