@@ -42,7 +42,7 @@ class CallRecord:
 
     `status` is a gRPC status code name (`OK`, `UNAVAILABLE`, ...); `done_ns` is None for a call that was never
     answered before the drain's deadline: lost. A `refused` one was never sent, and is no result of the chain's.
-    `completed_ns` is when its last receipt came (asynchronous chains).
+    `completed_ns` is when its last receipt came; None when one that it should have left is missing.
     """
 
     seq: int

@@ -22,9 +22,9 @@ from toolkit.engines.base import Bound, Deployment, Engine
 from toolkit.engines.collector import Collector
 from toolkit.errors import EngineError
 from toolkit.load.generator import drive
-from toolkit.measure import measure, notes
+from toolkit.measure import completions, measure, notes
 from toolkit.plan import Plan
-from toolkit.results import CallRecord, Check, Elapsed, Evidence, Incident, Load, Measurement, Progress, Report, Stamped
+from toolkit.results import CallRecord, Check, Elapsed, Evidence, Incident, Load, Measurement, Progress, Report
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.matches import Matches, match_calls
 from toolkit.traces.model import Span
@@ -127,7 +127,8 @@ async def _observe(
         elapsed = Elapsed(time.time_ns() - began.wall_ns, time.monotonic_ns() - began.monotonic_ns)
         await _settle(plan, collector, deployment, calls, order.settle_s, stop)
         evidence = await _collect(collector, deployment, calls, roots)
-        calls = completed(calls, evidence.receipts)
+        ended = completions(plan.chain, evidence.receipts)
+        calls = [dataclasses.replace(call, completed_ns=ended.get(call.call)) for call in calls]
         return _Observed(deployment.bound, calls, evidence, elapsed, _matches(plan, calls, evidence))
     finally:
         await deployment.delete()
@@ -148,14 +149,6 @@ async def _collect(
         text = "what came as a receipt could not be read"
         troubles.append(Incident("warning", "receipts", text, count=collector.unreadable))
     return Evidence(receipts, spans, [*deployment.incidents(), *troubles])
-
-
-def completed(calls: Sequence[CallRecord], receipts: Sequence[Stamped]) -> list[CallRecord]:
-    """The calls, each with the moment its last receipt came."""
-    last: dict[str, int] = {}
-    for stamped in receipts:
-        last[stamped.receipt.call] = max(stamped.at_ns, last.get(stamped.receipt.call, 0))
-    return [dataclasses.replace(call, completed_ns=last.get(call.call)) for call in calls]
 
 
 async def _settle(

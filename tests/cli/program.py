@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 TOOLKIT = (sys.executable, "-m", "toolkit.cli")
@@ -57,18 +58,24 @@ def descendants(folder: Path) -> dict[int, str]:
 
 def all_gone(folder: Path, within_s: float = 15) -> dict[int, str]:
     """What is left of the program's processes once they all had the time to leave; empty is as it should be."""
-    deadline = time.monotonic() + within_s
-    while (left := descendants(folder)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return left
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: not descendants(folder), "no process", within_s)
+    return descendants(folder)
 
 
-def wait_for(folder: Path, *names: str, within_s: float = 30) -> None:
+def wait_for(folder: Path, *names: str) -> None:
     """Returns once the program has started processes whose command lines contain each of `names`."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
+
+    def started() -> bool:
         lines = descendants(folder).values()
-        if all(any(name in line for line in lines) for name in names):
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"no process with {names} in {descendants(folder)}")
+        return all(any(name in line for line in lines) for name in names)
+
+    wait_until(started, f"processes with {names}")
+
+
+def wait_until(condition: Callable[[], bool], what: str, within_s: float = 30) -> None:
+    """Returns as soon as `condition` holds; fails when it did not in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {within_s:g} s"
+        time.sleep(0.01)  # between two looks

@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli import program
+from toolkit.catalog import benchmarks_folder
 
+TELLING = """
+_consume = consume
+
+async def consume(ctx, message):
+    ctx.log.info("the load is here")
+    return await _consume(ctx, message)
+"""
 LONG = ("--requests", "100000", "--rate", "200", "-o", "json")
+
+
+def telling(chain: str, folder: Path) -> str:
+    """A copy of a benchmark whose consumer logs what it handles, so that a test can wait for the load."""
+    copied = folder / "chain"
+    shutil.copytree(benchmarks_folder() / chain, copied)
+    with (copied / "handlers.py").open("a") as handlers:
+        handlers.write(TELLING)
+    return str(copied)
+
+
+def wait_until(moment: str, folder: Path) -> None:
+    """`load` is when the consumer has handled some 50 messages; else a process that has been started."""
+    if moment != "load":
+        program.wait_for(folder, moment)
+        return
+
+    def handled() -> bool:
+        return any(log.read_text().count("the load is here") > 50 for log in folder.glob("tmp/toolkit-*/consumer.log"))
+
+    program.wait_until(handled, "the load in the consumer's log")
 
 
 @pytest.mark.parametrize("moment", ["sentinel", "toolkit.sdk", "load"])
 @pytest.mark.parametrize("chain", ["chained-serving", "chained-eventing"])
 def test_ctrl_c_gives_a_partial_report_and_leaves_nothing(tmp_path: Path, chain: str, moment: str) -> None:
-    process = program.start(tmp_path, "run", chain, *LONG)
-    program.wait_for(tmp_path, "sentinel" if moment == "load" else moment)
-    if moment == "load":
-        time.sleep(2.5)  # any moment will do; this one is well inside the load, which lasts for minutes
+    process = program.start(tmp_path, "run", telling(chain, tmp_path), *LONG)
+    wait_until(moment, tmp_path)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
@@ -45,10 +72,8 @@ def test_another_signal_is_as_good_as_ctrl_c(tmp_path: Path, number: signal.Sign
 
 @pytest.mark.parametrize("moment", ["sentinel", "toolkit.sdk", "load"])
 def test_a_killed_toolkit_takes_everything_with_it(tmp_path: Path, moment: str) -> None:
-    process = program.start(tmp_path, "run", "chained-eventing", *LONG)
-    program.wait_for(tmp_path, "sentinel" if moment == "load" else moment)
-    if moment == "load":
-        time.sleep(2.5)  # any moment will do
+    process = program.start(tmp_path, "run", telling("chained-eventing", tmp_path), *LONG)
+    wait_until(moment, tmp_path)
     process.kill()
     process.communicate()
     assert program.all_gone(tmp_path) == {}
