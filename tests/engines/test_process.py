@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit.engines.local import sentinel
 from toolkit.engines.local.process import Command, Crash, Supervised, Watch
 from toolkit.engines.waiting import until
 
@@ -183,3 +184,32 @@ async def test_a_process_that_was_started_but_not_yet_announced_is_found_by_its_
     finally:
         bystander.kill()
         bystander.wait()
+
+
+LATE = """
+import os, signal, sys, time
+if os.read(0, 1) == b"":  # our parent, who stands for the toolkit, is gone: only now become what we were made for
+    time.sleep(0.3)
+    waits = [sys.executable, "-c", "import signal; signal.pause()"]
+    os.execve(sys.executable, waits, {"TOOLKIT_SENTINEL": sys.argv[1]})
+"""
+
+
+async def test_a_process_that_was_still_being_made_when_the_toolkit_was_killed_is_found_too(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    ours = subprocess.Popen(
+        [sys.executable, "-I", "-S", sentinel.__file__, "late-token", str(folder)], stdin=subprocess.PIPE
+    )
+    late = subprocess.Popen([sys.executable, "-c", LATE, "late-token"], stdin=subprocess.PIPE, start_new_session=True)
+    assert ours.stdin is not None
+    assert late.stdin is not None
+    late.stdin.close()
+    ours.stdin.close()
+    try:
+        assert late.wait(timeout=20) == -signal.SIGTERM
+        assert ours.wait(timeout=20) == 0
+        assert not folder.exists()
+    finally:
+        late.kill()
+        late.wait()

@@ -62,6 +62,7 @@ class Watch:
 
     async def close(self) -> None:
         if self._process.stdin is not None:
+            self._process.stdin.write(sentinel.BYE.encode())
             self._process.stdin.close()
         await self._process.wait()
 

@@ -1,8 +1,8 @@
 """Leaves nothing behind: a small process that outlives the toolkit by a moment and ends what it started.
 
-The toolkit writes `+PID` and `-PID` lines to its standard input. When that ends, for whatever reason (also
-`kill -9`), the sentinel ends every process group still on the list, and every process that carries this run's token
-in its environment, and removes the work folder. Standard library only; run as a file, `python -I -S`.
+The toolkit writes `+PID` and `-PID` lines, and a last `bye`, to its standard input. When that ends, for whatever
+reason (also `kill -9`), the sentinel ends every process group still on the list, and every process that carries this
+run's token in its environment, and removes the work folder. Standard library only; run as a file, `python -I -S`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterable
 
 GRACE_S = 3.0
+LATE_S = 1.0  # without a new carrier of the token, after which none will come
+BYE = "bye\n"  # the toolkit's last word when it has ended everything itself
 TOKEN = "TOOLKIT_SENTINEL"  # noqa: S105 - the name of an environment variable, not a secret
 
 
@@ -23,13 +25,28 @@ def main(token: str, folder: str) -> int:
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     groups: set[int] = set()
+    in_peace = False
     for line in sys.stdin:
         sign, number = line[:1], line[1:].strip()
+        in_peace = in_peace or line == BYE
         if number.isdecimal():
             (groups.add if sign == "+" else groups.discard)(int(number))
     end(groups | _carriers(token))
+    if not in_peace:
+        _end_late_comers(token)
     shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _end_late_comers(token: str) -> None:
+    """Looks again for a while: a process that was being made when the toolkit was killed has its environment, and so
+    the token, only once it has become another program."""
+    quiet_until = time.monotonic() + LATE_S
+    while time.monotonic() < quiet_until:
+        if late := _carriers(token):
+            end(late)
+            quiet_until = time.monotonic() + LATE_S
+        time.sleep(0.02)
 
 
 def end(groups: Iterable[int]) -> None:
