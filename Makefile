@@ -8,10 +8,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := toolkit tests benchmarks
 
 .DELETE_ON_ERROR:
-.PHONY: install install-dev run test lint stubs perf wheel picture clean help
+.PHONY: install install-dev run test lint stubs perf wheel picture clean help cluster-up cluster-down cluster-status test-cluster
 
 help: ## what there is to make
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 install: $(VENV)/installed ## the toolkit into .venv
 install-dev: $(VENV)/installed-dev ## the toolkit and what its tests need
@@ -33,7 +33,7 @@ run: install ## the chained benchmark, called and evented, with its report
 	$(BIN)/toolkit run chained-eventing
 
 test: install-dev ## every test that needs no cluster
-	$(BIN)/python -m pytest -q -n 2 -m "not alone"
+	$(BIN)/python -m pytest -q -n 2 -m "not alone and not cluster"
 	$(BIN)/python -m pytest -q -m alone
 
 lint: install-dev ## format, lint, types, layers, fresh stubs
@@ -45,6 +45,18 @@ lint: install-dev ## format, lint, types, layers, fresh stubs
 
 stubs: install-dev ## generate the typed stubs from protos/
 	$(BIN)/toolkit stubs
+
+cluster-up: install ## a real Kubernetes with Knative on this machine: Linux, root, Go; no Docker
+	$(BIN)/python -m tests.cluster up
+
+cluster-down: install ## take it away again
+	$(BIN)/python -m tests.cluster down
+
+cluster-status: install ## whether it is up and well
+	$(BIN)/python -m tests.cluster status
+
+test-cluster: install-dev ## the tests that need a cluster, on it or on KUBECONFIG=…
+	$(BIN)/python -m tests.cluster test
 
 perf: install-dev ## what the scaffold and the broker cost, side by side in one run
 	$(BIN)/python -m tests.perf
