@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster.cluster import Cluster, refuse_where_it_cannot_work
@@ -77,7 +78,7 @@ def _foreign(cluster: Cluster) -> str | None:
     return named if named and Path(named) != cluster.kubernetes.kubeconfig else None
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "up": up,
     "down": down,
     "status": status,
