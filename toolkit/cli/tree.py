@@ -41,6 +41,10 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "Package",
+        (Command("build", "build_command", "make the container image of a chain, without a daemon"),),
+    ),
+    (
         "Look at chains",
         (
             Command("list", "list_command", "the chains of the catalogue"),

@@ -1,0 +1,78 @@
+"""The layers a chain puts on a base: libraries, the scaffold, the chain itself, and its wiring if it is baked in."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import toolkit
+from toolkit.contract import Wiring
+from toolkit.errors import UsageError
+from toolkit.images import bytecode
+from toolkit.images.configuration import CHAIN_FOLDER, LIBRARY_FOLDER, WIRING_FILE
+from toolkit.images.entries import FILE_MODE, Entry, of_folder
+from toolkit.images.interpreter import Interpreter
+from toolkit.spec.model import ChainSpec
+
+SCAFFOLD = ("__init__.py", "contract", "sdk", "stubs")  # all that a function's process imports of the toolkit
+_CACHES = ("__pycache__", "runs", "node_modules")
+
+
+def scaffold(python: Interpreter, scratch: Path) -> list[Entry]:
+    """The toolkit's part of a function. Byte code goes to `scratch`, where this Python can make it."""
+    package = Path(toolkit.__file__).parent
+    found = of_folder(package, f"{LIBRARY_FOLDER}/toolkit", _in_scaffold)
+    return _with_code(list(found), LIBRARY_FOLDER, python, scratch / "scaffold")
+
+
+def chain(spec: ChainSpec, python: Interpreter, scratch: Path, left_out: Sequence[Path]) -> list[Entry]:
+    """The chain's folder: its description, handlers and data. Caches, runs, dotfiles and `left_out` stay behind."""
+    folder = Path(spec.folder)
+    hidden = {path.resolve() for path in left_out}
+
+    def wanted(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        if name.startswith(".") or name in _CACHES or name.endswith((".pyc", ".pyo")):
+            return False
+        found = folder / path
+        if found.resolve() in hidden:
+            return False
+        if found.is_symlink() and found.is_dir():
+            raise UsageError(f"{found} is a link to a folder", next_step="put the folder itself there, or move it away")
+        return True
+
+    return _with_code(list(of_folder(folder, CHAIN_FOLDER, wanted)), CHAIN_FOLDER, python, scratch / "chain")
+
+
+def wiring(path: Path, chain: str) -> list[Entry]:
+    """The wiring to be baked in. Raises UsageError when it is none, or another chain's."""
+    try:
+        data = path.read_bytes()
+        found = Wiring.decode(data.decode())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path} is no wiring: {error}") from error
+    if found.chain != chain:
+        raise UsageError(f"{path} is the wiring of a function of the chain {found.chain!r}, not of {chain!r}")
+    return [Entry(WIRING_FILE, "file", FILE_MODE, data)]
+
+
+def _in_scaffold(path: str) -> bool:
+    first, _, rest = path.partition("/")
+    return first in SCAFFOLD and "__pycache__" not in rest and ("." not in rest or rest.endswith(".py"))
+
+
+def _with_code(found: list[Entry], into: str, python: Interpreter, scratch: Path) -> list[Entry]:
+    """The entries, all below `into`, and byte code for those that are sources."""
+    if not bytecode.fits(python.version):
+        return found
+    scratch.mkdir()
+    for entry in found:
+        if entry.path.endswith(".py") and isinstance(entry.content, Path):
+            copy = scratch / entry.path.removeprefix(f"{into}/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(entry.content, copy)
+    bytecode.add(scratch, f"/{into}")
+    return [*found, *of_folder(scratch, into, lambda path: not path.endswith(".py"))]

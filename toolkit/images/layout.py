@@ -1,0 +1,172 @@
+"""Writes an image: as an OCI layout folder, or as one tar for `ctr`, `kind` and `docker`. All of it or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from toolkit.errors import UsageError
+from toolkit.images.archive import AT_ONCE, Digest
+from toolkit.images.model import INDEX, Descriptor, Image, ImageError, Opener, canonical
+from toolkit.images.source import MOST
+from toolkit.images.store import new_file
+
+# What each reader goes by: containerd by the first, skopeo and umoci by the second, `docker load` by manifest.json.
+CONTAINERD_NAME = "io.containerd.image.name"
+OCI_NAME = "org.opencontainers.image.ref.name"
+_VERSION = canonical(
+    {"imageLayoutVersion": "1.0.0"}
+)  # https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
+
+
+def write_folder(image: Image, folder: Path) -> None:
+    """Adds the image to the layout `folder`, made if it is not there; an image of the same name is replaced.
+
+    Raises UsageError when `folder` is something else, and ImageError when it cannot be written.
+    """
+    with _told(folder):
+        if _is_new(folder):
+            _write_new(image, folder)
+        else:
+            with _locked(folder):
+                _write_into(image, folder)
+
+
+def write_tar(image: Image, path: Path) -> None:
+    """Writes the image to the one file `path`, over whatever file is there. Raises as `write_folder` does."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, no place for a tar", next_step="name a file, or a folder without .tar")
+    with _told(path), new_file(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in ("blobs/", "blobs/sha256/"):
+            _add(tar, name, None, 0)
+        for descriptor, opener in sorted(_blobs(image).items(), key=lambda each: each[0].digest):
+            with opener() as blob:
+                _add(tar, _path(descriptor), _Checked(blob, descriptor), descriptor.size)
+        documents = {"index.json": _index([], image), "manifest.json": _docker(image), "oci-layout": _VERSION}
+        for name, data in documents.items():
+            _add(tar, name, BytesIO(data), len(data))
+
+
+def _write_new(image: Image, folder: Path) -> None:
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.absolute().parent) as scratch:
+        whole = Path(scratch, "layout")
+        whole.mkdir()
+        _write_into(image, whole)
+        whole.replace(folder)
+
+
+def _write_into(image: Image, folder: Path) -> None:
+    """The index comes last: until then nothing points to what is new."""
+    for descriptor, opener in _blobs(image).items():
+        if not _is_whole(folder / _path(descriptor), descriptor.size):
+            _write_blob(folder / _path(descriptor), descriptor, opener)
+    with new_file(folder / "oci-layout") as file:
+        file.write(_VERSION)
+    with new_file(folder / "index.json") as file:
+        file.write(_index(_others(folder, image.reference), image))
+
+
+def _write_blob(path: Path, descriptor: Descriptor, opener: Opener) -> None:
+    with new_file(path) as file, opener() as blob:
+        shutil.copyfileobj(_Checked(blob, descriptor), file, AT_ONCE)
+
+
+class _Checked:
+    """A blob on its way out, which must turn out to be what the manifest says."""
+
+    def __init__(self, blob: IO[bytes], promised: Descriptor) -> None:
+        self._blob, self._promised, self._seen = blob, promised, Digest()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._blob.read(size)
+        self._seen.write(data)
+        if self._seen.size >= self._promised.size and self._seen.digest != self._promised.digest:
+            raise ImageError(f"{self._promised.digest} changed while it was being written", next_step="run it again")
+        return data
+
+
+def _blobs(image: Image) -> dict[Descriptor, Opener]:
+    found: dict[Descriptor, Opener] = {each.descriptor: each.open for each in image.layers}
+    found[image.config_descriptor] = lambda: BytesIO(image.config)
+    found[image.descriptor] = lambda: BytesIO(image.manifest)
+    return found
+
+
+def _path(descriptor: Descriptor) -> str:
+    return f"blobs/{descriptor.digest.replace(':', '/')}"
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _index(others: list[Any], image: Image) -> bytes:
+    named = {CONTAINERD_NAME: image.reference, OCI_NAME: image.reference.rpartition(":")[2]}
+    ours = {**image.descriptor.as_json(), "platform": image.platform.as_json(), "annotations": named}
+    return canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, ours]})
+
+
+def _docker(image: Image) -> bytes:
+    """`manifest.json` as `docker save` writes it, naming the same blobs."""
+    layers = [_path(each.descriptor) for each in image.layers]
+    return canonical([{"Config": _path(image.config_descriptor), "Layers": layers, "RepoTags": [image.reference]}])
+
+
+def _others(folder: Path, reference: str) -> list[Any]:
+    """The images of a layout but the one called `reference`."""
+    path = folder / "index.json"
+    if not path.exists():
+        return []
+    try:
+        found = json.loads(path.read_bytes()[:MOST])["manifests"]
+        return [each for each in found if (each.get("annotations") or {}).get(CONTAINERD_NAME) != reference]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} is no index of images", next_step="name a new folder") from error
+
+
+def _is_new(folder: Path) -> bool:
+    if not folder.exists():
+        return True
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file", next_step="name a folder, or a file that ends in .tar")
+    if not any(folder.iterdir()):
+        return True
+    if not (folder / "oci-layout").is_file():
+        raise UsageError(f"{folder} is there and is no OCI layout", next_step="name a new folder")
+    return False
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Two builds may write to one layout; each index is made from the one before."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ImageError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _add(tar: tarfile.TarFile, name: str, content: object | None, size: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode = (tarfile.DIRTYPE, 0o755) if content is None else (tarfile.REGTYPE, 0o644)
+    info.size = size
+    tar.addfile(info, cast(BinaryIO, content))
