@@ -1,0 +1,36 @@
+"""Knative itself: every component is there and serves, none had to begin again. Red when one was killed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster.suite import platform
+from tests.cluster.suite.api import NODE
+from tests.cluster.suite.cluster import Cluster, holds
+
+
+@pytest.mark.parametrize("namespace", platform.NAMESPACES)
+def test_every_component_is_there(cluster: Cluster, namespace: str) -> None:
+    assert platform.missing(cluster, namespace) == set()
+
+
+@pytest.mark.parametrize("namespace", platform.NAMESPACES)
+def test_every_component_serves_and_never_had_to_begin_again(cluster: Cluster, namespace: str) -> None:
+    said = platform.complaints(cluster, namespace)
+    assert said == [], (
+        f"a restart that is understood is forgotten by `kubectl -n {namespace} rollout restart deployment`"
+    )
+
+
+def test_every_node_is_ready(cluster: Cluster) -> None:
+    nodes = cluster.list(NODE)
+    assert nodes
+    assert [each["metadata"]["name"] for each in nodes if not holds(each, "Ready")] == []
+
+
+def test_nothing_of_knative_began_again_while_the_tests_ran(
+    at_first: frozenset[platform.Container], in_the_end: frozenset[platform.Container]
+) -> None:
+    assert at_first
+    assert sorted(at_first - in_the_end) == [], "these are gone, or began again"
+    assert sorted(in_the_end - at_first) == [], "these came instead"
