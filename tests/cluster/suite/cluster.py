@@ -18,6 +18,7 @@ Object = Mapping[str, Any]
 FIELD_MANAGER = "kn-bench-tests"
 READY_WITHIN_S = 60.0
 RUN_WITHIN_S = 30.0
+SLACK_S = 5.0  # how much later than it was asked to a server may end a stream
 
 
 class NotInTime(AssertionError):
@@ -162,7 +163,7 @@ class Cluster:
             yield listed["items"][0] if listed["items"] else None
             version = listed["metadata"]["resourceVersion"]
             query = {**only, "watch": True, "resourceVersion": version, "timeoutSeconds": max(1, round(left_s))}
-            with self.api.objects(path, query, within_s=left_s) as events:
+            with self.api.objects(path, query, within_s=left_s + SLACK_S) as events:
                 for event in events:
                     if event.get("type") not in ("ADDED", "MODIFIED", "DELETED"):
                         break  # expired: list again
