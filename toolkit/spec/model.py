@@ -29,8 +29,38 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """How a cluster scales a function (Knative's autoscaling annotations on the revision). None: the cluster's default.
+
+    `target` is in requests at once (`concurrency`), requests a second (`rps`), percent (`cpu`) or MiB (`memory`).
+    `burst` is target-burst-capacity: 0 takes the activator out of the path while a pod is ready, -1 keeps it there.
+    """
+
+    min: int | None = None
+    max: int | None = None
+    initial: int | None = None
+    target: float | None = None
+    metric: Literal["concurrency", "rps", "cpu", "memory"] | None = None
+    autoscaler: Literal["kpa", "hpa"] | None = None
+    window_s: float | None = None
+    burst: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Kubernetes quantities by resource (`cpu`, `memory`), as they are written: `250m`, `512Mi`."""
+
+    requests: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
-    """A node of the chain. `handler` is `file.py:function` in the chain's folder, or `package.module:function`."""
+    """A node of the chain. `handler` is `file.py:function` in the chain's folder, or `package.module:function`.
+
+    What follows `about` is for clusters only; None is the cluster's default. `concurrency` is how many messages one
+    pod handles at once, at most (0: any number); `timeout_s` how long one may take.
+    """
 
     name: str
     handler: str
@@ -38,6 +68,13 @@ class Function:
     replicas: int = 1
     env: Mapping[str, str] = field(default_factory=dict)
     about: str = ""
+    scale: Scale = Scale()
+    concurrency: int | None = None
+    timeout_s: float | None = None
+    resources: Resources = Resources()
+    visibility: Literal["cluster", "public"] | None = None  # None: the entry is public, every other function is not
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)  # on the revision, as they are
 
 
 @dataclass(frozen=True, slots=True)
