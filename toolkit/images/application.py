@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def chain(spec: ChainSpec, python: Interpreter, scratch: Path, left_out: Sequenc
         if name.startswith(".") or name in _CACHES or name.endswith((".pyc", ".pyo")):
             return False
         found = folder / path
-        if found.resolve() in hidden:
+        if found.resolve() in hidden or _is_image(found):
             return False
         if found.is_symlink() and found.is_dir():
             raise UsageError(f"{found} is a link to a folder", next_step="put the folder itself there, or move it away")
@@ -57,6 +58,20 @@ def wiring(path: Path, chain: str) -> list[Entry]:
     if found.chain != chain:
         raise UsageError(f"{path} is the wiring of a function of the chain {found.chain!r}, not of {chain!r}")
     return [Entry(WIRING_FILE, "file", FILE_MODE, data)]
+
+
+def _is_image(path: Path) -> bool:
+    """Whether this is an image that a build before has left in the chain's folder: no image holds an older one."""
+    if path.is_dir():
+        return (path / "oci-layout").is_file()
+    if path.suffix != ".tar":
+        return False
+    try:
+        with tarfile.open(path) as tar:
+            first = tar.next()
+    except (tarfile.TarError, OSError):
+        return False
+    return first is not None and first.name == "blobs"
 
 
 def _in_scaffold(path: str) -> bool:

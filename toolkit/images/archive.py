@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from toolkit.images.entries import Entry
-from toolkit.images.model import ImageError
+from toolkit.images.model import AT_ONCE, ImageError
 
 COMPRESSION = 6
-AT_ONCE = 1 << 20  # bytes handled at a time
 _TYPES = {"folder": tarfile.DIRTYPE, "file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "same": tarfile.LNKTYPE}
 
 

@@ -2,79 +2,151 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from toolkit.images import application, base, bytecode, configuration, dependencies, names
+from toolkit.errors import UsageError
+from toolkit.images import application, base, bytecode, configuration, dependencies, interpreter, names
 from toolkit.images.dependencies import Libraries
 from toolkit.images.entries import Entry, with_folders
+from toolkit.images.failures import told
 from toolkit.images.interpreter import Interpreter
 from toolkit.images.model import Image, Layer, Note, Platform, What, digest_of
 from toolkit.images.names import Name
 from toolkit.images.store import Store
 from toolkit.spec.model import ChainSpec
 
-_TAG = 12  # hex digits of the configuration's digest: the content, not its compression
+_TAG = 12  # hex digits of the configuration's digest: it tells the content, however that is compressed
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What to build. `epoch` is the one time of everything in the image; `left_out` lies in the chain's folder."""
+class Content:
+    """What is put on a base. `epoch` is the one time of all files; `left_out` are paths in the chain's folder."""
 
     chain: ChainSpec
-    base: Path
-    cache: Path
-    platform: Platform | None = None  # None: this machine's
-    name: Name | None = None  # None: dev.local/<chain>
     wiring: Path | None = None
     epoch: int = 0
     left_out: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An image to build. `cache` is a folder that may hold layers from before, and will hold more."""
+
+    content: Content
+    base: Path
+    cache: Path
+    platform: Platform | None = None  # None: this machine's
+    name: Name | None = None  # None: dev.local/<chain>
+
+
 @contextmanager
 def building(order: Order, note: Note) -> Iterator[Image]:
     """The image, for as long as the block runs: its own layers lie in a scratch folder. Raises ToolkitErrors."""
-    with tempfile.TemporaryDirectory(prefix="toolkit-build-") as folder:
-        scratch, cache = Path(folder), Store(order.cache)
-        note(f"base: {order.base}")
-        found = base.read(order.base, order.platform, cache, order.epoch, note)
-        _tell_of_code(found.interpreter, note)
-        wanted = _libraries(order.chain)
-        libraries = [dependencies.layer(each, found.interpreter, cache, order.epoch, note) for each in wanted]
-        own = _own(order.chain, order.wiring, found.interpreter, scratch, order.left_out)
-        packed = [Store(scratch).pack(what, with_folders(entries), order.epoch) for what, entries in own]
-        yield _image(order, found, (*found.layers, *libraries, *packed))
+    with _scratch() as scratch:
+        with told("the image cannot be built"):
+            image = _build(order, scratch, note)
+        yield image
+
+
+def write_files(content: Content, folder: Path, note: Note) -> list[Entry]:
+    """Writes what a build puts on a base as files below the new `folder`, for the Python that runs this.
+
+    Raises ToolkitErrors; `folder` is there whole or not at all.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already", next_step="name a new folder, or an empty one")
+    python = interpreter.running(base.this_machine())
+    with _scratch() as scratch, told(f"{folder} cannot be written"):
+        found: list[Entry] = []
+        for each in _libraries(content.chain):
+            found += dependencies.files(each, python, scratch, note)
+        for _, entries in _own(content, python, scratch):
+            found += entries
+        _write(with_folders(found), folder, content.epoch)
+    return found
+
+
+def _build(order: Order, scratch: Path, note: Note) -> Image:
+    content, cache = order.content, Store(_usable(order.cache, scratch, note))
+    note(f"base: {order.base}")
+    found = base.read(order.base, order.platform, cache, content.epoch, note)
+    python = found.interpreter
+    if not bytecode.fits(python.version):
+        note(f"no byte code is put in: the base has Python {python.named}, which only that Python could write")
+    wanted = _libraries(content.chain)
+    libraries = [dependencies.layer(each, python, cache, content.epoch, note) for each in wanted]
+    own = Store(scratch / "store")
+    packed = [own.pack(what, with_folders(entries), content.epoch) for what, entries in _own(content, python, scratch)]
+    return _image(order, found, (*found.layers, *libraries, *packed))
+
+
+def _image(order: Order, found: base.Base, layers: tuple[Layer, ...]) -> Image:
+    chain = order.content.chain
+    said = configuration.labels(chain.name, chain.about, metadata.version("kn-bench"))
+    config = configuration.config(found.config, found.platform, layers, said, order.content.epoch)
+    reference = (order.name or names.of_chain(chain.name)).tagged(digest_of(config).partition(":")[2][:_TAG])
+    manifest = configuration.manifest(config, layers)
+    return Image(reference, found.platform, found.interpreter.named, config, manifest, layers)
 
 
 def _libraries(chain: ChainSpec) -> list[Libraries]:
     return [dependencies.libraries(), *([dependencies.required(chain.requires)] if chain.requires else [])]
 
 
-def _own(
-    chain: ChainSpec, wiring: Path | None, python: Interpreter, scratch: Path, left_out: Sequence[Path]
-) -> list[tuple[What, list[Entry]]]:
+def _own(content: Content, python: Interpreter, scratch: Path) -> list[tuple[What, list[Entry]]]:
     found: list[tuple[What, list[Entry]]] = [
         ("scaffold", application.scaffold(python, scratch)),
-        ("chain", application.chain(chain, python, scratch, left_out)),
+        ("chain", application.chain(content.chain, python, scratch, content.left_out)),
     ]
-    if wiring is not None:
-        found.append(("wiring", application.wiring(wiring, chain.name)))
+    if content.wiring is not None:
+        found.append(("wiring", application.wiring(content.wiring, content.chain.name)))
     return found
 
 
-def _image(order: Order, found: base.Base, layers: tuple[Layer, ...]) -> Image:
-    chain = order.chain
-    said = configuration.labels(chain.name, chain.about, metadata.version("kn-bench"))
-    config = configuration.config(found.config, found.platform, layers, said, order.epoch)
-    tag = digest_of(config).partition(":")[2][:_TAG]
-    reference = (order.name or names.of_chain(chain.name)).tagged(tag)
-    return Image(reference, found.platform, config, configuration.manifest(config, layers), layers)
+def _write(entries: list[Entry], folder: Path, epoch: int) -> None:
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.absolute().parent) as scratch:
+        whole = Path(scratch, "files")
+        whole.mkdir(mode=0o755)
+        for entry in entries:
+            _write_one(entry, whole / entry.path)
+        for entry in reversed(entries):  # a folder gets its time after what is in it
+            os.utime(whole / entry.path, (epoch, epoch))
+        whole.chmod(0o755)
+        whole.replace(folder)
 
 
-def _tell_of_code(python: Interpreter, note: Note) -> None:
-    if not bytecode.fits(python.version):
-        note(f"no byte code is put in: the base has Python {python.named}, and only that one could write it")
+def _write_one(entry: Entry, path: Path) -> None:
+    if entry.kind == "folder":
+        path.mkdir()
+    elif isinstance(entry.content, bytes):
+        path.write_bytes(entry.content)
+    else:
+        shutil.copyfile(entry.content, path)
+    path.chmod(entry.mode)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with told("there is no room for temporary files"):
+        folder = tempfile.TemporaryDirectory(prefix="toolkit-build-", ignore_cleanup_errors=True)
+    with folder as name:
+        yield Path(name)
+
+
+def _usable(cache: Path, scratch: Path, note: Note) -> Path:
+    """The cache, or a folder of this build where the user has none that can be written."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            return cache
+    except OSError as error:
+        note(f"nothing is kept for the next build: {cache}: {error.strerror}")
+        return scratch / "cache"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from toolkit import contract
+from toolkit.images.documents import Object, items, obj, strings
 from toolkit.images.interpreter import DEFAULT_PATH
 from toolkit.images.model import CONFIG, MANIFEST, Descriptor, Layer, Platform, canonical, digest_of
 
@@ -22,7 +23,7 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 TITLE, ABOUT, VERSION = (f"org.opencontainers.image.{name}" for name in ("title", "description", "version"))
-_KEPT = ("Env", "Labels", "StopSignal", "Volumes", "ExposedPorts")  # of the base; the rest is for its own program
+_KEPT = ("StopSignal", "Volumes")  # of the base, beside variables, labels and ports; the rest is for its own program
 
 
 def labels(chain: str, about: str, toolkit: str) -> dict[str, str]:
@@ -30,14 +31,13 @@ def labels(chain: str, about: str, toolkit: str) -> dict[str, str]:
     return {TITLE: chain, VERSION: toolkit} | ({ABOUT: about} if about else {})
 
 
-def config(
-    base: Mapping[str, Any], platform: Platform, layers: Sequence[Layer], said: Mapping[str, str], epoch: int
-) -> bytes:
+def config(base: Object, platform: Platform, layers: Sequence[Layer], said: Mapping[str, str], epoch: int) -> bytes:
     """The image configuration (https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md)."""
-    inner = {name: value for name, value in (base.get("config") or {}).items() if name in _KEPT and value}
-    inner["Env"] = environment(inner.get("Env", []))
-    inner["Labels"] = {**inner.get("Labels", {}), **said}
-    inner["ExposedPorts"] = {**inner.get("ExposedPorts", {}), PORT: {}}
+    theirs = obj(base.get("config"))
+    inner = {name: theirs[name] for name in _KEPT if theirs.get(name)}
+    inner["Env"] = environment(strings(theirs.get("Env")))
+    inner["Labels"] = {**obj(theirs.get("Labels")), **said}
+    inner["ExposedPorts"] = {**obj(theirs.get("ExposedPorts")), PORT: {}}
     inner |= {"User": USER, "WorkingDir": f"/{CHAIN_FOLDER}", "Entrypoint": list(ENTRYPOINT)}
     created = moment(epoch)
     return canonical(
@@ -75,9 +75,9 @@ def moment(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _history(base: Mapping[str, Any], layers: Sequence[Layer], created: str) -> list[dict[str, Any]]:
+def _history(base: Object, layers: Sequence[Layer], created: str) -> list[dict[str, Any]]:
     """The base's history where it is whole, and a line for each layer of ours."""
-    told = [each for each in base.get("history") or [] if isinstance(each, dict)]
+    told = [each for each in items(base.get("history")) if isinstance(each, dict)]
     below = [each for each in layers if each.what == "base"]
     if sum(1 for each in told if not each.get("empty_layer")) != len(below):
         told = [_line("base", created) for _ in below]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -57,7 +57,3 @@ def with_folders(entries: Iterable[Entry]) -> list[Entry]:
         for above in list(PurePosixPath(path).parents)[:-1]:
             found.setdefault(str(above), Entry(str(above), "folder", FOLDER_MODE))
     return [found[path] for path in sorted(found)]
-
-
-def moved(entry: Entry, to: str) -> Entry:
-    return replace(entry, path=to)

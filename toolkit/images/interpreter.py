@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform as machine
 import re
 import struct
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -66,16 +68,20 @@ def find(tree: Tree, environment: Mapping[str, str], where: str) -> Interpreter:
     return Interpreter(version, architecture(found[1].read(_HEADER)) if found else "", _libc(tree))
 
 
+def running(platform: Platform) -> Interpreter:
+    """The Python that runs this."""
+    name, version = machine.libc_ver()
+    minor = version.partition(".")[2].partition(".")[0]
+    libc = Libc("glibc", int(minor)) if name == "glibc" and minor.isdecimal() else Libc("musl", 2)
+    return Interpreter(sys.version_info[:2], platform.architecture, libc)
+
+
 def architecture(header: bytes) -> str:
     """The processor an ELF file is for, as Go names it; empty when it is none that we know."""
     if len(header) < _HEADER or header[:4] != b"\x7fELF":
         return ""
     (machine,) = struct.unpack_from("<H" if header[5] == 1 else ">H", header, 18)
     return _MACHINES.get(machine, "")
-
-
-def fits(interpreter: Interpreter, platform: Platform) -> bool:
-    return interpreter.architecture in ("", platform.architecture)
 
 
 def _candidates(tree: Tree, path: str) -> Iterator[str]:

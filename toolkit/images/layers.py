@@ -6,17 +6,15 @@ import gzip
 import hashlib
 import tarfile
 import zlib
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import IO, Any, cast
 
-from toolkit.images.model import LAYER, LAYER_GZIP, Descriptor, ImageError, Layer
+from toolkit.images.model import AT_ONCE, LAYER, LAYER_GZIP, Descriptor, ImageError, Layer
 from toolkit.images.source import Source, broken
 from toolkit.images.tree import Tree, inside, lay
 
 DOCKER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 GZIP_MAGIC = b"\x1f\x8b"
-_AT_ONCE = 1 << 20
 _MEDIA_TYPES = {LAYER: LAYER, LAYER_GZIP: LAYER_GZIP, DOCKER_GZIP: LAYER_GZIP}
 _NOT_READABLE = (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile)
 
@@ -35,7 +33,7 @@ class _Hashed:
 
     def drain(self) -> str:
         """The digest of all of it."""
-        while self.read(_AT_ONCE):
+        while self.read(AT_ONCE):
             pass
         return f"sha256:{self._hash.hexdigest()}"
 
@@ -77,10 +75,6 @@ def is_packed(source: Source, name: str) -> bool:
 
 def unpacked(stream: Any) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(fileobj=stream, mode="rb"))
-
-
-def opened(source: Source, name: str) -> AbstractContextManager[IO[bytes]]:
-    return source.open(name)
 
 
 def _first_bytes(source: Source, name: str, packed: bool, member: str, limit: int) -> bytes:

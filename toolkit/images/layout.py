@@ -15,14 +15,22 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from toolkit.errors import UsageError
-from toolkit.images.archive import AT_ONCE, Digest
-from toolkit.images.model import INDEX, Descriptor, Image, ImageError, Opener, canonical
+from toolkit.images.archive import Digest
+from toolkit.images.failures import told
+from toolkit.images.model import (
+    AT_ONCE,
+    CONTAINERD_NAME,
+    INDEX,
+    OCI_NAME,
+    Descriptor,
+    Image,
+    ImageError,
+    Opener,
+    canonical,
+)
 from toolkit.images.source import MOST
 from toolkit.images.store import new_file
 
-# What each reader goes by: containerd by the first, skopeo and umoci by the second, `docker load` by manifest.json.
-CONTAINERD_NAME = "io.containerd.image.name"
-OCI_NAME = "org.opencontainers.image.ref.name"
 _VERSION = canonical(
     {"imageLayoutVersion": "1.0.0"}
 )  # https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
@@ -33,7 +41,7 @@ def write_folder(image: Image, folder: Path) -> None:
 
     Raises UsageError when `folder` is something else, and ImageError when it cannot be written.
     """
-    with _told(folder):
+    with told(f"{folder} cannot be written"):
         if _is_new(folder):
             _write_new(image, folder)
         else:
@@ -45,7 +53,11 @@ def write_tar(image: Image, path: Path) -> None:
     """Writes the image to the one file `path`, over whatever file is there. Raises as `write_folder` does."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder, no place for a tar", next_step="name a file, or a folder without .tar")
-    with _told(path), new_file(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    with (
+        told(f"{path} cannot be written"),
+        new_file(path) as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
         for name in ("blobs/", "blobs/sha256/"):
             _add(tar, name, None, 0)
         for descriptor, opener in sorted(_blobs(image).items(), key=lambda each: each[0].digest):
@@ -155,14 +167,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ImageError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _add(tar: tarfile.TarFile, name: str, content: object | None, size: int) -> None:

@@ -18,10 +18,13 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP = f"{LAYER}+gzip"
-LAYER_ZSTD = f"{LAYER}+zstd"
+
+# What an image in a layout is called: containerd goes by the first, skopeo and umoci by the second.
+CONTAINERD_NAME = "io.containerd.image.name"
+OCI_NAME = "org.opencontainers.image.ref.name"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_AT_ONCE = 1 << 20  # bytes read at a time
+AT_ONCE = 1 << 20  # bytes handled at a time
 
 What = Literal["base", "dependencies", "requires", "scaffold", "chain", "wiring"]
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
@@ -80,6 +83,7 @@ class Image:
 
     reference: str
     platform: Platform
+    python: str  # its version, as in 3.11
     config: bytes
     manifest: bytes
     layers: tuple[Layer, ...]
@@ -110,7 +114,7 @@ def digest_of(data: bytes) -> str:
 def digest_of_stream(stream: IO[bytes]) -> tuple[str, int]:
     """The digest and the length of what is left in `stream`."""
     hashed, size = hashlib.sha256(), 0
-    while part := stream.read(_AT_ONCE):
+    while part := stream.read(AT_ONCE):
         hashed.update(part)
         size += len(part)
     return f"sha256:{hashed.hexdigest()}", size

@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from toolkit.images.archive import AT_ONCE, COMPRESSION, Digest, Sink, compressed, write_tar
+from toolkit.images.archive import COMPRESSION, Digest, Sink, compressed, write_tar
 from toolkit.images.entries import Entry
-from toolkit.images.model import LAYER_GZIP, Descriptor, ImageError, Layer, Opener, What, digest_of_stream
+from toolkit.images.model import AT_ONCE, LAYER_GZIP, Descriptor, ImageError, Layer, Opener, What, digest_of_stream
 
 
 def user_cache() -> Path:
