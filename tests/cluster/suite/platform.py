@@ -46,6 +46,11 @@ def missing(cluster: Cluster, namespace: str) -> set[str]:
     return set(COMPONENTS[namespace]) - {each["metadata"]["name"] for each in deployments(cluster, namespace)}
 
 
+def versions(cluster: Cluster, namespace: str) -> Mapping[str, str]:
+    """The version that each component says it is, by its name."""
+    return {each["metadata"]["name"]: _version(each) for each in deployments(cluster, namespace)}
+
+
 def complaints(cluster: Cluster, namespace: str) -> list[str]:
     """What is wrong with the components of a namespace, in words."""
     return [*_unavailable(deployments(cluster, namespace)), *_restarted(cluster.list(POD, namespace))]
@@ -59,6 +64,10 @@ def containers(cluster: Cluster) -> frozenset[Container]:
         for pod in cluster.list(POD, namespace)
         for each in pod["status"].get("containerStatuses", ())
     )
+
+
+def _version(deployment: Mapping[str, Any]) -> str:
+    return str(deployment["metadata"].get("labels", {}).get(VERSION_LABEL, "none said"))
 
 
 def _unavailable(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
