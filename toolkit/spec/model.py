@@ -32,18 +32,28 @@ class Parameter:
 class Scale:
     """How a cluster scales a function (Knative's autoscaling annotations on the revision). None: the cluster's default.
 
-    `target` is in requests at once (`concurrency`), requests a second (`rps`), percent (`cpu`) or MiB (`memory`).
-    `burst` is target-burst-capacity: 0 takes the activator out of the path while a pod is ready, -1 keeps it there.
+    `target` is in requests at once (`concurrency`), requests a second (`rps`), percent (`cpu`) or MiB (`memory`), and
+    `utilization` the percentage of it to aim at. `burst` is target-burst-capacity: 0 takes the activator out of the
+    path while a pod is ready, -1 keeps it there. `panic_window` is a percentage of the window, `panic_threshold` one of
+    the target. Numbers that are whole are ints, so `str` writes each as Knative reads it; times are whole seconds but
+    for `retention_s`. `replicas`, where the chain.yaml names it, is already in `min` and `max`.
     """
 
     min: int | None = None
     max: int | None = None
     initial: int | None = None
+    activation: int | None = None
     target: float | None = None
+    utilization: float | None = None
     metric: Literal["concurrency", "rps", "cpu", "memory"] | None = None
     autoscaler: Literal["kpa", "hpa"] | None = None
+    algorithm: Literal["linear", "weighted-exponential"] | None = None
     window_s: float | None = None
-    burst: int | None = None
+    panic_window: float | None = None
+    panic_threshold: float | None = None
+    down_delay_s: float | None = None
+    retention_s: float | None = None
+    burst: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,9 @@ class Function:
     """A node of the chain. `handler` is `file.py:function` in the chain's folder, or `package.module:function`.
 
     What follows `about` is for clusters only; None is the cluster's default. `concurrency` is how many messages one
-    pod handles at once, at most (0: any number); `timeout_s` how long one may take.
+    pod handles at once, at most (0: any number); `timeout_s` how long one may take, `response_start_s` until its answer
+    begins, `idle_s` while nothing is sent: whole seconds. `annotations` belong on the revision's template,
+    `service_annotations` on the Service itself, each where Knative reads it.
     """
 
     name: str
@@ -74,7 +86,10 @@ class Function:
     resources: Resources = Resources()
     visibility: Literal["cluster", "public"] | None = None  # None: the entry is public, every other function is not
     node_selector: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)  # on the revision, as they are
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    response_start_s: float | None = None
+    idle_s: float | None = None
+    service_annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
