@@ -4,5 +4,13 @@ May live here: templates' data, rendering, and the names that follow from a plan
 that ship with the toolkit. May not: anything that talks to a cluster (`engines.knative`).
 """
 
+from toolkit.manifests.names import Addresses as Addresses
+from toolkit.manifests.names import bound as bound
+from toolkit.manifests.names import labels as labels
+from toolkit.manifests.rendering import as_list as as_list
+from toolkit.manifests.rendering import render as render
+from toolkit.manifests.rendering import text as text
+from toolkit.manifests.rendering import wiring as wiring
 from toolkit.manifests.target import Target as Target
 from toolkit.manifests.target import VHive as VHive
+from toolkit.manifests.templates import Manifest as Manifest

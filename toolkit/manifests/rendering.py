@@ -1,0 +1,138 @@
+"""A plan and a target become manifests: which objects there are, in which order, and what each template is told.
+
+May not live here: what the objects look like, which the templates say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from toolkit import plan as plans
+from toolkit.contract import DEFAULT_PORT, READY_PATH, WIRING, Wiring
+from toolkit.errors import UsageError
+from toolkit.manifests import names, scaling, templates
+from toolkit.manifests.scalars import document
+from toolkit.manifests.target import Target
+from toolkit.manifests.templates import Manifest
+from toolkit.plan import Plan
+from toolkit.spec.model import Function
+
+
+def render(plan: Plan, target: Target) -> tuple[Manifest, ...]:
+    """The objects of a plan in the order in which they are to be applied; the same plan and target, the same objects.
+
+    Namespace, Broker, SinkBindings (before their functions, which else get a second revision), Services, Triggers.
+    Raises UsageError when the target cannot carry what the chain asks for.
+    """
+    _see_that_it_can_be_said(plan, target)
+    return tuple(_objects(plan, target))
+
+
+def text(manifests: Iterable[Manifest]) -> str:
+    """One YAML stream for `kubectl apply -f -`."""
+    return "---\n".join(document(each) for each in manifests)
+
+
+def as_list(manifests: Iterable[Manifest]) -> str:
+    """One JSON document, a `List`, for `kubectl apply -f -`."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)}, indent=2) + "\n"
+
+
+def wiring(plan: Plan, target: Target, function: str) -> Wiring:
+    """The whole wiring of a function. Where no environment reaches it, the sink of its events is in it too."""
+    return _wiring(plan, target, function, names.bound(plan, target.namespace))
+
+
+def _wiring(plan: Plan, target: Target, function: str, addresses: names.Addresses) -> Wiring:
+    made = plans.bind(plan.wirings[function], addresses.targets, receipts=target.receipts, endpoint=target.endpoint)
+    if not _strict(target):
+        return made
+    edges = (
+        dataclasses.replace(each, address=addresses.sink) if each.via == "event" else each for each in made.outgoing
+    )
+    return dataclasses.replace(made, outgoing=tuple(edges))
+
+
+def _objects(plan: Plan, target: Target) -> Iterator[Manifest]:
+    places = _places(target)
+    common = {"namespace": target.namespace, "labels": names.labels(plan)}
+    if target.create_namespace:
+        yield templates.render("namespace", places, common)
+    if plan.broker is not None:
+        yield templates.render("broker", places, {**common, "broker": plan.broker})
+        for function in _emitters(plan, target):
+            values = {**common, "labels": names.labels(plan, function.name), "function": function}
+            yield templates.render("sinkbinding", places, {**values, "broker": plan.broker})
+    addresses = names.bound(plan, target.namespace)
+    for function in plan.chain.functions:
+        wired = _wiring(plan, target, function.name, addresses)
+        yield templates.render("service", places, _service(plan, target, function, wired))
+    for trigger in plan.triggers:
+        yield templates.render("trigger", places, {**common, "trigger": trigger})
+
+
+def _service(plan: Plan, target: Target, function: Function, wired: Wiring) -> Mapping[str, Any]:
+    return {
+        "namespace": target.namespace,
+        "labels": names.labels(plan, function.name),
+        "function": function,
+        "public": (function.visibility or ("public" if function.name == plan.entry else "cluster")) == "public",
+        "annotations": scaling.of_revision(function),
+        "timeout": None if function.timeout_s is None else math.ceil(function.timeout_s),
+        "image": _image(target, function.name),
+        "stub": target.vhive.stub if target.vhive else None,
+        "port": DEFAULT_PORT,
+        "port_name": "http1" if wired.consumes else "h2c",  # the dispatcher of events speaks no h2c
+        "consumes": wired.consumes,
+        "ready_path": READY_PATH,
+        "environment": _environment(function, wired),
+    }
+
+
+def _environment(function: Function, wired: Wiring) -> dict[str, str]:
+    """Kubernetes replaces `$(NAME)` in values, and makes one `$` of two: ours are meant as they are."""
+    said = {**function.env, WIRING: wired.encode()}
+    return {name: value.replace("$", "$$") for name, value in said.items()}
+
+
+def _emitters(plan: Plan, target: Target) -> list[Function]:
+    """The functions that a SinkBinding tells where events go; where no environment reaches them, none."""
+    sources = {each.source for each in plan.chain.edges if each.via == "event"}
+    return [] if _strict(target) else [each for each in plan.chain.functions if each.name in sources]
+
+
+def _places(target: Target) -> Sequence[str]:
+    """Where templates are looked for, the first that has one counts."""
+    if target.vhive is None:
+        return ("knative",)
+    if target.vhive.sandbox == "gvisor":
+        return ("vhive/gvisor", "knative")
+    return ("vhive/strict", "vhive", "knative") if _strict(target) else ("vhive", "knative")
+
+
+def _strict(target: Target) -> bool:
+    return target.vhive is not None and target.vhive.sandbox == "firecracker" and target.vhive.profile == "strict"
+
+
+def _image(target: Target, function: str) -> str:
+    return target.vhive.images.get(function, target.image) if target.vhive else target.image
+
+
+def _see_that_it_can_be_said(plan: Plan, target: Target) -> None:
+    if target.vhive is None or not _strict(target):
+        return
+    for function in plan.chain.functions:
+        if function.name not in target.vhive.images:
+            raise UsageError(
+                f"'{function.name}' has no image of its own, and without an environment only an image can hold wiring",
+                next_step="build one for each function with 'toolkit build --wiring', or use the profile env",
+            )
+        if function.env:
+            raise UsageError(
+                f"'{function.name}' sets {next(iter(function.env))}, and vHive's strict profile passes no environment",
+                next_step="put it into the image, or use the profile env",
+            )
