@@ -37,11 +37,12 @@ def chain(spec: ChainSpec, python: Interpreter, scratch: Path, left_out: Sequenc
         if name.startswith(".") or name in _CACHES or name.endswith((".pyc", ".pyo")):
             return False
         found = folder / path
-        if found.resolve() in hidden or _is_image(found):
-            return False
-        if found.is_symlink() and found.is_dir():
-            raise UsageError(f"{found} is a link to a folder", next_step="put the folder itself there, or move it away")
-        return True
+        if found.is_symlink() and not found.is_file():
+            raise UsageError(
+                f"{found} is a link to a folder, or to nothing: it cannot be packed",
+                next_step="put there what it should lead to, or move it away",
+            )
+        return found.resolve() not in hidden and not _is_image(found)
 
     return _with_code(list(of_folder(folder, CHAIN_FOLDER, wanted)), CHAIN_FOLDER, python, scratch / "chain")
 

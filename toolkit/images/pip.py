@@ -24,7 +24,10 @@ _DROPPED = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIREMENT", "PIP_CONS
 
 
 def install(requirements: Sequence[str], python: Interpreter, target: Path, *, constraints: Path | None = None) -> None:
-    """Unpacks wheels into `target`; with `constraints` also those of what they depend on. Raises ImageError."""
+    """Unpacks wheels into `target`; with `constraints` also those of what they depend on. Raises ImageError.
+
+    Whatever pip needs meanwhile it puts beside `target`, so that nothing is left when both are gone.
+    """
     if importlib.util.find_spec("pip") is None:
         raise ImageError(
             f"{sys.executable} has no pip, which fetches the libraries of an image",
@@ -38,7 +41,8 @@ def install(requirements: Sequence[str], python: Interpreter, target: Path, *, c
         *resolved,
         *requirements,
     )
-    environment = {name: value for name, value in os.environ.items() if name not in _DROPPED} | _OVERRULED
+    environment = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    environment |= _OVERRULED | {"TMPDIR": str(target.parent)}
     done = subprocess.run(  # noqa: S603 - no shell; requirements are names and versions, the chain language sees to it
         command,
         env=environment,
