@@ -2,7 +2,7 @@
 
 $KNBENCH_BASE          the base layer: a root folder, an OCI layout or a tarball; made and kept in the cache otherwise
 $KNBENCH_LOAD_IMAGE    a command that hands an image to the cluster's nodes; `{}` stands for the tarball
-$KNBENCH_REGISTRY      or: where images are pushed to, as a prefix of their names
+$KNBENCH_REGISTRY      or: where images are pushed to, as a prefix of their names, such as ghcr.io/me
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def provide(chain: str, folder: Path, environment: Mapping[str, str] = os.enviro
     """The reference of the chain's image, which the cluster has or can pull. `folder` takes the tarball."""
     base = base_of(environment)
     if registry := environment.get(REGISTRY):
-        return _build(chain, base, "--push", registry)
+        return _build(chain, base, "--push", f"{registry.rstrip('/')}/{chain}")
     if not (load := environment.get(LOAD)):
         raise NoImages(
             f"the cluster has to get the functions' images: set ${LOAD}, such as `kind load image-archive {{}}`, "
@@ -68,9 +68,10 @@ def _make_base(folder: Path) -> None:
 
 
 def _build(chain: str, base: Path, *where: str) -> str:
+    """The image's reference: by digest where it was pushed."""
     build = (sys.executable, "-m", "toolkit.cli", "build", chain, "--base", str(base), *where, "-o", "json")
     said: Any = json.loads(run(build, BUILT_WITHIN_S))
-    return str(said["reference"])
+    return str(said["pushed"] or said["reference"])
 
 
 def run(command: list[str] | tuple[str, ...], within_s: float) -> str:

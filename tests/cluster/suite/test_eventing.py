@@ -61,11 +61,13 @@ def _bind_first(cluster: Cluster, subject: Manifest) -> None:
     """Returns once a Service that is created gets its sink: the webhook has to hear of the binding first."""
     name, space = subject["metadata"]["name"], subject["metadata"]["namespace"]
     cluster.apply(broker.sink_binding(name, space, name, NAME))
-    until(
-        lambda: K_SINK in _environment(cluster.create(subject).body["spec"]["template"]["spec"]),
-        f"the binding of {name}",
-        BOUND_WITHIN_S,
-    )
+
+    def bound() -> bool:
+        answer = cluster.create(subject)
+        assert answer.code == 201, answer.message
+        return K_SINK in _environment(answer.body["spec"]["template"]["spec"])
+
+    until(bound, f"the binding of {name}", BOUND_WITHIN_S)
 
 
 def _subscribe(cluster: Cluster, name: str) -> None:
