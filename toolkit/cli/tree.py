@@ -42,7 +42,10 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     ),
     (
         "Package",
-        (Command("build", "build_command", "make the container image of a chain, without a daemon"),),
+        (
+            Command("build", "build_command", "make the container image of a chain, without a daemon"),
+            Command("render", "render_command", "print the manifests of a chain, for stock Knative or for vHive"),
+        ),
     ),
     (
         "Look at chains",

@@ -106,7 +106,10 @@ def payload(seed: int, call: str, size: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One edge out of a function. `address` is a gRPC target for calls; events go to `$K_SINK`."""
+    """One edge out of a function. `address` is a gRPC target for calls; events go to `$K_SINK`.
+
+    Only where no environment reaches the function (vHive strict), the edges of events hold the sink's URL.
+    """
 
     to: str
     via: Via
@@ -143,6 +146,11 @@ class Wiring:
     seed: int = 1
     tracing: Tracing = field(default_factory=Tracing)
     receipts: str | None = None  # `tcp://HOST:PORT` of a collector, None: no receipts
+
+    @property
+    def sink(self) -> str | None:
+        """Where events go that no environment says it of."""
+        return next((each.address for each in self.outgoing if each.via == "event"), None)
 
     def encode(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)

@@ -4,6 +4,7 @@ May live here: templates' data, rendering, and the names that follow from a plan
 that ship with the toolkit. May not: anything that talks to a cluster (`engines.knative`).
 """
 
+from toolkit.manifests.files import files as files
 from toolkit.manifests.names import Addresses as Addresses
 from toolkit.manifests.names import bound as bound
 from toolkit.manifests.names import labels as labels
@@ -14,3 +15,7 @@ from toolkit.manifests.rendering import wiring as wiring
 from toolkit.manifests.target import Target as Target
 from toolkit.manifests.target import VHive as VHive
 from toolkit.manifests.templates import Manifest as Manifest
+from toolkit.manifests.tracing import Images as Images
+from toolkit.manifests.tracing import otlp_endpoint as otlp_endpoint
+from toolkit.manifests.tracing import tracing as tracing
+from toolkit.manifests.tracing import zipkin_endpoint as zipkin_endpoint

@@ -21,6 +21,8 @@ from toolkit.manifests.templates import Manifest
 from toolkit.plan import Plan
 from toolkit.spec.model import Function
 
+_RESPONSE_START_S = 300  # Knative's default for responseStartTimeoutSeconds (pkg/apis/config/defaults.go)
+
 
 def render(plan: Plan, target: Target) -> tuple[Manifest, ...]:
     """The objects of a plan in the order in which they are to be applied; the same plan and target, the same objects.
@@ -82,7 +84,7 @@ def _service(plan: Plan, target: Target, function: Function, wired: Wiring) -> M
         "function": function,
         "public": (function.visibility or ("public" if function.name == plan.entry else "cluster")) == "public",
         "annotations": scaling.of_revision(function),
-        "timeout": None if function.timeout_s is None else math.ceil(function.timeout_s),
+        "timeouts": _timeouts(function),
         "image": _image(target, function.name),
         "stub": target.vhive.stub if target.vhive else None,
         "port": DEFAULT_PORT,
@@ -91,6 +93,19 @@ def _service(plan: Plan, target: Target, function: Function, wired: Wiring) -> M
         "ready_path": READY_PATH,
         "environment": _environment(function, wired),
     }
+
+
+def _timeouts(function: Function) -> dict[str, int]:
+    """In whole seconds, as Knative counts. Above 300 it would still cut an answer off that has not begun by then."""
+    begins_s = function.response_start_s
+    if begins_s is None and (function.timeout_s or 0) > _RESPONSE_START_S:
+        begins_s = function.timeout_s
+    said = {
+        "timeoutSeconds": function.timeout_s,
+        "responseStartTimeoutSeconds": begins_s,
+        "idleTimeoutSeconds": function.idle_s,
+    }
+    return {name: math.ceil(value) for name, value in said.items() if value is not None}
 
 
 def _environment(function: Function, wired: Wiring) -> dict[str, str]:

@@ -8,27 +8,29 @@ and `no` are booleans to some, `0755` and `1e3` numbers, `12:30` is 750.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Beyond JSON's escapes: what YAML does not take as it is, or takes for the end of a line.
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+from toolkit.errors import UsageError
+
+_NOT_AS_IT_IS = re.compile(r"[^ !#-\[\]-~]")  # all but printable ASCII, and what ends or escapes within double quotes
+_SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _PLAIN = re.compile(r"[A-Za-z/](?:[A-Za-z0-9_./:@-]*[A-Za-z0-9_./@-])?")  # no blank, so `:` begins no value
 _LITERAL = re.compile(r"[ -&(-~]+")  # no `'`, so single quotes need no escape at all: JSON stays readable
+_LINES = re.compile(r"(?! )[ -~]+(?:\n+[ -~]+)*\n?")  # a text that YAML keeps as it is below a `|`
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def quoted(value: object) -> str:
     """`value` as YAML on one line, which reads back as the very same value whatever it holds.
 
-    Strings are always in double quotes; mappings and sequences become flow collections. Raises TypeError for what a
-    manifest has no use for: None (leave the line out), floats (Kubernetes wants text or whole numbers), anything else.
+    Strings are always in double quotes, in ASCII; mappings and sequences become flow collections. Raises TypeError for
+    what a manifest has no use for: None (leave the line out), floats (Kubernetes wants text or whole numbers), anything
+    else; and UsageError for text that is not Unicode.
     """
     if isinstance(value, str):
-        return _UNPRINTABLE.sub(_escaped, _encode(value))
+        return f'"{_NOT_AS_IT_IS.sub(_escaped, value)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -64,6 +66,10 @@ def _block(value: Mapping[str, Any] | Sequence[Any], depth: int) -> list[str]:
 def _entry(head: str, value: object, depth: int) -> list[str]:
     if _nested(value):
         return [head, *_block(value, depth + 1)]  # type: ignore[arg-type]  # `_nested` says so
+    if isinstance(value, str) and "\n" in value and _LINES.fullmatch(value):
+        margin = "  " * (depth + 1)
+        lines = [f"{margin}{line}" if line else "" for line in value.removesuffix("\n").split("\n")]
+        return [f"{head} {'|' if value.endswith(chr(10)) else '|-'}", *lines]
     return [f"{head} {_scalar(value)}"]
 
 
@@ -80,4 +86,9 @@ def _scalar(value: object) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    character, code = match[0], ord(match[0])
+    if 0xD800 <= code <= 0xDFFF:
+        raise UsageError(f"{match.string!a:.100} is no text: it holds half a character (U+{code:X})")
+    if short := _SHORT.get(character):
+        return short
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -16,25 +16,24 @@ _HPA_METRICS = ("cpu", "memory")
 def of_revision(function: Function) -> dict[str, str]:
     """The annotations of a function's revisions: its own, and those that its scale asks for. All values are text."""
     scale = function.scale
-    least, most = _bounds(function)
     said = {
         "class": _class(scale),
         "metric": scale.metric,
         "target": _number(scale.target),
-        "min-scale": _number(least),
-        "max-scale": _number(most),
+        "target-utilization-percentage": _number(scale.utilization),
+        "min-scale": _number(scale.min),
+        "max-scale": _number(scale.max),
         "initial-scale": _number(scale.initial),
-        "window": None if scale.window_s is None else f"{decimal(scale.window_s)}s",
+        "activation-scale": _number(scale.activation),
+        "window": _seconds(scale.window_s),
+        "panic-window-percentage": _number(scale.panic_window),
+        "panic-threshold-percentage": _number(scale.panic_threshold),
+        "scale-down-delay": _seconds(scale.down_delay_s),
+        "scale-to-zero-pod-retention-period": _seconds(scale.retention_s),
         "target-burst-capacity": _number(scale.burst),
+        "metric-aggregation-algorithm": scale.algorithm,
     }
     return {f"{PREFIX}/{key}": value for key, value in said.items() if value is not None} | dict(function.annotations)
-
-
-def _bounds(function: Function) -> tuple[int | None, int | None]:
-    """`replicas` is how many there are, neither more nor less; `scale` says otherwise where it says anything."""
-    fixed = function.replicas if function.replicas > 1 else None
-    scale = function.scale
-    return (fixed if scale.min is None else scale.min, fixed if scale.max is None else scale.max)
 
 
 def _class(scale: Scale) -> str | None:
@@ -45,3 +44,8 @@ def _class(scale: Scale) -> str | None:
 
 def _number(value: float | None) -> str | None:
     return None if value is None else decimal(value)
+
+
+def _seconds(value: float | None) -> str | None:
+    """As Go's `time.ParseDuration` reads it."""
+    return None if value is None else f"{decimal(value)}s"

@@ -146,7 +146,7 @@ async def serve(
     host, patience = environment.get(contract.HOST) or None, Patience.of(environment)
     handler = load(wiring.handler)
     on_loaded()
-    sink = Sink.of(environment)
+    sink = Sink.of(environment, wiring.sink)
     traces = tracing.record(wiring.tracing, wiring.function)
     traces.install()
     calls = _calls(wiring)

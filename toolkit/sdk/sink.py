@@ -34,9 +34,12 @@ class Sink:
         self._authenticated = OIDC_TOKEN.exists()
 
     @staticmethod
-    def of(environment: Mapping[str, str]) -> Sink:
-        """The sink of the environment; raises WiringError, naming the variable, when it makes no sense."""
-        url = environment.get(contract.K_SINK) or None
+    def of(environment: Mapping[str, str], wired: str | None = None) -> Sink:
+        """The sink of the environment; raises WiringError, naming the variable, when it makes no sense.
+
+        `wired` is the one of a wiring that was made for a place where nothing sets the environment.
+        """
+        url = environment.get(contract.K_SINK) or wired
         try:
             if url is not None:
                 split_url(url)

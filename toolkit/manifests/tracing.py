@@ -1,0 +1,50 @@
+"""A Zipkin, and a collector that turns Knative's OTLP into what Zipkin reads, for a cluster that has neither.
+
+May live here: which objects, and their addresses. May not: how Knative is told of them (its own ConfigMaps).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from toolkit.manifests import templates
+from toolkit.manifests.names import DOMAIN, MANAGED_BY, OWNER
+from toolkit.manifests.templates import Manifest
+
+NAMES = ("zipkin", "otel-collector")  # of Services too, so no function beside them can be called so
+_PLACES = ("tracing",)
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Zipkin's is the one with the storage in memory; the collector's must have the exporter `zipkin`."""
+
+    zipkin: str = "docker.io/openzipkin/zipkin-slim:3.6.1"
+    collector: str = "docker.io/otel/opentelemetry-collector-contrib:0.165.0"
+
+
+def tracing(
+    namespace: str, labels: Mapping[str, str] | None = None, images: Images | None = None
+) -> tuple[Manifest, ...]:
+    """The objects in the order in which they are to be applied; they need no rights in the cluster."""
+    return tuple(_objects(namespace, labels or {MANAGED_BY: OWNER}, images or Images()))
+
+
+def zipkin_endpoint(namespace: str) -> str:
+    """Where functions, and the collector, send spans: Zipkin's `POST`."""
+    return f"http://zipkin.{namespace}.{DOMAIN}:9411/api/v2/spans"
+
+
+def otlp_endpoint(namespace: str) -> str:
+    """Where Knative sends spans: `tracing-endpoint`, with the `tracing-protocol` http/protobuf."""
+    return f"http://otel-collector.{namespace}.{DOMAIN}:4318/v1/traces"
+
+
+def _objects(namespace: str, labels: Mapping[str, str], images: Images) -> Iterator[Manifest]:
+    common = {"namespace": namespace, "labels": labels}
+    yield templates.render("zipkin-deployment", _PLACES, {**common, "image": images.zipkin})
+    yield templates.render("zipkin-service", _PLACES, common)
+    yield templates.render("collector-config", _PLACES, {**common, "zipkin": zipkin_endpoint(namespace)})
+    yield templates.render("collector-deployment", _PLACES, {**common, "image": images.collector})
+    yield templates.render("collector-service", _PLACES, common)
