@@ -10,7 +10,7 @@ import pytest
 
 from tests.chains.running import FEW, Broken, outcome, red
 from toolkit import catalog
-from toolkit.engines.local import tracestore
+from toolkit.engines import tracestore
 from toolkit.engines.local.engine import LocalDeployment, LocalEngine
 from toolkit.results import Load
 from toolkit.testing.inprocess import InProcessEngine

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from toolkit.engines.local.tracestore import TraceStore, serve
+from toolkit.engines.tracestore import TraceStore, serve
 from toolkit.sdk.http1 import Client, Response
 
 JSON = ((b"Content-Type", b"application/json"),)

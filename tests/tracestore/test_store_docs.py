@@ -8,9 +8,9 @@ import re
 import shlex
 from pathlib import Path
 
-from toolkit.engines.local.tracestore.__main__ import _parser
-from toolkit.engines.local.tracestore.api import Api
-from toolkit.engines.local.tracestore.memory import Memory
+from toolkit.engines.tracestore.__main__ import _parser
+from toolkit.engines.tracestore.api import Api
+from toolkit.engines.tracestore.memory import Memory
 from toolkit.sdk.http1 import Request
 
 PAGE = (Path(__file__).parents[2] / "docs" / "traces.md").read_text()
@@ -30,7 +30,7 @@ def test_the_example_prints_what_the_page_says() -> None:
 
 def test_the_command_takes_the_flags_that_are_shown() -> None:
     words = shlex.split(block("sh"))
-    assert words[:3] == ["python", "-m", "toolkit.engines.local.tracestore"]
+    assert words[:3] == ["python", "-m", "toolkit.engines.tracestore"]
     assert _parser().parse_args(words[3:]).store == Path("spans.ndjson")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tracestore.asking import asking, wire
-from toolkit.engines.local.tracestore import serve
+from toolkit.engines.tracestore import serve
 from toolkit.errors import EngineError
 
 

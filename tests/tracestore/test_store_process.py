@@ -15,11 +15,11 @@ import pytest
 from tests.tracestore.asking import wire
 from toolkit.contract import EXIT_PORT_TAKEN
 from toolkit.engines import zipkin_client
-from toolkit.engines.local.tracestore import address
+from toolkit.engines.tracestore import address
 from toolkit.errors import EngineError, Exit
 from toolkit.sdk.http1 import Client
 
-MODULE = "toolkit.engines.local.tracestore"
+MODULE = "toolkit.engines.tracestore"
 Process = asyncio.subprocess.Process
 
 

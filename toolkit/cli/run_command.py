@@ -65,7 +65,7 @@ def execute(options: argparse.Namespace) -> int:
 def _fits(chain: ChainSpec, load: Load) -> None:
     """Refuses a load whose spans the embedded store could not hold, before it is sent."""
     from toolkit import plan
-    from toolkit.engines.local.tracestore.memory import MAX_SPANS
+    from toolkit.engines.tracestore.memory import MAX_SPANS
 
     calls = load.requests or round((load.rate or 0.0) * (load.duration_s or 0.0))
     expected = calls * load.sample * plan.spans(chain)

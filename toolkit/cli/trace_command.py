@@ -56,7 +56,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> None:
-    from toolkit.engines.local import tracestore
+    from toolkit.engines import tracestore
 
     host, port = options.listen
     try:

@@ -1,6 +1,6 @@
 """The client of a Zipkin-speaking store: the embedded one, a real Zipkin, or whatever else answers `/api/v2`.
 
-May live here: requests to such a store. May not: judging spans (`traces`), keeping them (`local.tracestore`).
+May live here: requests to such a store. May not: judging spans (`traces`), keeping them (`tracestore`).
 Every failure is an EngineError that says which store, what happened, and what to try.
 """
 

@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Sequence
 
 from toolkit.contract import Wiring
-from toolkit.engines import zipkin_client
+from toolkit.engines import tracestore, zipkin_client
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.local import layout as layouts
-from toolkit.engines.local import ports, readiness, tracestore
+from toolkit.engines.local import ports, readiness
 from toolkit.engines.local.broker import service as broker
 from toolkit.engines.local.layout import LOOPBACK
 from toolkit.engines.waiting import until

@@ -199,7 +199,7 @@ class LocalDeployment:
         commands = []
         if self._layout.store is not None:
             listen = f"{LOOPBACK}:{self._layout.store}"
-            store = ("toolkit.engines.local.tracestore", "--listen", listen, "--follow-stdin")
+            store = ("toolkit.engines.tracestore", "--listen", listen, "--follow-stdin")
             commands.append(Command(TRACE_STORE, (*layouts.PYTHON, *store)))
         if (service := layouts.broker_service(self._plan, self._layout)) is not None:
             file = self._folder / "broker.json"

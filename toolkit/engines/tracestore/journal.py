@@ -14,7 +14,7 @@ from io import FileIO
 from itertools import islice
 from pathlib import Path
 
-from toolkit.engines.local.tracestore.memory import Fields, Memory
+from toolkit.engines.tracestore.memory import Fields, Memory
 from toolkit.errors import EngineError
 from toolkit.traces import zipkin
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from toolkit.engines.local.tracestore.memory import Name, StoredTrace
+from toolkit.engines.tracestore.memory import Name, StoredTrace
 from toolkit.traces.model import Span
 
 DEFAULT_LOOKBACK_MS = 24 * 60 * 60 * 1000

@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from toolkit.engines.local.tracestore import query
-from toolkit.engines.local.tracestore.memory import Memory, StoredTrace
+from toolkit.engines.tracestore import query
+from toolkit.engines.tracestore.memory import Memory, StoredTrace
 from toolkit.errors import EngineError
 from toolkit.sdk.http1 import Request, Response
 from toolkit.traces import wire, zipkin

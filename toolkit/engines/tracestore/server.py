@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.engines.local.tracestore.api import MAX_BODY, Api
-from toolkit.engines.local.tracestore.journal import Journal, open_journal
-from toolkit.engines.local.tracestore.memory import MAX_BYTES, MAX_SPANS, Memory
+from toolkit.engines.tracestore.api import MAX_BODY, Api
+from toolkit.engines.tracestore.journal import Journal, open_journal
+from toolkit.engines.tracestore.memory import MAX_BYTES, MAX_SPANS, Memory
 from toolkit.errors import EngineError
 from toolkit.sdk import http1
 

@@ -1,4 +1,4 @@
-"""The store as a process: `python -m toolkit.engines.local.tracestore --listen 127.0.0.1:0 [--store FILE]`.
+"""The store as a process: `python -m toolkit.engines.tracestore --listen 127.0.0.1:0 [--store FILE]`.
 
 Says `{"ready": {"host": ..., "port": ...}}` on stdout once it listens, and `{"incident": {...}}` when something has to
 be known (NDJSON). Leaves with 0 on SIGTERM and SIGINT and, with `--follow-stdin`, when stdin ends.
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.contract import EXIT_PORT_TAKEN
-from toolkit.engines.local.tracestore.memory import MAX_BYTES, MAX_SPANS
-from toolkit.engines.local.tracestore.server import address, serve
+from toolkit.engines.tracestore.memory import MAX_BYTES, MAX_SPANS
+from toolkit.engines.tracestore.server import address, serve
 from toolkit.errors import EngineError, Exit
 
 

@@ -1,0 +1,8 @@
+"""The embedded trace store: takes Zipkin v2 spans, keeps them in bounds, and answers Zipkin's API.
+
+`memory` keeps, `query` selects, `journal` is the file, `api` answers, `server` listens, `__main__` is the process.
+"""
+
+from toolkit.engines.tracestore.server import TraceStore, address, serve
+
+__all__ = ["TraceStore", "address", "serve"]
