@@ -79,13 +79,13 @@ def _write_new(image: Image, folder: Path) -> None:
 
 def _write_into(image: Image, folder: Path) -> None:
     """The index comes last: until then nothing points to what is new."""
+    index = _index(_others(folder, image.reference), image)
     for descriptor, opener in _blobs(image).items():
         if not _is_whole(folder / _path(descriptor), descriptor.size):
             _write_blob(folder / _path(descriptor), descriptor, opener)
-    with new_file(folder / "oci-layout") as file:
-        file.write(_VERSION)
-    with new_file(folder / "index.json") as file:
-        file.write(_index(_others(folder, image.reference), image))
+    for name, data in (("oci-layout", _VERSION), ("index.json", index)):
+        with new_file(folder / name) as file:
+            file.write(data)
 
 
 def _write_blob(path: Path, descriptor: Descriptor, opener: Opener) -> None:

@@ -6,6 +6,7 @@ from io import BytesIO
 from urllib.parse import urlencode, urlsplit
 
 from toolkit.images import credentials
+from toolkit.images.failures import told
 from toolkit.images.model import MANIFEST, Descriptor, Image, ImageError, Note, Opener
 from toolkit.images.names import Name
 from toolkit.images.transport import Answer, Connection, is_loopback
@@ -16,20 +17,23 @@ def push(image: Image, name: Name, tag: str, *, plain: bool, note: Note) -> str:
 
     The manifest comes last: whoever pulls sees the image whole or not at all.
     """
-    found = Connection(
-        name.registry, name.repository, plain or is_loopback(name.registry), credentials.of(name.registry)
-    )
-    for layer in image.layers:
-        _push_blob(found, layer.what, layer.descriptor, layer.open, note)
-    _push_blob(found, "configuration", image.config_descriptor, lambda: BytesIO(image.config), note)
-    answer = found.request(
-        "PUT", f"manifests/{tag}", lambda: BytesIO(image.manifest), len(image.manifest), media_type=MANIFEST
-    )
-    _expect(answer, (200, 201, 202), found, "the manifest")
-    told = answer.headers.get("docker-content-digest")
-    if told and told != image.descriptor.digest:
-        raise ImageError(f"{name.registry} stored the manifest as {told}, not as {image.descriptor.digest}")
+    plain = plain or is_loopback(name.registry)
+    found = Connection(name.registry, name.repository, plain, credentials.of(name.registry))
+    with told(f"{name.registry}/{name.repository} cannot be pushed"):
+        for layer in image.layers:
+            _push_blob(found, layer.what, layer.descriptor, layer.open, note)
+        _push_blob(found, "configuration", image.config_descriptor, lambda: BytesIO(image.config), note)
+    _push_manifest(found, image, tag)
     return f"{name.registry}/{name.repository}@{image.descriptor.digest}"
+
+
+def _push_manifest(found: Connection, image: Image, tag: str) -> None:
+    length = len(image.manifest)
+    answer = found.request("PUT", f"manifests/{tag}", lambda: BytesIO(image.manifest), length, MANIFEST)
+    _expect(answer, (200, 201, 202), found, "the manifest")
+    stored = answer.headers.get("docker-content-digest")
+    if stored and stored != image.descriptor.digest:
+        raise ImageError(f"{found.registry} stored the manifest as {stored}, not as {image.descriptor.digest}")
 
 
 def _push_blob(found: Connection, what: str, blob: Descriptor, opener: Opener, note: Note) -> None:

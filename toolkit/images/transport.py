@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from toolkit.images.credentials import Login
-from toolkit.images.model import ImageError, Opener
+from toolkit.images.model import MANIFEST, ImageError, Opener
 
 PATIENCE_S = 60.0  # for one read or write on the connection
 WAITS_S: tuple[float, ...] = (0.5, 2.0)  # before the second and third try
@@ -104,7 +104,7 @@ class Connection:
         raise AssertionError("the last try returns or raises")
 
     def _once(self, method: str, url: str, body: Opener | None, length: int, media_type: str | None) -> Answer:
-        headers = {"User-Agent": "kn-bench", "Accept": "*/*"}
+        headers = {"User-Agent": "kn-bench", "Accept": f"{MANIFEST}, */*"}
         if self._authorization and urlsplit(url).netloc == urlsplit(self.root).netloc:
             headers["Authorization"] = self._authorization
         if body is not None or method in ("POST", "PUT"):
