@@ -37,7 +37,7 @@ def quoted(value: object) -> str:
         return str(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{quoted(str(key))}: {quoted(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         return "[" + ", ".join(map(quoted, value)) + "]"
     raise TypeError(f"{value!r:.60} ({type(value).__name__}) has no place in a manifest")
 

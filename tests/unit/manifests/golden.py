@@ -1,0 +1,33 @@
+"""`python -m tests.unit.manifests.golden` writes tests/golden/manifests/ anew. Read the difference before committing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.unit.manifests.samples import NAMESPACE, VARIANTS, render, shipped
+from toolkit import catalog, manifests
+
+FOLDER = Path(__file__).parents[2] / "golden" / "manifests"
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """File name and text: every chain of the catalogue in every variant, and the tracing objects."""
+    for chain in catalog.names():
+        for variant in VARIANTS:
+            yield f"{chain}.{variant}.yaml", manifests.text(render(shipped(chain), variant))
+    yield "tracing.yaml", manifests.text(manifests.tracing(NAMESPACE))
+
+
+def main() -> None:
+    made = dict(texts())
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for stale in {each.name for each in FOLDER.glob("*.yaml")} - set(made):
+        (FOLDER / stale).unlink()
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    print(f"{len(made)} files in {FOLDER}")
+
+
+if __name__ == "__main__":
+    main()
