@@ -76,8 +76,10 @@ def _is_image(path: Path) -> bool:
 
 
 def _in_scaffold(path: str) -> bool:
-    first, _, rest = path.partition("/")
-    return first in SCAFFOLD and "__pycache__" not in rest and ("." not in rest or rest.endswith(".py"))
+    """Folders and sources; an editor's copies begin with a dot."""
+    name = path.rpartition("/")[2]
+    source = name.endswith(".py") and not name.startswith(".")
+    return path.partition("/")[0] in SCAFFOLD and name != "__pycache__" and (source or "." not in name)
 
 
 def _with_code(found: list[Entry], into: str, python: Interpreter, scratch: Path) -> list[Entry]:

@@ -9,7 +9,7 @@ import os
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
 from toolkit.images.entries import Entry
 from toolkit.images.model import AT_ONCE, ImageError
@@ -48,7 +48,8 @@ class Digest:
 def write_tar(entries: Iterable[Entry], out: Sink, epoch: int) -> None:
     """Writes the entries to `out` in their order, each owned by root and as old as `epoch` (seconds since 1970)."""
     # PAX: the one format that every reader takes and that has no limit on names and sizes.
-    with tarfile.open(fileobj=cast(IO[bytes], out), mode="w|", format=tarfile.PAX_FORMAT, bufsize=AT_ONCE) as tar:
+    options: dict[str, Any] = {"format": tarfile.PAX_FORMAT, "encoding": "utf-8", "errors": "surrogateescape"}
+    with tarfile.open(fileobj=cast(IO[bytes], out), mode="w|", bufsize=AT_ONCE, **options) as tar:
         for entry in entries:
             _add(tar, entry, epoch)
 
@@ -59,15 +60,21 @@ def compressed(out: Sink) -> gzip.GzipFile:
 
 
 def _add(tar: tarfile.TarFile, entry: Entry, epoch: int) -> None:
-    info = tarfile.TarInfo(entry.path)
-    info.type, info.mode, info.mtime, info.linkname = _TYPES[entry.kind], entry.mode, epoch, entry.target
+    info = tarfile.TarInfo(_text(entry.path))
+    info.type, info.mode, info.mtime, info.linkname = _TYPES[entry.kind], entry.mode, epoch, _text(entry.target)
     if entry.kind != "file":
         tar.addfile(info)
-    elif isinstance(entry.content, bytes):
-        info.size = len(entry.content)
-        tar.addfile(info, io.BytesIO(entry.content))
-    else:
+    elif isinstance(entry.content, Path):
         _add_file(tar, info, entry.content)
+    else:
+        data = entry.content if isinstance(entry.content, bytes) else entry.content()
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+
+
+def _text(name: str) -> str:
+    """A name of this machine's as one of UTF-8, whatever the locale thinks its bytes are."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _add_file(tar: tarfile.TarFile, info: tarfile.TarInfo, path: Path) -> None:

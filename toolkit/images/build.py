@@ -67,7 +67,7 @@ def write_files(content: Content, folder: Path, note: Note) -> list[Entry]:
         found: list[Entry] = []
         for each in _libraries(content.chain):
             found += dependencies.files(each, python, scratch, note)
-        for _, entries in _own(content, python, scratch):
+        for _, entries in _own(content, python, scratch, note):
             found += entries
         _write(with_folders(found), folder, content.epoch)
     return found
@@ -82,8 +82,8 @@ def _build(order: Order, scratch: Path, note: Note) -> Image:
         note(f"no byte code is put in: the base has Python {python.named}, which only that Python could write")
     wanted = _libraries(content.chain)
     libraries = [dependencies.layer(each, python, cache, content.epoch, note) for each in wanted]
-    own = Store(scratch / "store")
-    packed = [own.pack(what, with_folders(entries), content.epoch) for what, entries in _own(content, python, scratch)]
+    own, store = _own(content, python, scratch, note), Store(scratch / "store")
+    packed = [store.pack(what, with_folders(entries), content.epoch) for what, entries in own]
     return _image(order, found, (*found.layers, *libraries, *packed))
 
 
@@ -100,7 +100,8 @@ def _libraries(chain: ChainSpec) -> list[Libraries]:
     return [dependencies.libraries(), *([dependencies.required(chain.requires)] if chain.requires else [])]
 
 
-def _own(content: Content, python: Interpreter, scratch: Path) -> list[tuple[What, list[Entry]]]:
+def _own(content: Content, python: Interpreter, scratch: Path, note: Note) -> list[tuple[What, list[Entry]]]:
+    note(f"chain: {content.chain.folder}")
     found: list[tuple[What, list[Entry]]] = [
         ("scaffold", application.scaffold(python, scratch)),
         ("chain", application.chain(content.chain, python, scratch, content.left_out)),
@@ -126,10 +127,10 @@ def _write(entries: list[Entry], folder: Path, epoch: int) -> None:
 def _write_one(entry: Entry, path: Path) -> None:
     if entry.kind == "folder":
         path.mkdir()
-    elif isinstance(entry.content, bytes):
-        path.write_bytes(entry.content)
-    else:
+    elif isinstance(entry.content, Path):
         shutil.copyfile(entry.content, path)
+    else:
+        path.write_bytes(entry.content if isinstance(entry.content, bytes) else entry.content())
     path.chmod(entry.mode)
 
 

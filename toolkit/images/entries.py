@@ -17,14 +17,14 @@ FOLDER_MODE, FILE_MODE, PROGRAM_MODE = 0o755, 0o644, 0o755
 class Entry:
     """One member of a layer. `path` is relative to the root, with slashes and no dots; `target` is where links point.
 
-    The content of a file is a path to read it from, or the bytes themselves. There is no owner and no time: every
-    entry belongs to root, and all have the one time of the build.
+    The content of a file is a path to read it from, the bytes themselves, or what makes them when they are needed.
+    There is no owner and no time: every entry belongs to root, and all have the one time of the build.
     """
 
     path: str
     kind: Kind
     mode: int
-    content: Path | bytes = b""
+    content: Path | bytes | Callable[[], bytes] = b""
     target: str = ""
 
 
@@ -40,7 +40,7 @@ def of_folder(folder: Path, into: str, wanted: Callable[[str], bool]) -> Iterato
 
 
 def _files(folder: Path, below: str, wanted: Callable[[str], bool]) -> Iterator[str]:
-    for each in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for each in listed(folder):
         path = f"{below}{each.name}"
         if not wanted(path):
             continue
@@ -50,10 +50,16 @@ def _files(folder: Path, below: str, wanted: Callable[[str], bool]) -> Iterator[
             yield path
 
 
+def listed(folder: str | Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, in the order of the names' bytes, which no locale changes."""
+    with os.scandir(folder) as found:
+        return sorted(found, key=lambda entry: os.fsencode(entry.name))
+
+
 def with_folders(entries: Iterable[Entry]) -> list[Entry]:
     """The entries, sorted, with an entry for each folder above them that has none."""
     found = {entry.path: entry for entry in entries}
     for path in list(found):
         for above in list(PurePosixPath(path).parents)[:-1]:
             found.setdefault(str(above), Entry(str(above), "folder", FOLDER_MODE))
-    return [found[path] for path in sorted(found)]
+    return [found[path] for path in sorted(found, key=os.fsencode)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from toolkit.errors import UsageError
-from toolkit.images.entries import Entry
+from toolkit.images.entries import Entry, listed
 from toolkit.images.model import ImageError, Note
 from toolkit.images.tree import Node, Tree
 
@@ -40,21 +41,21 @@ def _node(entry: Entry) -> Node:
     if entry.kind == "folder":
         return Node("folder")
     if entry.kind == "file":
-        return Node("file", read=lambda limit: _first(entry.content, limit))
+        return Node("file", read=partial(_first, entry))
     return Node("link", entry.target if entry.kind == "link" else f"/{entry.target}")
 
 
-def _first(content: Path | bytes, limit: int) -> bytes:
-    if isinstance(content, bytes):
-        return content[:limit]
-    with content.open("rb") as file:
+def _first(entry: Entry, limit: int) -> bytes:
+    if not isinstance(entry.content, Path):
+        return entry.content[:limit] if isinstance(entry.content, bytes) else entry.content()[:limit]
+    with entry.content.open("rb") as file:
         return file.read(limit)
 
 
 def _below(
     folder: Path, below: str, device: int, epoch: int, note: Note, seen: dict[tuple[int, int], str]
 ) -> Iterator[Entry]:
-    for each in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for each in listed(folder):
         found, path = each.stat(follow_symlinks=False), f"{below}{each.name}"
         mode = stat.S_IMODE(found.st_mode)
         if each.is_symlink():
@@ -79,7 +80,7 @@ def _file(
         if first != path:
             return Entry(path, "same", mode, target=first)
     if source.suffix == ".pyc":
-        return Entry(path, "file", mode, _timeless(source, epoch))
+        return Entry(path, "file", mode, partial(_timeless, source, epoch))
     return Entry(path, "file", mode, source)
 
 

@@ -110,6 +110,26 @@ def test_the_order_in_which_files_came_to_be_does_not_matter(tmp_path: Path, bas
     assert digest(base, forth, cache) == digest(base, back, cache)
 
 
+def test_names_are_bytes_that_no_locale_changes(tmp_path: Path, base: Path, chain: Path) -> None:
+    for name in (b"gr\xc3\xb6\xc3\x9fe", b"latin-\xf6", b"line\nbreak", b"z" * 120 + b"\xc3\xb6"):
+        Path(os.fsdecode(os.fsencode(chain) + b"/" + name)).write_bytes(name)
+    digests = []
+    for place, environment in (
+        ("utf-8", {"LC_ALL": "C.UTF-8"}),
+        ("ascii", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+    ):
+        (tmp_path / place).mkdir()
+        digests.append(by_program(tmp_path / place, base, chain, env=environment)["digest"])
+    assert digests[0] == digests[1]
+    with tarfile.open(tmp_path / "ascii/home/image.tar") as tar:
+        last = json.loads(tar.extractfile("index.json").read())["manifests"][0]["digest"]  # type: ignore[union-attr]
+        manifest = json.loads(tar.extractfile(f"blobs/{last.replace(':', '/')}").read())  # type: ignore[union-attr]
+        blob = tar.extractfile(f"blobs/{manifest['layers'][-1]['digest'].replace(':', '/')}")
+        with tarfile.open(fileobj=blob) as layer:
+            names = {os.fsencode(each.name) for each in layer}
+    assert {b"app/chain/gr\xc3\xb6\xc3\x9fe", b"app/chain/latin-\xf6", b"app/chain/line\nbreak"} <= names
+
+
 def test_builds_at_the_same_time_with_one_cache_are_the_same(base: Path, chain: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cold"
     with ThreadPoolExecutor(4) as pool:

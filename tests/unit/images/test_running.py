@@ -27,7 +27,7 @@ from tests.unit.images.surroundings import SILENT, order
 from toolkit import catalog, plan
 from toolkit.contract import Wiring
 from toolkit.images import build, configuration, layout
-from toolkit.images.model import Image, ImageError
+from toolkit.images.model import ImageError
 from toolkit.stubs.helloworld_pb2 import HelloRequest
 from toolkit.stubs.helloworld_pb2_grpc import GreeterStub
 
@@ -40,6 +40,7 @@ set -e
 mount --bind "$ROOT" "$ROOT"
 mount -t proc proc "$ROOT/proc"
 for each in null urandom; do mount --bind "/dev/$each" "$ROOT/dev/$each"; done
+if [ -n "${BAKED:-}" ]; then mount --bind "$BAKED" "$ROOT/$BAKED_AT"; fi
 mount -o remount,bind,ro "$ROOT"
 exec chroot --userspec="$RUN_AS" "$ROOT" /usr/bin/python3 -c '
 import os, sys
@@ -62,39 +63,61 @@ def offline() -> None:
 
 
 @pytest.fixture(scope="session")
-def python_rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real base, made once for all processes that run tests."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this test run see; whoever holds it makes what the others will use."""
     folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    with (shared / "python-base.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "python-base").exists():
-            try:
-                python_base.make(shared / "python-base")
-            except python_base.NoBase as error:
-                pytest.skip(f"no base can be made here: {error}")
-    return shared / "python-base"
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "real"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def image_folder(python_rootfs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Image, Path]:
-    """The image of chained-serving, and its layers unpacked over each other."""
-    work = tmp_path_factory.mktemp("real")
+def python_rootfs(shared: Path) -> Path:
+    """A real base out of Debian's packages."""
+    base = shared / "base"
+    with alone(shared):
+        if not base.exists():
+            try:
+                python_base.make(base)
+            except python_base.NoBase as error:
+                pytest.skip(f"no base can be made here: {error}")
+    return base
+
+
+@pytest.fixture(scope="session")
+def root(shared: Path, python_rootfs: Path) -> Path:
+    """The layers of the image of chained-serving, unpacked over each other; its configuration lies beside."""
+    with alone(shared):
+        if not (shared / "root").exists():
+            unpack(python_rootfs, shared)
+    return shared / "root"
+
+
+def unpack(base: Path, work: Path) -> None:
     folder = catalog.benchmarks_folder() / "chained-serving"
     try:
-        with build.building(order(python_rootfs, folder, work / "cache"), SILENT) as image:
+        with build.building(order(base, folder, work / "cache"), SILENT) as image:
             layout.write_folder(image, work / "image")
     except ImageError as error:
-        if "pip" in str(error):
+        if "pip could not fetch" in str(error):
             pytest.skip(f"the wheels cannot be fetched here: {error}")
         raise
     for layer in image.layers:
         with tarfile.open(work / "image/blobs" / layer.descriptor.digest.replace(":", "/")) as tar:
-            tar.extractall(work / "root", filter="fully_trusted")
+            tar.extractall(work / "unpacked", filter="fully_trusted")
     for name in ("null", "urandom"):
-        (work / "root/dev" / name).touch()
-    (work / "root").chmod(0o755)
-    return image, work / "root"
+        (work / "unpacked/dev" / name).touch()
+    (work / "unpacked/etc/toolkit").mkdir()
+    (work / "unpacked").chmod(0o755)
+    (work / "config.json").write_bytes(image.config)
+    (work / "unpacked").rename(work / "root")
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class Container:
@@ -126,10 +149,9 @@ Launcher = Callable[[str, dict[str, str]], Container]
 
 
 @pytest.fixture
-def launch(image_folder: tuple[Image, Path], tmp_path: Path) -> Iterator[Launcher]:
+def launch(root: Path, tmp_path: Path) -> Iterator[Launcher]:
     """Starts a function of the image as its configuration says, with its wiring in the environment."""
-    image, root = image_folder
-    config = json.loads(image.config)["config"]
+    config = json.loads((root.parent / "config.json").read_text())["config"]
     if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True).returncode:
         pytest.skip("no namespaces can be made here")
     with contextlib.ExitStack() as all_of_them:
@@ -180,9 +202,8 @@ def test_the_first_process_of_a_container_ends_at_sigterm_and_drains(launch: Lau
     assert 'msg="stopped"' in found.log.read_text().splitlines()[-1]
 
 
-def test_no_byte_is_compiled_when_a_function_starts(image_folder: tuple[Image, Path]) -> None:
+def test_no_byte_is_compiled_when_a_function_starts(root: Path) -> None:
     """Everything a function imports has byte code that its Python takes, the standard library included."""
-    _, root = image_folder
     done = subprocess.run(
         [shutil.which("chroot") or "chroot", root, "/usr/bin/python3", "-B", "-v", "-P", "-c", IMPORTS],
         env={"PYTHONPATH": "/app/lib"},
@@ -195,17 +216,11 @@ def test_no_byte_is_compiled_when_a_function_starts(image_folder: tuple[Image, P
     assert [each for each in sources if not each.endswith(".pyc")] == []
 
 
-def test_a_wiring_baked_in_is_found_without_any_environment(
-    python_rootfs: Path, image_folder: tuple[Image, Path], launch: Launcher, tmp_path: Path
-) -> None:
-    _, root = image_folder
-    path = root / configuration.WIRING_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(wirings()["consumer"].encode())
-    try:
-        found = launch("baked", {})
-    finally:
-        shutil.rmtree(path.parent)
+def test_a_wiring_baked_in_is_found_without_any_environment(launch: Launcher, tmp_path: Path) -> None:
+    place = configuration.WIRING_FILE.rpartition("/")
+    (tmp_path / "baked").mkdir()
+    (tmp_path / "baked" / place[2]).write_text(wirings()["consumer"].encode())
+    found = launch("consumer", {"BAKED": str(tmp_path / "baked"), "BAKED_AT": place[0]})
     with grpc.insecure_channel(f"127.0.0.1:{found.port}") as channel:
         grpc.channel_ready_future(channel).result(timeout=20)
 
