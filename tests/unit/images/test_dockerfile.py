@@ -20,6 +20,7 @@ import pytest
 
 from tests.unit.images.surroundings import SILENT, built
 from toolkit import catalog
+from toolkit.cli import tree
 from toolkit.errors import UsageError
 from toolkit.images import build, configuration
 
@@ -125,6 +126,15 @@ def test_what_the_first_stage_needs_is_not_kept_from_it_and_what_it_does_not_is(
     assert [path for path in (*needed, "benchmarks/chained-serving/chain.yaml") if not kept(path)] == []
     unwanted = (".git/config", ".venv/bin/python", "toolkit/__pycache__/x.pyc", "runs/1/report.json", "tests/a.py")
     assert [path for path in (*unwanted, "benchmarks/x/.secret", "image.tar") if kept(path)] == []
+
+
+def test_what_the_documentation_shows_is_understood() -> None:
+    text = (ROOT / "docs/images.md").read_text()
+    shown = [line.partition("#")[0].split() for line in text.splitlines() if line.startswith("toolkit build ")]
+    assert len(shown) == 5
+    for _, _, *arguments in shown:
+        assert tree.parser_of("build").parse_args(arguments).chain
+    assert f"docker build --build-arg {only(FIRST, 'ARG').partition('=')[0]}=" in text
 
 
 # --- `--files`, which it stands on ------------------------------------------------------------------------------------
