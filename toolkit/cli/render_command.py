@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 MANIFESTS = (".yaml", ".yml", ".json")  # what 'kubectl apply -f FOLDER' reads
 ELSEWHERE = ("text", "wide", "name", "junit", "mermaid", "dot")  # forms of other commands, so hardly a folder
 FUNCTION = "{function}"  # in --image, where every function has an image of its own
+SHORTEST = 2  # letters of a repository (github.com/google/go-containerregistry, pkg/name)
 _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_RUN = re.compile(r"[ -~]{1,100}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -95,6 +97,8 @@ def _see_that_they_agree(options: argparse.Namespace) -> None:
         raise UsageError("--profile, --sandbox and --stub are for vHive", next_step="add --engine vhive")
     if options.tracing and options.zipkin is not None:
         raise UsageError("--tracing brings a Zipkin of its own, and --zipkin names one", next_step="leave one out")
+    if options.run is not None and not _RUN.fullmatch(options.run):
+        raise UsageError(f"--run {options.run[:100]!a} is no id: 1 to 100 printable ASCII", next_step="choose another")
     if options.output in ("", *ELSEWHERE):
         raise UsageError(
             f"--output {options.output!r} is no form of manifests",
@@ -137,7 +141,13 @@ def _image(flag: str, text: str) -> str:
     name, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
         raise UsageError(f"{flag} {text[:200]!r}: {digest[:80]!r} is no digest", next_step="write NAME@sha256:…")
-    if names.parse(name).tag is None and not at:
+    parsed = names.parse(name)
+    if len(parsed.repository.removeprefix("library/")) < SHORTEST:
+        raise UsageError(
+            f"{flag} {text[:200]!r}: Knative reads no repository of fewer than {SHORTEST} letters",
+            next_step="give the image a longer name",
+        )
+    if parsed.tag is None and not at:
         raise UsageError(
             f"{flag} {text[:200]!r} has no tag, so Kubernetes would take 'latest' and pull it at every start",
             next_step="write NAME:TAG or NAME@sha256:…",
@@ -146,9 +156,11 @@ def _image(flag: str, text: str) -> str:
 
 
 def _endpoint(zipkin: str | None) -> str | None:
+    if zipkin is None:
+        return None
     from toolkit.engines import zipkin_client
 
-    return None if zipkin is None else zipkin_client.spans_url(zipkin)
+    return zipkin_client.spans_url(zipkin)
 
 
 def _with_tracing(plan: Plan, target: Target, made: Sequence[Manifest]) -> Sequence[Manifest]:
@@ -183,6 +195,8 @@ def _write(folder: Path, plan: Plan, target: Target, made: Sequence[Manifest]) -
         raise UsageError(
             f"{error.filename or folder}: {(error.strerror or str(error)).lower()}", next_step="name another folder"
         ) from error
+    except ValueError as error:
+        raise UsageError(f"{str(folder)!a} cannot be a folder: {error}", next_step="name another folder") from error
     say("\n".join(str(folder / name) for name in texts))
     if others:
         more = f" and {len(others) - 1} more" if others[1:] else ""

@@ -1,4 +1,4 @@
-"""`python -m tests.unit.manifests.golden` writes tests/golden/manifests/ anew. Read the difference before committing it."""
+"""`python -m tests.unit.manifests.golden` writes tests/golden/manifests/ anew. Read what changed before you commit."""
 
 from __future__ import annotations
 
