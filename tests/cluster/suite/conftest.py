@@ -2,7 +2,7 @@
 
 Every test that asks for `cluster` carries the marker of that name. Without $KUBECONFIG it is skipped, at no cost: the
 Kubernetes client is imported only once there is something to talk to. With KNBENCH_CLUSTER=1, which `make test-cluster`
-sets, a cluster that cannot be reached is a failure. One process, so no `-n`: the namespaces belong to the session.
+sets, a cluster that cannot be reached is a failure. One process, so no `-n`: images and namespaces are the session's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(_connected: Cluster, at_first: frozenset[platform.Container]) -> Iterator[Cluster]:
-    """The cluster, without namespaces of earlier sessions, and in the end without any of this one."""
+    """The cluster, without namespaces of sessions that are over, and in the end without any of this one."""
     namespaces.sweep(_connected)
     try:
         yield _connected

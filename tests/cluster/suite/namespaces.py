@@ -1,35 +1,41 @@
-"""Namespaces of the tests: made with a label, taken away at the end, and swept up if an end never came.
+"""Namespaces of the tests: made with labels, taken away at the end, and swept up by a later session if no end came.
 
-One session of tests at a time may use a cluster: a new one takes the leftovers of any other for its own.
+Each says whose it is, so that several sessions may use one cluster at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import secrets
+import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from tests.cluster.suite.api import BROKER, CHANNEL, NAMESPACE, POD, Manifest
-from tests.cluster.suite.cluster import Cluster, NotInTime
+from tests.cluster.suite.cluster import Cluster, NotInTime, Object
 from tests.cluster.suite.waiting import until
 
 LABEL = "app.kubernetes.io/managed-by"
 OWNER = "kn-bench-tests"
+SESSION_LABEL = "kn-bench-tests/session"
+HOST = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:40].strip("-") or "host"
+SESSION = f"{HOST}.{os.getpid()}"
+ABANDONED_AFTER = timedelta(hours=1)  # of a session on another machine: nobody can ask whether it still runs
 GONE_WITHIN_S = 120.0
 BROKERS_GONE_WITHIN_S = 20.0
 
 
 @contextlib.contextmanager
-def namespace(cluster: Cluster, purpose: str, *, name: str | None = None, restricted: bool = True) -> Iterator[str]:
+def namespace(cluster: Cluster, purpose: str, *, restricted: bool = True) -> Iterator[str]:
     """The name of a fresh namespace, whose pods have to meet the "restricted" standard. It ends with the context."""
-    chosen = name or f"{OWNER}-{purpose}-{secrets.token_hex(3)}"
-    found = cluster.get(NAMESPACE, chosen)
-    assert found is None, f"there is a namespace {chosen} that is not of these tests: rename or delete it"
-    cluster.apply(_manifest(chosen, restricted=restricted))
+    name = f"{OWNER}-{purpose}-{secrets.token_hex(3)}"
+    cluster.apply(_manifest(name, restricted=restricted))
     try:
-        yield chosen
+        yield name
     finally:
-        clear(cluster, chosen)
+        clear(cluster, name)
 
 
 def clear(cluster: Cluster, name: str) -> None:
@@ -42,8 +48,8 @@ def clear(cluster: Cluster, name: str) -> None:
 
 
 def sweep(cluster: Cluster) -> None:
-    """No namespace of these tests is left when this returns. Raises NotInTime."""
-    left = leftovers(cluster)
+    """No namespace of this session, or of one that is over, is left when this returns. Raises NotInTime."""
+    left = [each["metadata"]["name"] for each in cluster.list(NAMESPACE, labels=f"{LABEL}={OWNER}") if _ours(each)]
     for name in left:
         with contextlib.suppress(NotInTime):  # a broker that stays must not keep its namespace
             clear(cluster, name)
@@ -51,8 +57,24 @@ def sweep(cluster: Cluster) -> None:
         cluster.gone(NAMESPACE, name, within_s=GONE_WITHIN_S)
 
 
-def leftovers(cluster: Cluster) -> list[str]:
-    return [each["metadata"]["name"] for each in cluster.list(NAMESPACE, labels=f"{LABEL}={OWNER}")]
+def is_over(session: str, made: datetime, now: datetime) -> bool:
+    """Whether the session that made a namespace then is over, as far as this machine can know."""
+    host, _, process = session.rpartition(".")
+    if host != HOST or not process.isdecimal():
+        return now - made > ABANDONED_AFTER
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _ours(found: Object) -> bool:
+    session = found["metadata"]["labels"].get(SESSION_LABEL, "")
+    made = datetime.fromisoformat(found["metadata"]["creationTimestamp"])
+    return session == SESSION or is_over(session, made, datetime.now(UTC))
 
 
 def _end_brokers(cluster: Cluster, name: str) -> None:
@@ -67,7 +89,7 @@ def _brokers(cluster: Cluster, name: str) -> bool:
 
 
 def _manifest(name: str, *, restricted: bool) -> Manifest:
-    labels = {LABEL: OWNER}
+    labels = {LABEL: OWNER, SESSION_LABEL: SESSION}
     if restricted:
         labels |= {"pod-security.kubernetes.io/enforce": "restricted"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}

@@ -35,7 +35,7 @@ class Receipts:
 
     def all(self) -> Sequence[Receipt]:
         """In the order of their arrival."""
-        return [Receipt.decode(line.encode()) for line in self._cluster.log(NAME, self._namespace)]
+        return [_receipt(line) for line in self._cluster.log(NAME, self._namespace)]
 
     def of(self, function: str) -> Sequence[Receipt]:
         return [each for each in self.all() if each.function == function]
@@ -48,6 +48,13 @@ class Receipts:
             within_s,
             otherwise=lambda: "\n".join(f"  {each}" for each in self.all()) or "  there are no receipts",
         )
+
+
+def _receipt(line: str) -> Receipt:
+    try:
+        return Receipt.decode(line.encode())
+    except (ValueError, TypeError) as error:
+        raise AssertionError(f"the collector's log says what is no receipt: {line!r}") from error
 
 
 def _pod(namespace: str, image: str) -> Manifest:

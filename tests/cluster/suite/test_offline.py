@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.suite import images, ingress, probe, taker, verdicts
+from tests.cluster.suite import images, ingress, namespaces, probe, taker, verdicts
 from tests.cluster.suite.api import KSVC, Kind, Refused, Unreachable
 from tests.cluster.suite.cluster import Cluster, NotInTime, holds
 from tests.cluster.suite.fake_api import FakeApi
@@ -184,13 +185,14 @@ def test_random_parts_of_a_message_are_made_the_same() -> None:
 
 
 def test_the_recording_is_whole_and_stable() -> None:
-    cases = verdicts.recorded()
-    assert len({each.id for each in cases}) == len(cases) == 184
-    for each in cases:
+    cases = verdicts.recorded("elsewhere")
+    assert len(cases) == 184
+    assert verdicts.NAMESPACE not in str(cases)
+    for each in cases.values():
         assert (each.verdict.message is None) == (each.verdict.code < 400)
         assert verdicts.stable(each.verdict.message or "") == (each.verdict.message or "")
         assert each.update is None or each.update_method
-    assert set(verdicts.DIFFERENCES) <= {each.id for each in cases}
+    assert set(verdicts.DIFFERENCES) <= set(cases)
 
 
 def test_a_replacement_keeps_the_creator_unless_it_leaves_annotations_out() -> None:
@@ -230,6 +232,18 @@ def taker_at_port_0() -> str:
 def test_the_probe_tells_what_it_may_write(tmp_path: Path) -> None:
     assert probe.write(str(tmp_path)) == 0
     assert probe.write(str(tmp_path / "missing")) != 0
+
+
+def test_a_session_is_over_when_its_process_is_gone_or_it_was_long_ago_elsewhere() -> None:
+    made = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    soon, late = made + timedelta(minutes=50), made + timedelta(minutes=70)
+    assert not namespaces.is_over(namespaces.SESSION, made, late)
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    assert namespaces.is_over(f"{namespaces.HOST}.{process.pid}", made, soon)
+    for other in ("another-machine.1", "", f"{namespaces.HOST}.one"):
+        assert not namespaces.is_over(other, made, soon)
+        assert namespaces.is_over(other, made, late)
 
 
 def suite(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tests.cluster.suite.api import Answer, Kind, Manifest
 from tests.cluster.suite.cluster import FIELD_MANAGER, Cluster
 
 FILE = Path(__file__).parents[2] / "data" / "webhooks" / "verdicts.ndjson"
-NAMESPACE = "verdicts"  # the one that the recorded messages name
+NAMESPACE = "verdicts"  # the recorded one; nothing else in the recording has this name
 TRIES = 10  # of an update that a controller was quicker than
 _LIVE = re.compile(r"/(creator|lastModifier)$")  # annotations that name the user, who is another one here
 _RANDOM = (
@@ -31,6 +31,7 @@ class Case:
 
     id: str
     tests: str
+    namespace: str
     kind: Kind
     manifest: Manifest | str  # text where the text is the point
     field_validation: str
@@ -59,16 +60,20 @@ class Difference:
 DIFFERENCES: Mapping[str, Difference] = {}
 
 
-def recorded() -> Sequence[Case]:
-    return [_case(json.loads(line)) for line in FILE.read_text("utf-8").splitlines()]
+def recorded(namespace: str = NAMESPACE) -> Mapping[str, Case]:
+    """The cases by their id, as they would have been recorded in this namespace."""
+    text = FILE.read_text("utf-8").replace(NAMESPACE, namespace)
+    cases = (_case(json.loads(line), namespace) for line in text.splitlines())
+    return {each.id: each for each in cases}
 
 
 def ask(cluster: Cluster, case: Case) -> Verdict:
     """What the cluster says to the same object today. An object that is to be updated is there only meanwhile."""
     if case.update is None:
-        namespace = NAMESPACE if isinstance(case.manifest, str) else None
         return verdict(
-            cluster.create(case.manifest, kind=case.kind, namespace=namespace, field_validation=case.field_validation)
+            cluster.create(
+                case.manifest, kind=case.kind, namespace=case.namespace, field_validation=case.field_validation
+            )
         )
     assert not isinstance(case.manifest, str)
     created = cluster.create(case.manifest, dry_run=False)
@@ -77,7 +82,7 @@ def ask(cluster: Cluster, case: Case) -> Verdict:
     try:
         return verdict(_updated(cluster, case, name, case.update))
     finally:
-        cluster.delete(case.kind, name, NAMESPACE)
+        cluster.delete(case.kind, name, case.namespace)
 
 
 def verdict(answer: Answer) -> Verdict:
@@ -110,7 +115,7 @@ def _updated(cluster: Cluster, case: Case, name: str, update: Manifest) -> Answe
     if method == "PATCH":
         return cluster.change(method, update, content_type=media, force=True, **query)
     for _ in range(TRIES):
-        live = cluster.get(case.kind, name, NAMESPACE)
+        live = cluster.get(case.kind, name, case.namespace)
         assert live is not None, f"{case.id}: {name} went away by itself"
         answer = cluster.change(method, with_live_annotations(update, live), **query)
         if answer.code != 409:
@@ -118,11 +123,12 @@ def _updated(cluster: Cluster, case: Case, name: str, update: Manifest) -> Answe
     return answer
 
 
-def _case(found: Mapping[str, Any]) -> Case:
+def _case(found: Mapping[str, Any], namespace: str) -> Case:
     said = Verdict(found["http_code"], found.get("message"), tuple(found.get("warnings", ())))
     return Case(
         id=found["id"],
         tests=found["tests"],
+        namespace=namespace,
         kind=Kind(found["apiVersion"], found["kind"]),
         manifest=found.get("manifest_yaml") or found["manifest"],
         field_validation=found["field_validation"],
