@@ -26,6 +26,7 @@ def main() -> int:
         call(elsewhere, toolkit, "list")
         call(elsewhere, toolkit, "stubs", "--check")
         call(elsewhere, str(elsewhere / "empty" / "bin" / "kn-bench"), "version")
+        call(elsewhere, toolkit, "render", "chained-mixed", "--image", "dev.local/mixed:v1", "-o", "manifests")
         for chain in ("chained-serving", "chained-eventing", "chained-mixed"):
             call(elsewhere, toolkit, "verify", chain)
     print("the wheel works in an empty environment elsewhere")

@@ -347,3 +347,11 @@ async def test_binary_data_of_eight_mebibytes_arrives() -> None:
     async with consuming(function(take, consumer(), kept)) as url:
         assert (await deliver(url, {k.decode(): v.decode() for k, v in headers}, body)).status == 200
     assert kept.receipts[0].size == 8 << 20
+
+
+def test_a_wired_sink_counts_where_the_environment_names_none() -> None:
+    assert Sink.of({}, "http://baked/ns/b").url == "http://baked/ns/b"
+    assert Sink.of({"K_SINK": "http://said/ns/b"}, "http://baked/ns/b").url == "http://said/ns/b"
+    assert Sink.of({}).url is None
+    with pytest.raises(WiringError, match="K_SINK"):
+        Sink.of({}, "no address")
