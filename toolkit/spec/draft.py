@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.contract import Via
+from toolkit.spec.demands import Demands
 from toolkit.spec.findings import At, Place
 from toolkit.spec.model import Protocol
 
@@ -24,6 +25,7 @@ class Node:
     repeat_place: Place | None = None
     protocol: Protocol | None = None
     protocol_place: Place | None = None
+    demands: Demands = field(default_factory=Demands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Graph:
     links: tuple[Link, ...]
     entry: At | None = None  # as the file names it
     dead_letter: At | None = None
+    broker: str | None = None  # its name
 
     def type_of(self, link: Link) -> str:
         """The CloudEvents type of an event edge: its own, or the chain's name and the sender's."""

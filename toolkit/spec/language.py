@@ -9,8 +9,10 @@ import keyword
 from collections.abc import Mapping, Sequence
 
 from toolkit import contract
+from toolkit.spec import cluster
+from toolkit.spec.amounts import Duration, Whole
 from toolkit.spec.parameters import NAME, Knob, Plain, Repeat
-from toolkit.spec.shapes import Choice, Duration, Key, Listing, Record, Table, Text, Whole
+from toolkit.spec.shapes import Choice, Key, Listing, Record, Table, Text
 from toolkit.spec.units import shown
 
 # The services of `protos/` and their methods: what a call edge may name. A test compares them with the files.
@@ -38,6 +40,10 @@ _ONE_NAMESPACE = (
     "so a chain has one, named after the chain"
 )
 _NAMESPACE = {"namespace": _ONE_NAMESPACE}
+# Eventing reads a DeliverySpec's times with github.com/rickb777/date/period, which keeps one decimal of a second, and
+# hours in 16 bits of tenths; a timeout that comes out as 0 is refused (pkg/apis/duck/v1/delivery_types.go).
+_MOST_PERIOD = 3276 * 3600
+_TENTHS = "Knative Eventing reads one decimal of a second, so less than 100ms would be none"
 
 
 def _reserved_function(name: str) -> str | None:
@@ -85,7 +91,8 @@ NAME_OF_CHAIN = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, _reserved_chain
 NAME_OF_FUNCTION = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, _reserved_function, "my-function")
 NAME_OF_BROKER = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, example="default")
 NAME_OF_PARAMETER = Text("a parameter's name (a-z, 0-9 and _, a letter first)", NAME, LONGEST_LABEL, example="length")
-NAME_OF_ENV = Text("an environment variable's name", _WORD, 255, _reserved_env, "MY_SETTING")
+# As Kubernetes has it (apimachinery, util/validation/validation.go, IsRelaxedEnvVarName); `notes` knows older ones.
+NAME_OF_ENV = Text("an environment variable's name", r"[ -<>-~]+", 255, _reserved_env, "MY_SETTING")
 REFERENCE = Text("the name of a function")
 # The pattern says as much of `_bad_handler` as editors can check.
 HANDLER = Text("a handler", r"(?![/~])(?!(?:[^:]*/)?\.\.?[/:])[^:\\]+:[^-\s:.,/\\(){}\[\]]+", 255, _bad_handler)
@@ -128,8 +135,9 @@ FUNCTION = Record(
         ),
         "protocol": Key(Choice(("h2c", "http1")), "told by its edges when left out: h2c for calls, http1 for events"),
         "about": Key(ABOUT, "what it does, in a few words"),
+        **cluster.KEYS,
     },
-    _NAMESPACE,
+    {**_NAMESPACE, **cluster.REFUSED},
 )
 EDGE = Record(
     "an edge",
@@ -149,8 +157,8 @@ DELIVERY = Record(
     {
         "retry": Key(Whole("attempts after the first", 0, 2**31 - 1), "attempts after the first"),
         "backoff": Key(Choice(("exponential", "linear")), "how the waits between attempts grow"),
-        "delay": Key(Duration(), "the first wait"),
-        "timeout": Key(Duration(), "how long one attempt may take"),
+        "delay": Key(Duration(0, _MOST_PERIOD), "the first wait"),
+        "timeout": Key(Duration(0.1, _MOST_PERIOD, why=_TENTHS), "how long one attempt may take"),
         "dead-letter": Key(REFERENCE, "the function that gets what could not be delivered"),
     },
 )

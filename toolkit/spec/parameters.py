@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from toolkit.contract import Scalar
 from toolkit.spec import units, yamltree
+from toolkit.spec.amounts import Whole
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Parameter
-from toolkit.spec.shapes import Record, Row, Schema, Text, Whole
+from toolkit.spec.shapes import Record, Row, Schema, Text
 from toolkit.spec.units import shown
 from toolkit.spec.yamltree import Leaf, Node, Pairs, describe
 

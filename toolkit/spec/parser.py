@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from toolkit.contract import GENERIC_METHOD
 from toolkit.errors import SpecError
-from toolkit.spec import language, parameters, rules, yamltree
+from toolkit.spec import demands, language, parameters, rules, yamltree
 from toolkit.spec.draft import Graph, Link, Node
 from toolkit.spec.expand import expand
 from toolkit.spec.findings import At, Findings, Place
-from toolkit.spec.model import Broker, ChainSpec, Delivery, Edge, Function
+from toolkit.spec.model import Broker, ChainSpec, Delivery, Edge, Function, Protocol
 from toolkit.spec.parameters import Knobs
 from toolkit.spec.shapes import Row
 from toolkit.spec.units import shown
@@ -75,7 +76,8 @@ def _graph(keys: Keys, knobs: Knobs, top: Place, found: Findings) -> tuple[Graph
     if "broker" in keys and followed and not any(link.via == "event" for link in known):
         found.add(keys["broker"].place, "the chain has no event edge, so it needs no broker; leave it out")
     told = _readable(keys, "entry", "broker") and _readable(broker, "delivery") and _readable(delivery, "dead-letter")
-    graph = Graph(_value(keys, "name", "chain"), nodes, known, entry, dead_letter)
+    name = _value(broker, "name", Broker().name)
+    graph = Graph(_value(keys, "name", "chain"), nodes, known, entry, dead_letter, name)
     return graph, bool(nodes) and followed and told and len(found) == before
 
 
@@ -109,6 +111,7 @@ def _node(name: str, row: Row, knobs: Knobs, found: Findings) -> Node:
         repeat_place=repeat.place if repeat else None,
         protocol=protocol.value if protocol else None,
         protocol_place=protocol.place if protocol else None,
+        demands=demands.read(keys, found),
     )
 
 
@@ -147,6 +150,7 @@ def _judge_rows(graph: Graph, found: Findings, top: Place) -> None:
     rules.one_protocol(graph, found)
     rules.no_twins(graph, found)
     rules.trigger_names(graph, found)
+    rules.service_names(graph, found)
     rules.sizes(graph, found, top)
 
 
@@ -170,7 +174,9 @@ def _spec(keys: Keys, knobs: Knobs, graph: Graph, data: bytes, folder: str) -> C
 
 
 def _function(node: Node, consumes: bool) -> Function:
-    return Function(node.name, node.handler, "http1" if consumes else "h2c", node.replicas, node.env, node.about)
+    asked = {each.name: getattr(node.demands, each.name) for each in fields(node.demands)}
+    protocol: Protocol = "http1" if consumes else "h2c"
+    return Function(node.name, node.handler, protocol, node.replicas, node.env, node.about, **asked)
 
 
 def _edge(graph: Graph, link: Link) -> Edge:

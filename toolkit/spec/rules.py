@@ -5,6 +5,7 @@ May not live here: what one value may look like (`language`), and where it comes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from toolkit.contract import Via
@@ -132,6 +133,22 @@ def trigger_names(graph: Graph, found: Findings) -> None:
         first = taken.setdefault(name, link)
         if first is not link:
             found.add(link.place, f"{called}, as that of {first.place.path}; rename one of the functions")
+
+
+def service_names(graph: Graph, found: Findings) -> None:
+    """A function's name becomes that of a Kubernetes Service, and Knative makes Services of its own in the namespace.
+
+    Those of a revision (serving, kmeta.ChildName of NAME-00001 and "-private") and of a broker's channel (eventing,
+    TriggerChannelName and CreateChannelServiceName). Who comes second is never ready: NotOwned.
+    """
+    channel = f"{graph.broker}-kne-trigger-kn-channel"
+    for name, node in graph.nodes.items():
+        revision = re.fullmatch(r"(.+)-[0-9]{5,}(?:-private)?", name)
+        if revision and revision[1] in graph.nodes:
+            whose = f"the revisions of '{revision[1]}'"
+            found.add(node.place, f"'{name}' is a name that Knative gives to {whose}; choose another name")
+        if name == channel and any(link.via == "event" for link in graph.links):
+            found.add(node.place, f"'{name}' is a name that Knative gives to the broker's channel; choose another name")
 
 
 def methods(graph: Graph, services: Services, found: Findings) -> None:

@@ -1,7 +1,7 @@
 """The kinds of value a chain.yaml is made of. Each reads itself from the tree, and says itself as JSON Schema.
 
-One idea, one place: the parser and the schema for editors walk the same objects. May not live here: which keys there
-are (`language`), and rules between them (`rules`).
+One idea, one place: the parser and the schema for editors walk the same objects. May not live here: numbers and what
+is measured (`amounts`), which keys there are (`language`), and rules between them (`rules`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from toolkit.spec import units
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.units import shown
 from toolkit.spec.yamltree import Items, Leaf, Node, Pairs, describe
@@ -74,51 +73,6 @@ class Text:
         if self.longest is not None:
             schema["maxLength"] = self.longest
         return schema
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A whole number within bounds; `unit` says what it counts, in the plural."""
-
-    unit: str
-    minimum: int
-    maximum: int
-
-    def read(self, node: Node, place: Place, found: Findings) -> int | None:
-        wanted = f"a whole number of {self.unit}, {self.minimum:,} to {self.maximum:,}"
-        if not isinstance(node, Leaf) or node.kind != "integer":
-            hint = "; ${…} works in `repeat` and `env` only" if isinstance(node, Leaf) and "${" in node.text else ""
-            found.add(place, f"expected {wanted}, found {describe(node)}{hint}")
-        elif len(node.text) > 15 or not self.minimum <= int(node.text) <= self.maximum:
-            found.add(place, f"{shown(node.text).strip(chr(39))} is out of range; expected {wanted}")
-        else:
-            return int(node.text)
-        return None
-
-    def schema(self) -> Schema:
-        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
-
-
-@dataclass(frozen=True)
-class Duration:
-    """A time longer than none, as seconds."""
-
-    def read(self, node: Node, place: Place, found: Findings) -> float | None:
-        if not isinstance(node, Leaf) or node.kind not in ("text", "integer"):
-            found.add(place, f"expected a duration, found {describe(node)}; {units.DURATION_FORMS}")
-            return None
-        try:
-            seconds = units.seconds(node.text)
-        except ValueError as error:
-            found.add(place, str(error))
-            return None
-        if seconds <= 0:
-            found.add(place, f"{shown(node.text)} is no time at all; a duration here is longer than 0")
-            return None
-        return seconds
-
-    def schema(self) -> Schema:
-        return {"type": "string", "pattern": f"^(?=.*[1-9])(?:{units.DURATION})$"}
 
 
 @dataclass(frozen=True)

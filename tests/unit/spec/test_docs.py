@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import SpecError
-from toolkit.spec import language, parse
+from toolkit.spec import cluster, language, parse
+from toolkit.spec.model import Resources, Scale
 from toolkit.spec.shapes import Record
 
 PAGE = (Path(__file__).parents[3] / "docs" / "chain-spec.md").read_text(encoding="utf-8")
@@ -51,9 +52,36 @@ def test_the_problems_of_the_page_are_those_that_are_printed() -> None:
     assert str(caught.value) + "\n" == next(text for kind, text in FENCES if not kind)
 
 
+def test_the_function_of_the_page_asks_a_cluster_for_what_it_says() -> None:
+    text = next(text for kind, text in FENCES if "name: tuned" in text)
+    shop = parse(text.encode(), origin="chain.yaml", folder=".").function("shop")
+    assert shop.scale == Scale(0, 10, 1, target=5, metric="concurrency", autoscaler="kpa", window_s=60, burst=0)
+    assert (shop.concurrency, shop.timeout_s) == (10, 60)
+    assert shop.resources == Resources({"cpu": "250m"}, {"cpu": "1", "memory": "512Mi"})
+
+
+@pytest.mark.parametrize(
+    ("extra", "bounds"),
+    [
+        ("replicas: 2", (2, 2)),
+        ("replicas: 2, scale: {max: 10}", (2, 10)),
+        ("replicas: 2, scale: {min: 0}", (0, 2)),
+        ("replicas: 1", (1, 1)),
+        ("about: nothing", (None, None)),
+    ],
+)
+def test_replicas_are_the_bounds_that_the_page_says(extra: str, bounds: tuple[int | None, int | None]) -> None:
+    text = f"name: a\nfunctions: {{f: {{handler: 'm:f', {extra}}}}}\n"
+    scale = parse(text.encode(), origin="chain.yaml", folder=".").function("f").scale
+    assert (scale.min, scale.max) == bounds
+
+
 @pytest.mark.parametrize(
     "record",
-    [language.CHAIN, language.FUNCTION, language.EDGE, language.BROKER, language.DELIVERY, language.PARAMETER],
+    [
+        *(language.CHAIN, language.FUNCTION, language.EDGE, language.BROKER, language.DELIVERY, language.PARAMETER),
+        *(cluster.SCALE, cluster.RESOURCES),
+    ],
     ids=lambda record: record.what,
 )
 def test_every_key_of_the_language_is_explained(record: Record) -> None:
