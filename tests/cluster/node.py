@@ -91,6 +91,8 @@ class Node:
         self.run("ip", "link", "set", "eth0", "up")
         for there in (PODS, SERVICES):
             run("ip", "route", "add", there, "via", NODE_IP)
+        # A service's address is rewritten after the node's own programs have found a route to it: any will do.
+        self.run("ip", "route", "add", SERVICES, "dev", "eth0")
         for key in ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"):
             self.run("tee", _setting(key), given=b"1")
 

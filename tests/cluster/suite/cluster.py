@@ -149,6 +149,7 @@ class Cluster:
             return str(connected.read_all())
         finally:
             connected.close()
+            connected.sock.shutdown()  # `close` leaves the socket open when the other side was the first to go
 
     def _applied(self, manifest: Manifest) -> Object:
         answer = self.change("PATCH", manifest, content_type=APPLY, fieldManager=FIELD_MANAGER, force=True)
