@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from toolkit.images.model import Image, Platform
 
 SCHEMA = 1
+_PACKED = (".gz", ".tgz", ".xz", ".bz2", ".zst", ".zip")
 _FILES_EXCLUDE = ("base", "to", "push", "tag", "platform", "plain_http")
 
 
@@ -73,6 +74,17 @@ def _see_that_they_agree(options: argparse.Namespace) -> None:
         raise UsageError("--base is missing", next_step="name what the image is built on, a small rootfs for example")
     if options.to is None and options.push is None:
         raise UsageError("neither --to nor --push: the image would go nowhere", next_step="add --to image.tar")
+    if options.to is not None:
+        _see_that_it_can_be_written(options.to, options.base)
+
+
+def _see_that_it_can_be_written(to: Path, base: Path) -> None:
+    if to.suffix in _PACKED:
+        raise UsageError(
+            f"{to}: the tar is not packed once more, its layers are", next_step="name a file that ends in .tar"
+        )
+    if to.resolve().is_relative_to(base.resolve()):
+        raise UsageError(f"{to} lies in the base: the next image would hold it", next_step="name another place")
 
 
 def _image(content: Content, options: argparse.Namespace) -> int:

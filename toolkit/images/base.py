@@ -67,7 +67,7 @@ def _rootfs(path: Path, wanted: Platform, store: Store, epoch: int, note: Note) 
 def _image(source: Source, wanted: Platform, store: Store) -> Base:
     tree = Tree()
     if source.holds("index.json"):
-        config, layers = oci.read(source, wanted, tree)
+        config, layers = oci.read(source, wanted, tree, store)
     elif source.holds("manifest.json"):
         config, layers = docker.read(source, wanted, tree, store)
     else:

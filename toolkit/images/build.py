@@ -37,11 +37,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An image to build. `cache` is a folder that may hold layers from before, and will hold more."""
+    """An image to build. `cache` is a folder that may hold layers from before, and will hold more; None keeps none."""
 
     content: Content
     base: Path
-    cache: Path
+    cache: Path | None
     platform: Platform | None = None  # None: this machine's
     name: Name | None = None  # None: dev.local/<chain>
 
@@ -112,8 +112,9 @@ def _own(content: Content, python: Interpreter, scratch: Path, note: Note) -> li
 
 
 def _write(entries: list[Entry], folder: Path, epoch: int) -> None:
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.absolute().parent) as scratch:
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         whole = Path(scratch, "files")
         whole.mkdir(mode=0o755)
         for entry in entries:
@@ -142,8 +143,10 @@ def _scratch() -> Iterator[Path]:
         yield Path(name)
 
 
-def _usable(cache: Path, scratch: Path, note: Note) -> Path:
+def _usable(cache: Path | None, scratch: Path, note: Note) -> Path:
     """The cache, or a folder of this build where the user has none that can be written."""
+    if cache is None:
+        return scratch / "cache"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.images.model import ImageError
+from toolkit.images.store import home
 
 _DOCKER_HUB = "https://index.docker.io/v1/"  # under which `docker login` keeps docker.io
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -35,7 +36,10 @@ class Login:
 
 def of(registry: str) -> Login | None:
     """The login to `registry` (host and port), None when there is none. Raises ImageError for a file we cannot read."""
-    path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    chosen, own = os.environ.get("DOCKER_CONFIG"), home()
+    if not chosen and own is None:
+        return None
+    path = Path(chosen or f"{own}/.docker") / "config.json"
     try:
         found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:

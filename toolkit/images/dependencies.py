@@ -15,7 +15,6 @@ from importlib import metadata
 from pathlib import Path
 
 from toolkit.images import bytecode, pip
-from toolkit.images.archive import COMPRESSION
 from toolkit.images.configuration import LIBRARY_FOLDER
 from toolkit.images.entries import Entry, of_folder, with_folders
 from toolkit.images.interpreter import Interpreter
@@ -41,12 +40,13 @@ class Libraries:
     what: What
     pins: tuple[str, ...]
     requires: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()  # what is installed here: requirements have to agree with it
 
     def key(self, python: Interpreter) -> str:
         """Everything that decides the layer's bytes."""
         compiler = sys.version if bytecode.fits(python.version) else None
         wheels = (python.named, python.wheel_platforms())
-        decided = [RULES, self.what, self.pins, self.requires, wheels, compiler, COMPRESSION]
+        decided = [RULES, self.what, self.pins, self.requires, self.constraints, wheels, compiler]
         return hashlib.sha256(canonical(decided)).hexdigest()
 
 
@@ -83,7 +83,7 @@ def libraries() -> Libraries:
 
 def required(requires: Sequence[str]) -> Libraries:
     """What a chain requires besides, in versions that go with the scaffold's libraries."""
-    return Libraries("requires", tuple(pins()), tuple(requires))
+    return Libraries("requires", tuple(pins()), tuple(requires), tuple(installed()))
 
 
 def layer(wanted: Libraries, python: Interpreter, store: Store, epoch: int, note: Note) -> Layer:
@@ -104,7 +104,7 @@ def files(wanted: Libraries, python: Interpreter, scratch: Path, note: Note) -> 
     if wanted.requires:
         note(f"{wanted.what}: pip fetches {', '.join(wanted.requires)}")
         constraints = scratch / "constraints.txt"
-        constraints.write_text("\n".join(sorted({*wanted.pins, *installed()})))
+        constraints.write_text("\n".join(sorted({*wanted.pins, *wanted.constraints})))
         pip.install(wanted.requires, python, target, constraints=constraints)
         _drop(target, {pin.partition("==")[0] for pin in wanted.pins})
     else:

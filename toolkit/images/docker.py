@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from toolkit.images import documents, layers
 from toolkit.images.documents import Object, obj, strings
 from toolkit.images.model import LAYER_GZIP, Descriptor, Layer, Platform
@@ -34,11 +32,8 @@ def read(source: Source, wanted: Platform, tree: Tree, store: Store) -> tuple[Ob
 def _layer(source: Source, name: str, diff_id: str, tree: Tree, store: Store) -> Layer:
     packed = layers.is_packed(source, name)
     digest, size, inner = layers.scan(source, name, packed, tree)
-    if inner != diff_id:
-        raise broken(source, f"{name} holds a tar with the digest {inner}, its configuration promises {diff_id}")
-    if packed:
-        return Layer("base", Descriptor(LAYER_GZIP, digest, size), diff_id, partial(source.open, name))
-    return store.adopt("base", partial(source.open, name), diff_id)
+    descriptor = Descriptor(LAYER_GZIP, digest, size) if packed else None
+    return layers.taken(source, name, descriptor, (inner, diff_id), store)
 
 
 def _name(source: Source, value: object) -> str:

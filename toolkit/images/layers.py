@@ -11,11 +11,12 @@ from typing import IO, Any, cast
 
 from toolkit.images.model import AT_ONCE, LAYER, LAYER_GZIP, Descriptor, ImageError, Layer
 from toolkit.images.source import Source, broken
+from toolkit.images.store import Store
 from toolkit.images.tree import Tree, inside, lay
 
-DOCKER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+_DOCKER = "application/vnd.docker.image.rootfs.diff.tar"
 GZIP_MAGIC = b"\x1f\x8b"
-_MEDIA_TYPES = {LAYER: LAYER, LAYER_GZIP: LAYER_GZIP, DOCKER_GZIP: LAYER_GZIP}
+_PACKED = {LAYER: False, _DOCKER: False, LAYER_GZIP: True, f"{_DOCKER}.gzip": True}  # by media type
 _NOT_READABLE = (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile)
 
 
@@ -38,21 +39,28 @@ class _Hashed:
         return f"sha256:{self._hash.hexdigest()}"
 
 
-def read(source: Source, name: str, descriptor: Descriptor, diff_id: str, tree: Tree) -> Layer:
-    """The layer stored as `name`, as it is, laid over `tree`. Raises ImageError when it is not what was promised."""
-    if descriptor.media_type not in _MEDIA_TYPES:
+def read(source: Source, name: str, descriptor: Descriptor, diff_id: str, tree: Tree, store: Store) -> Layer:
+    """The layer stored as `name`, laid over `tree`. Raises ImageError when it is not what was promised."""
+    if descriptor.media_type not in _PACKED:
         raise ImageError(
             f"{source.where}: a layer is of the type {descriptor.media_type}, which cannot be looked into",
             next_step="convert it: skopeo copy --dest-compress-format gzip --dest-force-compress-format oci:… oci:…",
         )
-    packed = descriptor.media_type != LAYER
+    packed = _PACKED[descriptor.media_type]
     stored, size, inner = scan(source, name, packed, tree)
     if (stored, size) != (descriptor.digest, descriptor.size):
         raise broken(source, f"{name} has the digest {stored} ({size} bytes), not {descriptor.digest}")
+    return taken(source, name, Descriptor(LAYER_GZIP, stored, size) if packed else None, (inner, diff_id), store)
+
+
+def taken(source: Source, name: str, packed: Descriptor | None, found: tuple[str, str], store: Store) -> Layer:
+    """A layer that has been read: as it is when it is packed, else compressed. `found` is what it is and should be."""
+    inner, diff_id = found
     if inner != diff_id:
         raise broken(source, f"{name} holds a tar with the digest {inner}, its configuration promises {diff_id}")
-    kept = Descriptor(_MEDIA_TYPES[descriptor.media_type], descriptor.digest, descriptor.size)
-    return Layer("base", kept, diff_id, partial(source.open, name))
+    if packed is not None:
+        return Layer("base", packed, diff_id, partial(source.open, name))
+    return store.adopt("base", partial(source.open, name), diff_id)
 
 
 def scan(source: Source, name: str, packed: bool, tree: Tree) -> tuple[str, int, str]:

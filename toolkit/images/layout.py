@@ -42,6 +42,7 @@ def write_folder(image: Image, folder: Path) -> None:
     Raises UsageError when `folder` is something else, and ImageError when it cannot be written.
     """
     with told(f"{folder} cannot be written"):
+        folder = folder.resolve()
         if _is_new(folder):
             _write_new(image, folder)
         else:
@@ -69,8 +70,8 @@ def write_tar(image: Image, path: Path) -> None:
 
 
 def _write_new(image: Image, folder: Path) -> None:
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.absolute().parent) as scratch:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         whole = Path(scratch, "layout")
         whole.mkdir()
         _write_into(image, whole)

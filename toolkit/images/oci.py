@@ -8,19 +8,20 @@ from toolkit.images import documents, layers
 from toolkit.images.documents import Object, descriptor, obj, place
 from toolkit.images.model import INDEX, OCI_NAME, ImageError, Layer, Platform
 from toolkit.images.source import Source, broken
+from toolkit.images.store import Store
 from toolkit.images.tree import Tree
 
 _INDEXES = (INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 _NESTED = 3  # indexes within indexes; skopeo and buildkit make two
 
 
-def read(source: Source, wanted: Platform, tree: Tree) -> tuple[Object, tuple[Layer, ...]]:
+def read(source: Source, wanted: Platform, tree: Tree, store: Store) -> tuple[Object, tuple[Layer, ...]]:
     """The configuration and the layers of the one image for `wanted`, laid over `tree`; digests are checked."""
     found = list(_manifests(source, documents.read(source, "index.json"), _NESTED))
     manifest, config = _choose(source, found, wanted)
     blobs = [descriptor(source, each) for each in documents.items(manifest.get("layers"))]
     pairs = zip(blobs, documents.diff_ids(source, config, len(blobs)), strict=True)
-    return config, tuple(layers.read(source, place(each), each, diff_id, tree) for each, diff_id in pairs)
+    return config, tuple(layers.read(source, place(each), each, diff_id, tree, store) for each, diff_id in pairs)
 
 
 def _manifests(source: Source, index: Object, depth: int) -> Iterator[Object]:

@@ -21,11 +21,19 @@ from toolkit.images.entries import Entry
 from toolkit.images.model import AT_ONCE, LAYER_GZIP, Descriptor, ImageError, Layer, Opener, What, digest_of_stream
 
 
-def user_cache() -> Path:
+def home() -> Path | None:
+    """The user's own folder, None for a user without one, as in many containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def user_cache() -> Path | None:
     """`$XDG_CACHE_HOME/kn-bench/images`, else below `~/.cache` (XDG Base Directory Specification)."""
-    chosen = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".cache"
-    return base / "kn-bench" / "images"
+    chosen, own = os.environ.get("XDG_CACHE_HOME", ""), home()
+    base = Path(chosen) if Path(chosen).is_absolute() else own and own / ".cache"
+    return base and base / "kn-bench" / "images"
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,8 @@ class Connection:
         raise AssertionError("the last try returns or raises")
 
     def _once(self, method: str, url: str, body: Opener | None, length: int, media_type: str | None) -> Answer:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ImageError(f"{self.registry} names {url[:200]!r} as the place of an upload: that is no web address")
         headers = {"User-Agent": "kn-bench", "Accept": f"{MANIFEST}, */*"}
         if self._authorization and urlsplit(url).netloc == urlsplit(self.root).netloc:
             headers["Authorization"] = self._authorization

@@ -34,6 +34,10 @@ class Tree:
     def paths(self) -> list[str]:
         return sorted(self._nodes)
 
+    def at(self, path: str) -> Node | None:
+        """What has this very name."""
+        return self._nodes.get(path)
+
     def put(self, path: str, node: Node) -> None:
         self._nodes[path] = node
 
@@ -78,38 +82,43 @@ def lay(tree: Tree, stream: IO[bytes], reread: Callable[[str, int], bytes]) -> N
 
     Raises tarfile.TarError when it is no tar. Members whose names climb out of the root are not there for us.
     """
+    new: list[tuple[str, Node]] = []
     with tarfile.open(fileobj=stream, mode="r|") as tar:
         for member in tar:
             path = inside(member.name)
-            if path is None:
-                continue
-            folder, name = posixpath.split(path)
-            if name == _OPAQUE:
-                tree.remove(folder, below_only=True)
+            folder, name = posixpath.split(path or "")
+            if name == _OPAQUE:  # whiteouts are for the layers below, wherever in the tar they stand
+                tree.remove(tree.resolve(folder) or folder, below_only=True)
             elif name.startswith(_WHITEOUT):
-                tree.remove(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
-            else:
-                _put(tree, path, member, reread)
+                tree.remove(posixpath.join(tree.resolve(folder) or folder, name.removeprefix(_WHITEOUT)))
+            elif path is not None and (node := _node(member, reread)) is not None:
+                new.append((path, node))
+    for path, node in new:
+        folder, name = posixpath.split(path)
+        tree.put(posixpath.join(_whole(tree, folder), name), node)
 
 
-def _put(tree: Tree, path: str, member: tarfile.TarInfo, reread: Callable[[str, int], bytes]) -> None:
-    _whole_folders(tree, path)
+def _node(member: tarfile.TarInfo, reread: Callable[[str, int], bytes]) -> Node | None:
     if member.isdir():
-        tree.put(path, Node("folder"))
-    elif member.issym():
-        tree.put(path, Node("link", member.linkname))
-    elif member.islnk():
-        tree.put(path, Node("link", f"/{member.linkname.lstrip('./')}"))
-    elif member.isreg():
-        tree.put(path, Node("file", read=partial(reread, member.name)))
+        return Node("folder")
+    if member.issym():
+        return Node("link", member.linkname)
+    if member.islnk():
+        return Node("link", f"/{inside(member.linkname) or ''}")
+    return Node("file", read=partial(reread, member.name)) if member.isreg() else None
 
 
-def _whole_folders(tree: Tree, path: str) -> None:
-    """The folders above a member need no entries of their own."""
-    parent = posixpath.dirname(path)
-    if parent and tree.resolve(parent) is None:
-        _whole_folders(tree, parent)
-        tree.put(parent, Node("folder"))
+def _whole(tree: Tree, folder: str) -> str:
+    """Where a folder's members go: through links, into folders that need no entries of their own."""
+    here = ""
+    for step in folder.split("/") if folder else ():
+        below = f"{here}/{step}" if here else step
+        known = tree.at(below)
+        found = tree.resolve(below) if known is not None and known.kind == "link" else below
+        if known is None or found is None:
+            tree.put(below, Node("folder"))
+        here = found or below
+    return here
 
 
 def inside(name: str) -> str | None:

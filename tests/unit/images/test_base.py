@@ -252,6 +252,41 @@ def test_whiteouts_take_away_what_lies_below(tmp_path: Path) -> None:
     assert "holds no python3" in str(refused(tmp_path / "base", tmp_path))
 
 
+def test_whiteouts_spare_their_own_layer_wherever_in_it_they_stand(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "base")
+    old: dict[str, bytes | str | None] = {"usr/bin/python3": "python3.9", "usr/bin/python3.9": b""}
+    whiteouts: dict[str, bytes | str | None] = {".wh..wh..opq": b"", "usr/local/bin/.wh.python3": b""}
+    layout.index(layout.image(tar_of(old), tar_of(PYTHON_LAYER | whiteouts)))
+    assert read(tmp_path / "base", tmp_path / "store").interpreter.named == PYTHON
+
+
+def test_a_layer_that_writes_through_a_link_of_the_one_below_is_read_so(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "base")
+    through: dict[str, bytes | str | None] = {"bin/python3": f"python{PYTHON}", f"bin/python{PYTHON}": b""}
+    layout.index(layout.image(tar_of({"bin": "usr/bin"}), tar_of({"usr/bin": None}), tar_of(through)))
+    assert read(tmp_path / "base", tmp_path / "store").interpreter.named == PYTHON
+
+
+def test_layers_that_are_plain_tars_are_compressed(chain: Path, cache: Path, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "base")
+    manifest = layout.image(tar_of(PYTHON_LAYER))
+    told = json.loads((tmp_path / "base/blobs" / manifest["digest"].replace(":", "/")).read_text())
+    kinds = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar")
+    for kind in kinds:
+        told["layers"][0] = layout.blob(tar_of(PYTHON_LAYER)) | {"mediaType": kind}
+        layout.index(layout.blob(json.dumps(told).encode()) | {"mediaType": MANIFEST})
+        image = built(tmp_path / "base", chain, cache, tmp_path / "image")
+        assert image.layers[0].descriptor.digest == sha256(gzipped(tar_of(PYTHON_LAYER)))
+        assert image.layers[0].descriptor.media_type == "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def test_a_name_of_a_thousand_folders_is_no_trouble(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "base")
+    deep: dict[str, bytes | str | None] = {"a/" * 3000 + "b": b"", "c": "c/" * 2000}
+    layout.index(layout.image(tar_of(deep | PYTHON_LAYER)))
+    assert read(tmp_path / "base", tmp_path / "store").interpreter.named == PYTHON
+
+
 # --- What `docker save` writes ----------------------------------------------------------------------------------------
 
 

@@ -31,7 +31,8 @@ from tests.unit.images.surroundings import (
 from tests.unit.images.surroundings import chain as a_chain
 from toolkit.contract import Wiring
 from toolkit.errors import UsageError
-from toolkit.images import build, configuration, dependencies
+from toolkit.images import build, configuration, dependencies, interpreter
+from toolkit.images.base import this_machine
 from toolkit.images.model import ImageError
 
 
@@ -264,6 +265,16 @@ def test_what_a_chain_requires_is_a_layer_of_its_own_in_the_versions_of_this_env
     assert tops == {"jokes", "jokes-1.5.dist-info", "pyyaml", f"pyyaml-{here}.dist-info"}
     other = built(base, a_chain(tmp_path / "other"), cache, tmp_path / "second")
     assert other.layers[1].descriptor == image.layers[1].descriptor
+
+
+def test_what_a_chain_requires_is_fetched_anew_when_this_environment_has_another_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    python = interpreter.running(this_machine())
+    before = dependencies.required(["jokes"]).key(python)
+    assert dependencies.required(["jokes"]).key(python) == before
+    monkeypatch.setattr(dependencies, "installed", lambda: ["jokes==2"])
+    assert dependencies.required(["jokes"]).key(python) != before
 
 
 def test_what_pip_cannot_fetch_is_told_with_pip_s_last_lines(base: Path, tmp_path: Path) -> None:

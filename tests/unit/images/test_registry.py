@@ -280,6 +280,12 @@ def test_an_upload_to_another_host_takes_no_token_along(fake: Registry, image: I
     assert set(uploads) == {None}
 
 
+def test_an_upload_is_never_sent_to_what_is_no_web_address(fake: Registry, image: Image) -> None:
+    fake.upload_host = "file:///tmp"
+    with pytest.raises(ImageError, match="that is no web address"):
+        push(image, f"{fake.place}/bench/chains")
+
+
 def test_a_registry_that_stumbles_is_asked_again_and_one_that_stays_down_is_told(fake: Registry, image: Image) -> None:
     fake.stumbles = [503, 429]
     push(image, f"{fake.place}/bench/chains")
