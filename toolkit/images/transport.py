@@ -180,10 +180,10 @@ class Connection:
 
     def _unreachable(self, error: Exception) -> ImageError:
         why = getattr(error, "reason", None) or error
-        hint = "" if self.plain else "; a registry without TLS wants --plain-http"
-        return ImageError(
-            f"{self.registry} cannot be reached: {why}", next_step=f"see that it is up and its name is right{hint}"
-        )
+        step = "see that it is up and its name is right"
+        if isinstance(why, ssl.SSLError):
+            step = "name the certificate of who vouches for it in $SSL_CERT_FILE, or say --plain-http if it has no TLS"
+        return ImageError(f"{self.registry} cannot be reached: {why}", next_step=step)
 
 
 def is_loopback(registry: str) -> bool:

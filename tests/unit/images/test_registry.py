@@ -324,6 +324,13 @@ def test_a_registry_that_is_not_there_is_told(image: Image) -> None:
     assert told.value.exit == 3
 
 
+def test_a_registry_without_tls_elsewhere_is_told_how(fake: Registry) -> None:
+    connection = transport.Connection(fake.place, "bench/chains", plain=False, login=None)
+    with pytest.raises(ImageError, match="SSL") as told:
+        connection.request("HEAD", "blobs/x")
+    assert "--plain-http" in str(told.value.next_step)
+
+
 @pytest.mark.parametrize(
     ("name", "plain"),
     [
