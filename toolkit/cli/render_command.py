@@ -66,6 +66,8 @@ def execute(options: argparse.Namespace) -> int:
     plan = plans.make(chain, options.run or chain.name, seed=options.seed, tracing=Tracing(sample=options.sample))
     target = _target(plan, options)
     rendered = manifests.render(plan, target)
+    for each in manifests.left_out(plan, target):
+        note(each)
     made = _with_tracing(plan, target, rendered) if options.tracing else rendered
     if options.output == "yaml":
         say(manifests.text(made))

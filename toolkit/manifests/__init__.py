@@ -9,6 +9,7 @@ from toolkit.manifests.names import Addresses as Addresses
 from toolkit.manifests.names import bound as bound
 from toolkit.manifests.names import labels as labels
 from toolkit.manifests.rendering import as_list as as_list
+from toolkit.manifests.rendering import left_out as left_out
 from toolkit.manifests.rendering import render as render
 from toolkit.manifests.rendering import text as text
 from toolkit.manifests.rendering import wiring as wiring

@@ -34,6 +34,14 @@ def render(plan: Plan, target: Target) -> tuple[Manifest, ...]:
     return tuple(_objects(plan, target))
 
 
+def left_out(plan: Plan, target: Target) -> tuple[str, ...]:
+    """What the chain asks for and the manifests do not say, because nothing would heed it there: a sentence each."""
+    if target.vhive is None or target.vhive.sandbox != "firecracker":
+        return ()
+    asking = [each.name for each in plan.chain.functions if each.resources.requests or each.resources.limits]
+    return tuple(f"'{name}': its resources are left out, vHive's machines are all of one size" for name in asking)
+
+
 def text(manifests: Iterable[Manifest]) -> str:
     """One YAML stream for `kubectl apply -f -`."""
     return "---\n".join(document(each) for each in manifests)

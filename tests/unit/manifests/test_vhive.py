@@ -165,3 +165,13 @@ def test_scale_and_concurrency_are_said_there_too() -> None:
     found = service(render(made, "vhive-env"))
     assert pod(found)["containerConcurrency"] == 1
     assert found["spec"]["template"]["metadata"]["annotations"] == {"a": "b"}
+
+
+def test_what_a_machine_does_not_heed_is_told() -> None:
+    made = lone(resources=Resources({"cpu": "1"}))
+    assert manifests.left_out(made, target(made, "vhive-env")) == (
+        "'entry': its resources are left out, vHive's machines are all of one size",
+    )
+    for variant in ("knative", "vhive-gvisor"):
+        assert manifests.left_out(made, target(made, variant)) == ()
+    assert manifests.left_out(lone(), target(made, "vhive-env")) == ()
