@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -27,13 +28,13 @@ from toolkit.images.model import (
     ImageError,
     Opener,
     canonical,
+    digest_of_stream,
 )
 from toolkit.images.source import MOST
 from toolkit.images.store import new_file
 
-_VERSION = canonical(
-    {"imageLayoutVersion": "1.0.0"}
-)  # https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
+# https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
+_VERSION = canonical({"imageLayoutVersion": "1.0.0"})
 
 
 def write_folder(image: Image, folder: Path) -> None:
@@ -43,11 +44,10 @@ def write_folder(image: Image, folder: Path) -> None:
     """
     with told(f"{folder} cannot be written"):
         folder = folder.resolve()
-        if _is_new(folder):
-            _write_new(image, folder)
-        else:
-            with _locked(folder):
-                _write_into(image, folder)
+        if _is_new(folder) and _write_new(image, folder):
+            return
+        with _locked(folder):
+            _write_into(image, folder)
 
 
 def write_tar(image: Image, path: Path) -> None:
@@ -69,20 +69,27 @@ def write_tar(image: Image, path: Path) -> None:
             _add(tar, name, BytesIO(data), len(data))
 
 
-def _write_new(image: Image, folder: Path) -> None:
+def _write_new(image: Image, folder: Path) -> bool:
+    """Makes the layout; False when somebody else has made one there meanwhile."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         whole = Path(scratch, "layout")
         whole.mkdir()
         _write_into(image, whole)
-        whole.replace(folder)
+        try:
+            whole.replace(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return False
+    return True
 
 
 def _write_into(image: Image, folder: Path) -> None:
     """The index comes last: until then nothing points to what is new."""
     index = _index(_others(folder, image.reference), image)
     for descriptor, opener in _blobs(image).items():
-        if not _is_whole(folder / _path(descriptor), descriptor.size):
+        if not _is_whole(folder / _path(descriptor), descriptor):
             _write_blob(folder / _path(descriptor), descriptor, opener)
     for name, data in (("oci-layout", _VERSION), ("index.json", index)):
         with new_file(folder / name) as file:
@@ -100,10 +107,11 @@ class _Checked:
     def __init__(self, blob: IO[bytes], promised: Descriptor) -> None:
         self._blob, self._promised, self._seen = blob, promised, Digest()
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         data = self._blob.read(size)
         self._seen.write(data)
-        if self._seen.size >= self._promised.size and self._seen.digest != self._promised.digest:
+        ended = len(data) < size or self._seen.size >= self._promised.size
+        if ended and self._seen.digest != self._promised.digest:
             raise ImageError(f"{self._promised.digest} changed while it was being written", next_step="run it again")
         return data
 
@@ -119,8 +127,11 @@ def _path(descriptor: Descriptor) -> str:
     return f"blobs/{descriptor.digest.replace(':', '/')}"
 
 
-def _is_whole(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+def _is_whole(path: Path, descriptor: Descriptor) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return digest_of_stream(file) == (descriptor.digest, descriptor.size)
 
 
 def _index(others: list[Any], image: Image) -> bytes:

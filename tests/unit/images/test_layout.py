@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -67,8 +70,6 @@ def follow(files: dict[str, bytes]) -> Any:
 
 
 def _unpacked(data: bytes) -> bytes:
-    import gzip
-
     assert data[4:8] == bytes(4)  # no time
     assert data[3] == 0  # no name
     return gzip.decompress(data)
@@ -135,22 +136,20 @@ def test_another_image_is_added_and_one_of_the_same_name_replaced(
 
 
 def test_builds_into_one_layout_at_the_same_time_are_all_there(image: Image, tmp_path: Path) -> None:
-    import dataclasses
-
-    layout.write_folder(image, tmp_path / "image")
     images = [dataclasses.replace(image, reference=f"dev.local/greetings:v{number}") for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda each: layout.write_folder(each, tmp_path / "image"), images))
     follow(contents(tmp_path / "image"))
     index = json.loads((tmp_path / "image/index.json").read_text())
     found = {each["annotations"]["io.containerd.image.name"] for each in index["manifests"]}
-    assert found == {image.reference, *(each.reference for each in images)}
+    assert found == {each.reference for each in images}
 
 
-def test_a_blob_that_was_cut_short_is_written_again(image: Image, tmp_path: Path) -> None:
+@pytest.mark.parametrize("spoil", [lambda data: data[:-1], lambda data: bytes(len(data)), lambda data: b""])
+def test_a_blob_that_is_broken_in_the_layout_is_written_again(image: Image, tmp_path: Path, spoil: Any) -> None:
     layout.write_folder(image, tmp_path / "image")
     blob = tmp_path / "image/blobs" / image.layers[0].descriptor.digest.replace(":", "/")
-    blob.write_bytes(blob.read_bytes()[:-1])
+    blob.write_bytes(spoil(blob.read_bytes()))
     layout.write_folder(image, tmp_path / "image")
     follow(contents(tmp_path / "image"))
 
@@ -211,12 +210,10 @@ def test_a_full_disk_is_told_and_nothing_half_written_is_left(image: Image, tmp_
     assert "make room" in str(told.value.next_step)
 
 
-def test_a_layer_that_changes_while_it_is_written_is_told(image: Image, tmp_path: Path) -> None:
-    import dataclasses
-    import io
-
+@pytest.mark.parametrize("change", [lambda size: bytes(size), lambda size: bytes(size - 1), lambda size: b""])
+def test_a_layer_that_changes_while_it_is_written_is_told(image: Image, tmp_path: Path, change: Any) -> None:
     layer = image.layers[0]
-    other = dataclasses.replace(layer, open=lambda: io.BytesIO(bytes(layer.descriptor.size)))
+    other = dataclasses.replace(layer, open=lambda: io.BytesIO(change(layer.descriptor.size)))
     spoilt = dataclasses.replace(image, layers=(other, *image.layers[1:]))
     for write, name in ((layout.write_tar, "image.tar"), (layout.write_folder, "image")):
         with pytest.raises(ImageError, match="changed while it was being written"):
