@@ -81,7 +81,7 @@ async def run(
     stop = stop or asyncio.Event()
     started = datetime.now(UTC)
     plan = plan_of(order, started)
-    async with Collector() as collector:
+    async with Collector(await engine.host()) as collector:
         observed = await _observe(plan, order, engine, collector, stop, on_progress)
     report = _report(plan, order, engine, observed, started, partial=stop.is_set())
     return Outcome(report, observed.calls, observed.evidence)

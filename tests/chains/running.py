@@ -41,6 +41,9 @@ class Broken:
     name = "local"
     emulated = True
 
+    async def host(self) -> str:
+        return await self.engine.host()
+
     async def deploy(self, plan: Plan, *, receipts: str | None) -> BrokenDeployment:
         deployment = await self.engine.deploy(self.change(plan), receipts=receipts)
         if self.then is not None:

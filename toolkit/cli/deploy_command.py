@@ -8,6 +8,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
+from toolkit.cli import engines
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, say
 from toolkit.errors import Exit
@@ -26,7 +27,7 @@ MOST_AT_ONCE = 1 << 16  # bytes of a log that are told between two looks
 def configure(parser: argparse.ArgumentParser) -> None:
     arguments.chain(parser)
     arguments.parameters(parser)
-    arguments.engine(parser)
+    engines.configure(parser)
     arguments.output(parser, "text", "json")
 
 

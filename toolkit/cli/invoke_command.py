@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from toolkit.cli import engines
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, say
 from toolkit.errors import Exit
@@ -13,7 +14,7 @@ from toolkit.errors import Exit
 def configure(parser: argparse.ArgumentParser) -> None:
     arguments.chain(parser)
     arguments.parameters(parser)
-    arguments.engine(parser)
+    engines.configure(parser)
     arguments.output(parser, "text", "json")
 
 

@@ -32,23 +32,6 @@ def output(parser: argparse.ArgumentParser, *choices: str) -> None:
     parser.add_argument("-o", "--output", choices=choices, default=choices[0], help="the form of what is printed")
 
 
-def engine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=("local",), default="local", help="where the chain runs")
-    parser.add_argument("--seed", type=int, default=1, help="decides ids, payloads and samples")
-    parser.add_argument("--sample", type=fraction, default=1.0, help="the share of calls that are traced, 0..1")
-    parser.add_argument(
-        "--zipkin", type=web_address, metavar="URL", help="send spans to this Zipkin in place of the embedded store"
-    )
-    parser.add_argument(
-        "--attribute",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        type=setting,
-        help="a tag that every span of the functions carries (repeatable)",
-    )
-
-
 def overrides(options: argparse.Namespace) -> dict[str, str]:
     """What `--set` and `--payload` ask for; the last word on a parameter counts."""
     found = dict(options.set)

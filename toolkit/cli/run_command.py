@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.cli import load_options
+from toolkit.cli import engines, load_options
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, progress_wanted
 from toolkit.errors import EngineError, Exit, UsageError
@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     arguments.chain(parser)
     arguments.parameters(parser)
     load_options.configure(parser)
-    arguments.engine(parser)
+    engines.configure(parser, timeout=("--ready-timeout",))
     parser.add_argument(
         "--settle",
         type=arguments.seconds,

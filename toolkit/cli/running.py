@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from toolkit import catalog
+from toolkit.cli import engines
 from toolkit.cli import options as arguments
 from toolkit.cli.output import progress_wanted
-from toolkit.engines.local.engine import LocalEngine
 from toolkit.results import Load, Progress
 from toolkit.run import Order, Outcome, run
 
@@ -35,8 +35,7 @@ async def outcome(
     """The outcome of the order on the engine that the options name; a partial one once `stop` is set."""
     progress = ProgressLine(order.chain.name) if progress_wanted() and options.output == "text" else None
     try:
-        engine = LocalEngine(zipkin=options.zipkin, logs=logs)
-        return await run(order, engine, stop=stop, on_progress=progress)
+        return await run(order, engines.make(options, logs=logs), stop=stop, on_progress=progress)
     finally:
         if progress is not None:
             progress.clear()

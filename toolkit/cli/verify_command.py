@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from toolkit.cli import engines
 from toolkit.cli import options as arguments
 
 CALLS, AT_A_TIME = 20, 2
@@ -12,7 +13,7 @@ CALLS, AT_A_TIME = 20, 2
 def configure(parser: argparse.ArgumentParser) -> None:
     arguments.chain(parser)
     arguments.parameters(parser)
-    arguments.engine(parser)
+    engines.configure(parser)
     parser.add_argument("--requests", type=arguments.count, default=CALLS, metavar="N", help="how many calls are sent")
     arguments.output(parser, "text", "json", "junit")
 

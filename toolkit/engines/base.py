@@ -57,6 +57,9 @@ class Engine(Protocol):
     name: str
     emulated: bool
 
+    async def host(self) -> str:
+        """The address of this machine at which the functions reach it. Whoever listens for them binds exactly that."""
+
     async def deploy(self, plan: Plan, *, receipts: str | None) -> Deployment:
         """Bring `plan` up and return once it is ready; `receipts` is the collector's address (`tcp://HOST:PORT`).
 

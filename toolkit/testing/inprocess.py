@@ -33,6 +33,9 @@ class InProcessEngine:
     name = "in-process"
     emulated = True
 
+    async def host(self) -> str:
+        return LOOPBACK
+
     async def deploy(self, plan: Plan, *, receipts: str | None) -> InProcessDeployment:
         deployment = InProcessDeployment(plan, receipts)
         try:

@@ -67,6 +67,9 @@ class LocalEngine:
         self._zipkin, self._intercept, self._ready_within_s = zipkin, dict(intercept or {}), ready_within_s
         self._environment, self._logs = dict(environment or {}), logs
 
+    async def host(self) -> str:
+        return LOOPBACK
+
     async def deploy(self, plan: Plan, *, receipts: str | None) -> LocalDeployment:
         for attempt in range(PORT_TRIES):
             deployment = LocalDeployment(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from toolkit.contract import READY_PATH
+from toolkit.engines import health
 from toolkit.engines.local.process import Supervised
 from toolkit.engines.waiting import until
 from toolkit.spec.model import Protocol
 
 PROBE_TIMEOUT_S = 2.0
-SERVING = b"\x08\x01"  # grpc.health.v1.HealthCheckResponse{status: SERVING}
 
 IsReady = Callable[[], Awaitable[bool]]
 
@@ -59,21 +58,10 @@ async def _http_ok(address: str) -> bool:
 
 
 class _Health:
-    """Asks grpc.health.v1; looks at the port first, so that no channel backs off before anybody listens."""
+    """Looks at the port first, so that no channel backs off before anybody listens."""
 
     def __init__(self, address: str) -> None:
         self._address = address
 
     async def serving(self) -> bool:
-        if not await _accepts(self._address):
-            return False
-        import grpc.aio  # heavy, and a chain of event consumers does without
-
-        async with grpc.aio.insecure_channel(
-            self._address, options=(("grpc.use_local_subchannel_pool", 1),)
-        ) as channel:
-            check: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
-            try:
-                return bool(await check(b"", timeout=PROBE_TIMEOUT_S) == SERVING)
-            except grpc.aio.AioRpcError:
-                return False
+        return await _accepts(self._address) and await health.complaint(self._address) is None

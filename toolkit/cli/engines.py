@@ -1,0 +1,166 @@
+"""The engine that the options name, and the live lines of one that takes its time.
+
+May live here: options of engines, and what they become. May not: what an engine does. Engines are loaded when they are
+asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from toolkit.cli import options as arguments
+from toolkit.cli.output import note, progress_wanted
+from toolkit.cli.tree import ENVIRONMENT
+from toolkit.errors import UsageError
+from toolkit.report.characters import printable
+
+if TYPE_CHECKING:
+    from toolkit.engines.base import Engine
+    from toolkit.engines.knative.connection import Cluster
+    from toolkit.engines.knative.engine import KnativeEngine
+    from toolkit.engines.knative.settings import Audience
+
+READY_WITHIN_S = 180.0
+ONLY_ON_A_CLUSTER = ("namespace", "context", "kubeconfig", "image", "advertise", "ingress")
+
+
+def configure(parser: argparse.ArgumentParser, *, timeout: tuple[str, ...] = ("--ready-timeout", "--timeout")) -> None:
+    """Every option that decides where a chain runs. `timeout` are the names of the one for readiness."""
+    parser.add_argument("--engine", choices=("local", "knative"), default="local", help="where the chain runs")
+    tracing(parser)
+    group = cluster(parser)
+    group.add_argument("--image", metavar="REF", help="the chain's container image, as 'toolkit build' names it")
+    group.add_argument(
+        "--advertise", metavar="HOST", help="this machine as pods reach it (default: its address towards the cluster)"
+    )
+    group.add_argument(
+        "--ingress", metavar="HOST:PORT", help="the cluster's gateway as this machine reaches it (default: Kourier's)"
+    )
+    group.add_argument(
+        *timeout,
+        dest="ready_timeout",
+        type=arguments.seconds,
+        default=READY_WITHIN_S,
+        metavar="TIME",
+        help=f"longest wait for all to be ready (default {READY_WITHIN_S:.0f}s)",
+    )
+
+
+def cluster(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Which cluster and where in it, as kubectl says it."""
+    group = parser.add_argument_group("cluster", "for --engine knative")
+    group.add_argument("-n", "--namespace", metavar="NAME", help="default: the chain's name; made if it is not there")
+    group.add_argument("--context", metavar="NAME", help="of the kubeconfig (default: its current one)")
+    group.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: $KUBECONFIG, else ~/.kube/config")
+    return group
+
+
+def tracing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=1, help="decides ids, payloads and samples")
+    parser.add_argument(
+        "--sample", type=arguments.fraction, default=1.0, help="the share of calls that are traced, 0..1"
+    )
+    parser.add_argument(
+        "--zipkin",
+        type=arguments.web_address,
+        metavar="URL",
+        help="send spans to this Zipkin in place of the embedded store",
+    )
+    parser.add_argument(
+        "--attribute",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        type=arguments.setting,
+        help="a tag that every span of the functions carries (repeatable)",
+    )
+
+
+def make(options: argparse.Namespace, *, logs: Path | None = None) -> Engine:
+    """The engine that `--engine` names. Raises UsageError for options that do not go together."""
+    if options.engine == "knative":
+        return knative(options, logs=logs)
+    if given := [
+        each for each in ONLY_ON_A_CLUSTER if getattr(options, each) is not None and not _from_environment(each)
+    ]:
+        raise UsageError(f"--{given[0]} is for --engine knative", next_step="leave it away, or add --engine knative")
+    from toolkit.engines.local.engine import LocalEngine
+
+    return LocalEngine(zipkin=options.zipkin, logs=logs)
+
+
+def knative(options: argparse.Namespace, *, logs: Path | None = None) -> KnativeEngine:
+    """Raises UsageError."""
+    if not options.image:
+        raise UsageError(
+            "--image is missing: a cluster runs the chain's container image",
+            next_step=f"'toolkit build {options.chain} --base BASE --push REGISTRY/REPOSITORY' makes one and names it; "
+            "see docs/clusters.md",
+        )
+    if options.zipkin is not None and (urlsplit(options.zipkin).hostname or "") in ("localhost", "127.0.0.1", "::1"):
+        raise UsageError(
+            f"--zipkin {options.zipkin}: functions in pods would look for it in their own pod",
+            next_step="name an address that pods reach too, or leave --zipkin away: the embedded store takes spans",
+        )
+    from toolkit.engines.knative.engine import KnativeEngine
+    from toolkit.engines.knative.settings import Settings
+
+    settings = Settings(
+        image=options.image,
+        cluster=which_cluster(options),
+        namespace=options.namespace,
+        advertise=options.advertise,
+        ingress=options.ingress,
+        zipkin=options.zipkin,
+        ready_within_s=options.ready_timeout,
+        logs=logs,
+    )
+    return KnativeEngine(settings, audience())
+
+
+def which_cluster(options: argparse.Namespace) -> Cluster:
+    from toolkit.engines.knative.connection import Cluster
+
+    return Cluster(options.kubeconfig, options.context)
+
+
+def audience() -> Audience:
+    from toolkit.engines.knative.settings import Audience
+
+    return Audience(stage=Stages(), note=lambda text: note(printable(text)))
+
+
+def _from_environment(name: str) -> bool:
+    return f"{ENVIRONMENT}{name.upper()}" in os.environ
+
+
+class Stages:
+    """One line an object on standard error: written over and over on a terminal, once it is ready elsewhere."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._states: dict[str, str] = {}
+        self._live, self._drawn = progress_wanted(), 0
+
+    def __call__(self, subject: object, state: str) -> None:
+        after = f"{time.monotonic() - self._began:.1f} s"
+        self._states[str(subject)] = f"{state} after {after}" if state == "ready" else state
+        if self._live:
+            self._draw()
+        elif state == "ready":
+            note(printable(f"{subject}: ready after {after}"))
+
+    def _draw(self) -> None:
+        up = f"\x1b[{self._drawn}A" if self._drawn else ""
+        width = max(20, shutil.get_terminal_size((100, 24)).columns - 1)
+        lines = [printable(f"{subject}: {state}")[:width] for subject, state in self._states.items()]
+        sys.stderr.write(up + "".join(f"\r\x1b[2K{line}\n" for line in lines))
+        sys.stderr.flush()
+        self._drawn = len(lines)

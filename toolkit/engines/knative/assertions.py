@@ -1,0 +1,59 @@
+"""What has to be true of a deployment that is ready, beyond that everything says that it is.
+
+May live here: looking at what stands. May not: waiting for it to stand (`rollout`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from toolkit.contract import K_SINK
+from toolkit.engines.knative import conditions
+from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.kinds import BROKER, KSVC, REVISION, SINK_BINDING, Key, Object
+from toolkit.engines.waiting import until
+from toolkit.errors import EngineError
+
+PORT = 80  # of Knative's routes inside the cluster
+
+
+def address(found: Object) -> str:
+    """The URL of something addressable. Raises EngineError."""
+    url = ((found.get("status") or {}).get("address") or {}).get("url")
+    if not url:
+        raise EngineError(f"{Key.of(found)} is ready and has no address", next_step="see 'kubectl get -o yaml' of it")
+    return str(url)
+
+
+def target(service: Object) -> str:
+    """The gRPC target of a function inside the cluster."""
+    parts = urlsplit(address(service))
+    return f"{parts.hostname}:{parts.port or PORT}"
+
+
+async def see_that_sinks_are_bound(api: Api, namespace: str, found: Mapping[Key, Object], within_s: float) -> None:
+    """Every function with a SinkBinding serves from a revision that sends its events to this very broker."""
+    for key, binding in found.items():
+        if key.kind == SINK_BINDING:
+            sink = address(found[Key(BROKER, binding["spec"]["sink"]["ref"]["name"])])
+            await _bound(api, namespace, binding["spec"]["subject"]["name"], sink, within_s)
+
+
+async def _bound(api: Api, namespace: str, function: str, sink: str, within_s: float) -> None:
+    revision, seen = "", None
+
+    async def right() -> bool:
+        nonlocal revision, seen
+        service = await api.get(KSVC, function, namespace)
+        revision = (service and conditions.revision_with_the_traffic(service)) or ""
+        serving = await api.get(REVISION, revision, namespace) if revision else None
+        seen = conditions.environment(serving["spec"]).get(K_SINK) if serving else None
+        return seen == sink
+
+    if not await until(right, within_s=within_s, every_s=0.2):
+        raise EngineError(
+            f"{function} sends its events elsewhere: {K_SINK} of its revision {revision or '(none has the traffic)'} "
+            f"is {seen or 'not set'}, and the broker is {sink}",
+            next_step=f"see 'kubectl get sinkbinding {function} -n {namespace} -o yaml', and that nobody else binds it",
+        )

@@ -1,0 +1,97 @@
+"""What the conditions of Knative's objects, and the states of pods, say. Pure.
+
+A condition counts only of the newest generation: before a controller has seen a change, it still tells of the last one
+(https://github.com/knative/specs/blob/main/specs/knative-overview.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from toolkit.engines.knative.kinds import Object
+
+NEVER_COMES = frozenset(
+    (
+        *("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"),
+        *("CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
+    )
+)  # reasons of a waiting container (kubernetes/pkg/kubelet) that do not pass by waiting
+
+
+def condition(found: Object, kind: str = "Ready") -> Mapping[str, str]:
+    """The condition of this type, empty when there is none yet."""
+    conditions = (found.get("status") or {}).get("conditions") or ()
+    return next((each for each in conditions if each["type"] == kind), {})
+
+
+def observed(found: Object) -> bool:
+    """Whether the status is of the newest generation."""
+    generation = found["metadata"].get("generation")
+    return bool((found.get("status") or {}).get("observedGeneration", generation) == generation)
+
+
+def ready(found: Object | None) -> bool:
+    return found is not None and observed(found) and condition(found).get("status") == "True"
+
+
+def refusal(found: Object | None) -> str | None:
+    """Why it is not ready and will not be by itself, as far as its controller knows; None while that is open."""
+    if found is None or not observed(found) or condition(found).get("status") != "False":
+        return None
+    return why(condition(found))
+
+
+def progress(found: Object | None) -> str:
+    """In a word or two what it is waiting for."""
+    if found is None:
+        return "applied"
+    if not observed(found) or not condition(found):
+        return "waiting for its controller"
+    return "ready" if ready(found) else why(condition(found))
+
+
+def why(said: Mapping[str, str]) -> str:
+    """Reason and message of a condition, or of a container's state."""
+    return ": ".join(str(said[each]) for each in ("reason", "message") if said.get(each)) or "no reason given"
+
+
+def unmet(found: Object) -> Sequence[Mapping[str, str]]:
+    """The conditions that are not true, those that are false first; informational ones are left out."""
+    conditions = (found.get("status") or {}).get("conditions") or ()
+    open_ones = [each for each in conditions if each["status"] != "True" and each.get("severity", "") == ""]
+    return sorted(open_ones, key=lambda each: (each["status"] != "False", each["type"] == "Ready"))
+
+
+def containers(pod: Object) -> Sequence[Mapping[str, Any]]:
+    """The states of a pod's containers."""
+    status = pod.get("status") or {}
+    return (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+
+
+def pod_trouble(pod: Object) -> str | None:
+    """Why a pod will not run, as far as the scheduler and the kubelet know; None while that is open."""
+    return next(_pod_troubles(pod), None)
+
+
+def _pod_troubles(pod: Object) -> Iterator[str]:
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        yield why(scheduled)
+    if (pod.get("status") or {}).get("phase") == "Failed":
+        yield why(pod["status"])
+    for each in containers(pod):
+        waiting = (each.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in NEVER_COMES:
+            yield f"{each['name']}: {why(waiting)}"
+
+
+def environment(pod_spec: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of the first container, of a pod's spec, a revision's, or a Service's template."""
+    return {each["name"]: each.get("value", "") for each in pod_spec["containers"][0].get("env") or ()}
+
+
+def revision_with_the_traffic(service: Object) -> str | None:
+    """None while the traffic is split, or has nowhere to go yet."""
+    traffic = (service.get("status") or {}).get("traffic") or ()
+    return next((str(each["revisionName"]) for each in traffic if each.get("percent") == 100), None)

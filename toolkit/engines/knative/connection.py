@@ -1,0 +1,226 @@
+"""Finds the cluster that the user means, and connects to it.
+
+May live here: kubeconfig files, credentials, and the words for what is wrong with them. May not: requests (`api`).
+The library `kubernetes` is loaded here and nowhere else in this package; of it, who we are and how to prove it is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolkit.engines.knative.api import Api, Lines, Unreachable
+from toolkit.errors import EngineError
+
+DEFAULT = Path.home() / ".kube" / "config"
+IN_CLUSTER = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+CONNECT_TRIES = 3
+CONNECT_WITHIN_S = 5.0
+_AUTH = ["BearerToken"]
+_NAME = "toolkit"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Which cluster is meant: what `--kubeconfig` and `--context` say, None: what kubectl would take."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+
+
+@contextlib.asynccontextmanager
+async def connect(cluster: Cluster) -> AsyncIterator[Api]:
+    """An API server that answered. Raises EngineError, with the reason and what to try, when there is none."""
+    import aiohttp
+
+    configuration = await _configuration(cluster)
+    try:
+        rest = _client(configuration)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise EngineError(
+            f"the kubeconfig's certificates cannot be used: {error}", next_step=_LOOK_AT_CONFIG
+        ) from error
+    connector = aiohttp.TCPConnector(ssl=rest.rest_client.ssl_context, limit=0)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN_S)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=2**21) as session:
+        api = Api(_Http(session, rest))
+        await _greet(api, configuration)
+        yield api
+
+
+async def _greet(api: Api, configuration: Any) -> None:
+    """Asks for something that everybody may see who is somebody."""
+    answer = await api.ask("GET", "/apis", tries=CONNECT_TRIES)
+    if answer.code in (401, 403):
+        who = "as nobody (the kubeconfig gave no credentials)" if not _has_credentials(configuration) else "as you"
+        raise EngineError(
+            f"{api.server} does not know you: {answer.message or 'unauthorized'} ({answer.code}), asked {who}",
+            next_step="sign in to the cluster again (a token may have expired), and see that 'kubectl get ns' works",
+        )
+    if answer.code != 200:
+        raise EngineError(
+            f"{api.server} is no Kubernetes API server: it answered {answer.code}", next_step=_LOOK_AT_CONFIG
+        )
+
+
+def _has_credentials(configuration: Any) -> bool:
+    return bool(configuration.api_key or configuration.cert_file)
+
+
+async def _configuration(cluster: Cluster) -> Any:
+    try:
+        from kubernetes.aio import config
+        from kubernetes.aio.client import Configuration
+    except ImportError as error:
+        raise EngineError(
+            f"the engine knative needs the Python package kubernetes: {error}",
+            next_step="pip install 'kn-bench[knative]'",
+        ) from error
+    loaded = Configuration()
+    files = _files(cluster)
+    with _complaints() as complaints:
+        try:
+            if files:
+                text = os.pathsep.join(map(str, files))
+                await config.load_kube_config(  # type: ignore[no-untyped-call]  # this half of it has no types
+                    text, cluster.context, loaded, persist_config=False
+                )
+            else:
+                config.load_incluster_config(loaded)  # type: ignore[no-untyped-call]
+        except Exception as error:  # the loader trips over a bad file in a dozen ways, all of them the file's fault
+            raise EngineError(
+                f"the kubeconfig {_shown(files)} cannot be used: {_why(error)}", next_step=_LOOK_AT_CONFIG
+            ) from error
+    if complaints and not _has_credentials(loaded):  # the loader only logs that a credential plugin failed
+        raise EngineError(
+            f"the kubeconfig {_shown(files)} gave no credentials: {complaints[0]}", next_step=_LOOK_AT_CONFIG
+        )
+    return loaded
+
+
+def _files(cluster: Cluster, environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """The kubeconfig files that are there; none: we are in a pod. Raises EngineError when there is nothing to go by."""
+    if cluster.kubeconfig is not None:
+        named, origin = [cluster.kubeconfig], "--kubeconfig"
+    elif text := environment.get("KUBECONFIG"):
+        named, origin = [Path(each).expanduser() for each in text.split(os.pathsep) if each], "$KUBECONFIG"
+    elif not DEFAULT.exists() and all(environment.get(each) for each in IN_CLUSTER):
+        return []
+    else:
+        named, origin = [DEFAULT], "~/.kube/config"
+    found = [each for each in named if each.is_file()]
+    if not found:
+        raise EngineError(
+            f"there is no kubeconfig: {origin} names {', '.join(map(str, named)) or 'nothing'}, which is no file",
+            next_step="name one with --kubeconfig or $KUBECONFIG; or run on this machine with --engine local",
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What the loader logs meanwhile, in place of what it would have raised."""
+    found: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("kubernetes.aio.config")
+    before = logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
+
+
+def _client(configuration: Any) -> Any:
+    from kubernetes.aio.client import ApiClient
+
+    client = ApiClient(configuration)
+    client.user_agent = _NAME
+    return client
+
+
+class _Http:
+    """`api.Wire` over aiohttp: the credentials are put on each request anew, for they may be renewed meanwhile."""
+
+    def __init__(self, session: Any, client: Any) -> None:
+        self._session, self._client = session, client
+
+    @property
+    def server(self) -> str:
+        return str(self._client.configuration.host)
+
+    async def ask(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], within_s: float
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        async with self._request(method, path, body, headers, {"total": within_s}) as response:
+            return response.status, await response.read(), response.headers
+
+    @contextlib.asynccontextmanager
+    async def lines(self, path: str, silent_s: float | None) -> AsyncIterator[Lines]:
+        headers = {"Accept": "application/json, */*"}
+        async with self._request("GET", path, None, headers, {"total": None, "sock_read": silent_s}) as response:
+            yield _Lines(response)
+
+    @contextlib.asynccontextmanager
+    async def _request(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], limits: Mapping[str, Any]
+    ) -> AsyncIterator[Any]:
+        import aiohttp
+
+        _, url, sent, *_ = await self._client.param_serialize(
+            method, path, header_params=dict(headers), auth_settings=_AUTH
+        )
+        configuration = self._client.configuration
+        extra = {"server_hostname": configuration.tls_server_name} if configuration.tls_server_name else {}
+        if configuration.proxy:
+            extra["proxy"] = configuration.proxy
+        timeout = aiohttp.ClientTimeout(**limits, sock_connect=CONNECT_WITHIN_S)
+        try:
+            async with self._session.request(method, url, data=body, headers=sent, timeout=timeout, **extra) as answer:
+                yield answer
+        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
+            raise Unreachable(f"{self.server} does not answer: {_why(error)}", next_step=_hint(error)) from error
+
+
+class _Lines:
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self.code = int(response.status)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Of any length: a watch sends whole objects on one line."""
+        rest = b""
+        async for chunk in self._response.content.iter_any():
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield line
+        if rest:
+            yield rest
+
+
+def _hint(error: BaseException) -> str:
+    text = _why(error).lower()
+    if "certificate" in text:
+        return "the kubeconfig's certificate-authority is not the one of this cluster: fetch a new kubeconfig"
+    return "see that the cluster runs and that 'kubectl get ns' works; another one is named with --context"
+
+
+def _why(error: BaseException) -> str:
+    return str(error).replace("\n", " ").strip() or type(error).__name__
+
+
+def _shown(files: list[Path]) -> str:
+    return os.pathsep.join(map(str, files)) or "of this pod"
+
+
+_LOOK_AT_CONFIG = "see that 'kubectl get ns' works with it; another one is named with --kubeconfig, --context"

@@ -1,0 +1,107 @@
+"""A plan that runs on a cluster: what a run asks of it, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from toolkit import manifests
+from toolkit import plan as plans
+from toolkit.engines import zipkin_client
+from toolkit.engines.base import Bound, Entry
+from toolkit.engines.knative import removal
+from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.settings import Audience, Settings
+from toolkit.engines.knative.store import Store
+from toolkit.plan import Plan
+from toolkit.results import Incident
+from toolkit.traces.model import Span
+
+QUIET_S = 1.5  # functions send their spans every 0.2 s, and try a second time after that
+SPANS_WITHIN_S = 10.0
+LOOK_S = 0.25
+
+
+class KnativeDeployment:
+    """Made by `KnativeEngine.deploy`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        api: Api,
+        namespace: str,
+        settings: Settings,
+        audience: Audience,
+        store: Store | None,
+    ) -> None:
+        self.plan, self.api, self.namespace = plan, api, namespace
+        self._settings, self._audience, self._store = settings, audience, store
+        self._stack: contextlib.AsyncExitStack | None = None
+        self._entry, self._bound = Entry(""), Bound({})
+        self._incidents: list[Incident] = []
+        self._deleted = False
+
+    @property
+    def entry(self) -> Entry:
+        return self._entry
+
+    @property
+    def bound(self) -> Bound:
+        return self._bound
+
+    @property
+    def zipkin(self) -> str | None:
+        """The base URL of the store that this deployment's spans go to, as pods and this machine reach it."""
+        return self._store.url if self._store is not None else self._settings.zipkin
+
+    def stands(self, entry: Entry, bound: Bound) -> None:
+        """Told by the engine once it is so."""
+        self._entry, self._bound = entry, bound
+
+    def owns(self, stack: contextlib.AsyncExitStack) -> None:
+        """What has to be closed with this deployment, this deployment included."""
+        self._stack = stack
+
+    async def idle(self) -> bool:
+        """A broker that acknowledges in sync has delivered once its caller has an answer; of another nobody can tell.
+
+        Knative has nothing that could be asked how many events are under way.
+        """
+        return self.plan.broker is None or self.plan.broker.acknowledge == "sync"
+
+    def incidents(self) -> list[Incident]:
+        return [*self._incidents, *(self._store.incidents if self._store is not None else ())]
+
+    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+        """Functions stay: a pod takes half a minute to leave. They send what they have every 0.2 s, so this waits until
+        all that can be expected are there, or until no new one comes for a while.
+        """
+        if self.zipkin is None:
+            return list(caller)
+        await zipkin_client.send(self.zipkin, caller)
+        clock = asyncio.get_running_loop().time
+        deadline, expected = clock() + SPANS_WITHIN_S, (plans.spans(self.plan.chain) - 1) * len(traces)
+        found: list[Span] = []
+        count, changed = -1, clock()
+        while True:
+            found = await zipkin_client.spans(self.zipkin, traces)
+            own = sum(each.service in self.plan.wirings for each in found)
+            if own != count:
+                count, changed = own, clock()
+            if own >= expected or clock() - changed >= QUIET_S or clock() >= deadline:
+                return found
+            await asyncio.sleep(LOOK_S)
+
+    async def delete(self) -> None:
+        if self._stack is not None:
+            stack, self._stack = self._stack, None
+            await stack.aclose()  # calls this again
+            return
+        if not self._deleted:
+            self._deleted = True
+            left = await removal.remove(
+                self.api, self.namespace, manifests.labels(self.plan), self._settings.gone_within_s
+            )
+            for each in left:
+                self._audience.note(each)

@@ -1,0 +1,111 @@
+"""Makes a plan run on a cluster with Knative. The steps; each is at home in a module of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+
+from toolkit import manifests
+from toolkit.engines import health, zipkin_client
+from toolkit.engines.base import Bound, Entry
+from toolkit.engines.knative import assertions, ground, order, reach
+from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.connection import connect
+from toolkit.engines.knative.deployment import KnativeDeployment
+from toolkit.engines.knative.kinds import BROKER, KSVC, POD, SINK_BINDING, TRIGGER, Key, Object, selector
+from toolkit.engines.knative.rollout import Patience, Rollout, Stuck
+from toolkit.engines.knative.settings import Audience, Settings
+from toolkit.engines.knative.store import Store
+from toolkit.engines.knative.watching import View
+from toolkit.engines.waiting import until
+from toolkit.errors import EngineError
+from toolkit.plan import Plan
+
+ANSWERS_WITHIN_S = 30.0  # the entry through the ingress, once Knative says that it is ready
+
+
+class KnativeEngine:
+    """Every deployment of it has objects of its own, told by the labels of its run."""
+
+    name = "knative"
+    emulated = False
+
+    def __init__(self, settings: Settings, audience: Audience | None = None) -> None:
+        self._settings, self._audience = settings, audience or Audience()
+
+    async def host(self) -> str:
+        if self._settings.advertise is not None:
+            return self._settings.advertise
+        async with connect(self._settings.cluster) as api:
+            return await reach.own_address(api)
+
+    async def deploy(self, plan: Plan, *, receipts: str | None, tracing: bool = True) -> KnativeDeployment:
+        """Without `tracing`, and without a Zipkin, spans go nowhere: whoever deploys does not stay to take them."""
+        async with contextlib.AsyncExitStack() as stack:
+            api = await stack.enter_async_context(connect(self._settings.cluster))
+            namespace = self._settings.namespace or plan.namespace
+            made = await ground.prepare(api, namespace, manifests.labels(plan), self._settings, self._audience)
+            store = await self._store(stack, tracing=tracing)
+            deployment = KnativeDeployment(plan, api, namespace, self._settings, self._audience, store)
+            stack.push_async_callback(deployment.delete)
+            endpoint = zipkin_client.spans_url(deployment.zipkin) if deployment.zipkin else None
+            target = manifests.Target(namespace, self._settings.image, receipts, endpoint, create_namespace=made)
+            await self._bring_up(deployment, self._settings.alter(manifests.render(plan, target)))
+            deployment.owns(stack.pop_all())
+            return deployment
+
+    async def _store(self, stack: contextlib.AsyncExitStack, *, tracing: bool) -> Store | None:
+        if self._settings.zipkin is not None:
+            await zipkin_client.ready(self._settings.zipkin)
+            return None
+        if not tracing:
+            return None
+        store = await Store.start(await self.host())
+        stack.push_async_callback(store.close)
+        return store
+
+    async def _bring_up(self, deployment: KnativeDeployment, objects: Sequence[Object]) -> None:
+        api, plan, namespace = deployment.api, deployment.plan, deployment.namespace
+        wanted = selector(manifests.labels(plan))
+        await ground.see_that_it_is_free(api, objects, manifests.labels(plan))
+        first, rest = ground.split(objects)
+        for each in first:
+            await api.apply(each)
+        steps = order.steps(rest)
+        kinds = dict.fromkeys([step.key.kind for step in steps] + [POD])
+        patience = Patience(self._settings.ready_within_s, self._settings.error_window_s)
+        async with View(api, namespace, wanted, kinds) as view:
+            try:
+                await Rollout(api, view, steps, patience, self._audience.stage).run()
+            except Stuck as stuck:
+                raise EngineError(str(stuck)) from stuck
+            found = {step.key: view.get(step.key) or {} for step in steps}
+        deployment.stands(await self._entry(api, plan, found), bound(plan, found))
+        await assertions.see_that_sinks_are_bound(api, namespace, found, self._settings.error_window_s)
+
+    async def _entry(self, api: Api, plan: Plan, found: Mapping[Key, Object]) -> Entry:
+        authority = reach.authority(found[Key(KSVC, plan.entry)])
+        target = await reach.ingress(api, self._settings.ingress)
+        said: str | None = ""
+
+        async def answers() -> bool:
+            nonlocal said
+            said = await health.complaint(target, authority)
+            return said is None
+
+        if not await until(answers, within_s=ANSWERS_WITHIN_S, every_s=0.1):
+            raise EngineError(
+                f"{plan.entry} is ready, but does not answer through the ingress {target} as {authority}: {said}",
+                next_step="see that this address is that of Knative's ingress, or name it with --ingress HOST:PORT",
+            )
+        return Entry(target, authority)
+
+
+def bound(plan: Plan, found: Mapping[Key, Object]) -> Bound:
+    """Where the plan's names really lead, as the cluster says it."""
+    targets = {each.name: assertions.target(found[Key(KSVC, each.name)]) for each in plan.chain.functions}
+    sink = assertions.address(found[Key(BROKER, plan.broker.name)]) if plan.broker else None
+    return Bound(targets, sink)
+
+
+KINDS = (BROKER, SINK_BINDING, KSVC, TRIGGER)

@@ -1,0 +1,137 @@
+"""The two ways between this machine and the cluster: where pods find us, and where the ingress finds the entry.
+
+May live here: choosing addresses. May not: what is sent over them. No address is ever "all interfaces": whoever listens
+binds exactly the one that pods use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.kinds import K8S_SERVICE, NODE, Object
+from toolkit.errors import EngineError
+
+INGRESS = "TOOLKIT_INGRESS"
+GATEWAYS = (("kourier-system", "kourier"), ("istio-system", "istio-ingressgateway"), ("contour-external", "envoy"))
+PORT = 80
+CONNECT_WITHIN_S = 2.0
+_ADVERTISE = "name an address of this machine that pods reach with --advertise HOST"
+
+
+async def own_address(api: Api) -> str:
+    """The address of this machine on the way to the cluster: that of the route to the API server, else to a node.
+
+    The second is for clusters whose API server is published on loopback, as kind's is. Raises EngineError.
+    """
+    server = urlsplit(api.server)
+    candidates = [server.hostname or ""]
+    if not is_loopback(found := await _local(candidates[0], server.port or 443)):
+        return found
+    for node in await api.every(NODE):
+        for address in _addresses(node):
+            if not is_loopback(found := await _local(address, 1)):
+                return found
+    raise EngineError(
+        f"pods cannot reach this machine at {found or 'the address of its API server'}, where {api.server} is",
+        next_step=f"{_ADVERTISE} (with kind: the gateway of 'docker network inspect kind')",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in ("", "localhost")
+
+
+async def _local(host: str, port: int) -> str:
+    """Our own address on the route to `host`; empty when there is no route. Sends nothing."""
+    try:
+        family, kind, proto, _, address = (
+            await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        )[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.connect(address)
+            return str(probe.getsockname()[0])
+    except OSError:
+        return ""
+
+
+async def ingress(api: Api, given: str | None) -> str:
+    """`HOST:PORT` where requests from outside come in. Raises EngineError.
+
+    What was given, else the first address of a known gateway that takes a connection.
+    """
+    if asked := given or os.environ.get(INGRESS):
+        return asked
+    services = [found for space, name in GATEWAYS if (found := await api.get(K8S_SERVICE, name, space))]
+    if not services:
+        known = ", ".join(f"{space}/{name}" for space, name in GATEWAYS)
+        raise EngineError(f"no ingress gateway was found: there is none of {known}", next_step=_NAME_IT)
+    tried = [each for service in services for each in gateway_addresses(service, await api.every(NODE))]
+    for address in tried:
+        if await connects(address):
+            return address
+    raise EngineError(f"the ingress takes no connection from here at {', '.join(tried)}", next_step=_NAME_IT)
+
+
+_NAME_IT = "name it with --ingress HOST:PORT, 'kubectl port-forward -n kourier-system svc/kourier 8080:80' makes one"
+
+
+def gateway_addresses(service: Object, nodes: Iterable[Object]) -> Iterator[str]:
+    """Of a gateway's port 80: the load balancer's addresses, the cluster's own, one of each node."""
+    ports: Sequence[Any] = service["spec"].get("ports") or ()
+    port = next((each for each in ports if each["port"] == PORT), None)
+    if port is None:
+        return
+    for each in ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+        if host := each.get("ip") or each.get("hostname"):
+            yield f"{_bracketed(host)}:{PORT}"
+    if (own := service["spec"].get("clusterIP")) not in (None, "", "None"):
+        yield f"{_bracketed(own)}:{PORT}"
+    if node_port := port.get("nodePort"):
+        yield from (f"{_bracketed(address)}:{node_port}" for node in nodes for address in _addresses(node))
+
+
+def authority(service: Object) -> str:
+    """The host that a request to a Service has to ask for, of its `status.url`. Raises EngineError."""
+    url = str((service.get("status") or {}).get("url") or "")
+    host = urlsplit(url).hostname
+    name = service["metadata"]["name"]
+    if not host:
+        raise EngineError(f"the Service {name} has no URL, though it is ready", next_step="look at 'kn service list'")
+    if host.endswith(".svc") or ".svc.cluster." in host:
+        raise EngineError(
+            f"{url} is reachable within the cluster only, so no call can be sent to {name} from here",
+            next_step="give Knative a domain in the ConfigMap config-domain of knative-serving (example.com will do), "
+            "and leave 'visibility: cluster' away from the entry",
+        )
+    return host
+
+
+async def connects(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(CONNECT_WITHIN_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, TimeoutError, ValueError):
+        return False
+    writer.close()
+    return True
+
+
+def _addresses(node: Object) -> Iterator[str]:
+    for each in (node.get("status") or {}).get("addresses") or ():
+        if each["type"] == "InternalIP":
+            yield each["address"]
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

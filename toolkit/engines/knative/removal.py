@@ -1,0 +1,149 @@
+"""Takes a run's objects away, and nothing else: by the labels of the run, each by its name and uid.
+
+May live here: the order of going, and the words for what stays. The broker goes first, with its channel: Triggers that
+go at once while their broker stays leave dead subscribers behind, and each later event is sent to those too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from toolkit.engines.knative import belongings
+from toolkit.engines.knative.api import Api, Refused, UnknownKind
+from toolkit.engines.knative.kinds import (
+    BROKER,
+    CHANNEL,
+    KSVC,
+    NAMESPACE,
+    POD,
+    SINK_BINDING,
+    TRIGGER,
+    Key,
+    Kind,
+    Object,
+    labels,
+    owned_by,
+    selector,
+    uid,
+)
+from toolkit.engines.waiting import until
+from toolkit.errors import EngineError
+from toolkit.manifests.names import MANAGED_BY, OWNER
+
+BROKER_WITHIN_S = 20.0
+POD_GRACE_S = 1  # nobody is served any more
+LOOK_S = 0.1
+SHOWN = 6  # names of objects in a line
+KINDS = (BROKER, TRIGGER, SINK_BINDING, KSVC)
+
+
+async def remove(api: Api, namespace: str, ours: Mapping[str, str], within_s: float) -> list[str]:
+    """Returns once everything with the labels `ours` is gone, or `within_s` seconds later; what stays and why, a line
+    each.
+
+    May be called again. What cannot be seen or deleted is told, never raised: whoever cleans up has results to keep.
+    """
+    told: list[str] = []
+    try:
+        async with asyncio.timeout(within_s):
+            if (made := await _made_by_us(api, namespace)) is not None:
+                others = belongings.foreign(await belongings.of(api, namespace), ours)
+                if not others:
+                    await _with_the_namespace(api, made, ours)
+                    return []
+                told = [f"the namespace {namespace} stays, for it holds what is not of this run: {_some(others)}"]
+            await _one_by_one(api, namespace, selector(ours))
+    except TimeoutError:
+        return [*told, *await _left(api, namespace, selector(ours), f"not gone after {within_s:.0f} s")]
+    except EngineError as error:
+        return [*told, *await _left(api, namespace, selector(ours), str(error))]
+    return told
+
+
+async def _made_by_us(api: Api, namespace: str) -> Object | None:
+    found = await api.get(NAMESPACE, namespace)
+    return found if found is not None and labels(found).get(MANAGED_BY) == OWNER else None
+
+
+async def _with_the_namespace(api: Api, found: Object, ours: Mapping[str, str]) -> None:
+    """In a namespace that is ending no pod is replaced, so each can be told at once not to drain for half a minute.
+
+    Kubernetes begins with the rest after 5 s, and looks again 8 s later when something has finalizers: what is gone by
+    then is not waited for (kubernetes/pkg/controller/namespace).
+    """
+    namespace = found["metadata"]["name"]
+    await _brokers(api, namespace, selector(ours))
+    await api.delete(found)
+    await asyncio.gather(
+        *(api.delete(pod, grace_s=POD_GRACE_S) for pod in await _every(api, POD, namespace, selector(ours)))
+    )
+    await asyncio.gather(*(_delete(api, kind, namespace, selector(ours)) for kind in KINDS))
+
+    async def gone() -> bool:
+        still = await api.get(NAMESPACE, namespace)
+        return still is None or uid(still) != uid(found)
+
+    await until(gone, within_s=math.inf, every_s=LOOK_S)  # the caller bounds it
+
+
+async def _one_by_one(api: Api, namespace: str, selector: str) -> None:
+    """In a namespace of somebody else's: their pods drain as Knative has it, for half a minute without requests."""
+    await _brokers(api, namespace, selector)
+    await asyncio.gather(_delete(api, TRIGGER, namespace, selector), _delete(api, KSVC, namespace, selector))
+    await _gone(api, namespace, selector, (TRIGGER, KSVC))
+    await _delete(api, SINK_BINDING, namespace, selector)  # earlier, it would give its Service one more revision
+    await _gone(api, namespace, selector, (SINK_BINDING, POD))
+
+
+async def _brokers(api: Api, namespace: str, selector: str) -> None:
+    for broker in await _delete(api, BROKER, namespace, selector):
+        await _channel_gone(api, namespace, broker)
+    await _gone(api, namespace, selector, (BROKER,))
+
+
+async def _delete(api: Api, kind: Kind, namespace: str, selector: str) -> Sequence[Object]:
+    found = await _every(api, kind, namespace, selector)
+    await asyncio.gather(*(api.delete(each) for each in found))
+    return found
+
+
+async def _channel_gone(api: Api, namespace: str, broker: Object) -> None:
+    async def gone() -> bool:
+        return not any(owned_by(each, uid(broker)) for each in await _every(api, CHANNEL, namespace, ""))
+
+    await until(gone, within_s=BROKER_WITHIN_S, every_s=LOOK_S)
+
+
+async def _gone(api: Api, namespace: str, selector: str, kinds: Iterable[Kind]) -> None:
+    async def gone() -> bool:
+        return not any([await _every(api, kind, namespace, selector) for kind in kinds])
+
+    await until(gone, within_s=math.inf, every_s=LOOK_S)  # whoever called bounds it
+
+
+async def _left(api: Api, namespace: str, selector: str, why: str) -> list[str]:
+    """What stays, how it can be taken away by hand, and why we could not."""
+    try:
+        left = [each for kind in KINDS for each in await _every(api, kind, namespace, selector)]
+    except EngineError:
+        left = []
+    if not left:
+        return [f"the namespace {namespace} may not be as it was ({why}); 'kubectl get all -n {namespace}' tells"]
+    remedy = f"kubectl delete ksvc,broker,trigger,sinkbinding -n {namespace} -l {selector}"
+    return [f"left in the namespace {namespace}: {_some(left)} ({why}); to remove it: {remedy}"]
+
+
+async def _every(api: Api, kind: Kind, namespace: str, selector: str) -> Sequence[Object]:
+    try:
+        return await api.every(kind, namespace, selector)
+    except (UnknownKind, Refused) as error:
+        if isinstance(error, Refused) and error.code != 404:
+            raise
+        return ()
+
+
+def _some(found: Sequence[Object]) -> str:
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(str(Key.of(each)) for each in found[:SHOWN]) + more

@@ -1,0 +1,146 @@
+"""Brings the objects of a deployment up: each as soon as what it needs is ready, all others meanwhile.
+
+May live here: applying and waiting. May not: which waits for which (`order`), why something fails (`diagnosis`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.contract import K_SINK
+from toolkit.engines.knative import conditions
+from toolkit.engines.knative.api import Api, Refused
+from toolkit.engines.knative.kinds import KSVC, POD, SINK_BINDING, Key, Object, labels, leaving
+from toolkit.engines.knative.order import Step
+from toolkit.engines.knative.watching import View
+from toolkit.engines.waiting import until
+
+SERVICE_LABEL = "serving.knative.dev/service"
+BOUND_WITHIN_S = 20.0  # from the SinkBinding to a webhook that knows of it; seconds are usual
+ERROR_WINDOW_S = 8.0  # what is false for so long is no passing state
+
+Stage = Callable[[Key, str], None]
+"""Told how far each object has come."""
+
+
+class Stuck(Exception):
+    """An object does not come up. `refused` when the API server would not even take it."""
+
+    def __init__(self, key: Key, after_s: float, trouble: str | None, refused: Refused | None = None) -> None:
+        self.key, self.after_s, self.trouble, self.refused = key, after_s, trouble, refused
+        super().__init__(f"{key}: {trouble}")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """`within_s` for everything to be ready; `error_s` is how long a failure has to last to be one."""
+
+    within_s: float
+    error_s: float = ERROR_WINDOW_S
+
+
+class Rollout:
+    """One attempt to bring `steps` up. `view` must watch their kinds, and pods."""
+
+    def __init__(self, api: Api, view: View, steps: Sequence[Step], patience: Patience, stage: Stage) -> None:
+        self._api, self._view, self._steps, self._patience, self._stage = api, view, steps, patience, stage
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock()
+        self._ready = {step.key: asyncio.Event() for step in steps}
+        self._applied = {step.key: asyncio.Event() for step in steps}
+        self._bad_since: dict[Key, float] = {}
+
+    async def run(self) -> None:
+        """Returns once everything is ready. Raises Stuck of the first object that will not be, EngineError."""
+        await together(self._bring_up(step) for step in self._steps)
+
+    async def _bring_up(self, step: Step) -> None:
+        await asyncio.gather(*(self._ready[each].wait() for each in step.after))
+        if step.binding is not None:
+            await self._bound(step, step.binding)
+        self._stage(step.key, "applied")
+        generation = (await self._apply(step, dry_run=False))["metadata"].get("generation")
+        self._applied[step.key].set()
+        await self._wait(step.key, generation)
+        self._ready[step.key].set()
+
+    async def _bound(self, step: Step, binding: Key) -> None:
+        """Returns once a Service that is applied gets its sink: the webhook has to hear of the binding first."""
+        await self._applied[binding].wait()
+
+        async def injected() -> bool:
+            template = (await self._apply(step, dry_run=True))["spec"]["template"]
+            return K_SINK in conditions.environment(template["spec"])
+
+        if not await until(injected, within_s=min(BOUND_WITHIN_S, self._left_s()), every_s=0.05):
+            raise Stuck(binding, self._after_s(), f"no {K_SINK} is put into {step.key}")
+
+    async def _apply(self, step: Step, *, dry_run: bool) -> Object:
+        try:
+            return await self._api.apply(step.manifest, dry_run=dry_run)
+        except Refused as error:
+            raise Stuck(step.key, self._after_s(), error.answer.message, error) from error
+
+    async def _wait(self, key: Key, generation: int | None) -> None:
+        told = ""
+
+        def look() -> Object | str | None:
+            nonlocal told
+            found = self._view.get(key)
+            if found is not None and (found["metadata"].get("generation") or 0) < (generation or 0):
+                return None  # as it was before it was applied
+            if (said := conditions.progress(found)) != told:
+                told = said
+                self._stage(key, said)
+            if conditions.ready(found):
+                return found
+            return self._lasting_trouble(key, found)
+
+        settled = await self._view.until(look, self._left_s())
+        if settled is None or isinstance(settled, str):
+            raise Stuck(key, self._after_s(), settled or self._trouble(key, self._view.get(key)))
+
+    def _lasting_trouble(self, key: Key, found: Object | None) -> str | None:
+        trouble = self._trouble(key, found)
+        if trouble is None:
+            self._bad_since.pop(key, None)
+            return None
+        since = self._bad_since.setdefault(key, self._clock())
+        return trouble if self._clock() - since >= self._patience.error_s else None
+
+    def _trouble(self, key: Key, found: Object | None) -> str | None:
+        if key.kind == KSVC:
+            pods = (each for each in self._view.every(POD) if labels(each).get(SERVICE_LABEL) == key.name)
+            told = [trouble for each in pods if not leaving(each) and (trouble := conditions.pod_trouble(each))]
+            if told:
+                return told[0]
+        if (
+            key.kind == SINK_BINDING
+            and found is not None
+            and conditions.condition(found).get("reason") == "SubjectMissing"
+        ):
+            return None  # its Service is on its way
+        return conditions.refusal(found)
+
+    def _after_s(self) -> float:
+        return self._clock() - self._began
+
+    def _left_s(self) -> float:
+        return max(0.0, self._patience.within_s - self._after_s())
+
+
+async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Does all of it at once; with the first failure the rest is cancelled, and that failure is raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION) if tasks else (set(), set())
+        for each in tasks:
+            if each in done:
+                each.result()
+    finally:
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,74 @@
+"""What the cluster looks like right now, kept up to date by one watch a kind, for whoever waits for something.
+
+May live here: the watches and the waiting. May not: what is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.kinds import Key, Kind, Object
+
+Found = TypeVar("Found")
+
+
+class View:
+    """The objects of one namespace that carry certain labels. `async with` it; outside it stands still."""
+
+    def __init__(self, api: Api, namespace: str, labels: str, kinds: Iterable[Kind]) -> None:
+        self._api, self._namespace, self._labels, self._kinds = api, namespace, labels, tuple(kinds)
+        self._objects: dict[Kind, dict[str, Object]] = {kind: {} for kind in self._kinds}
+        self._changed = asyncio.Event()
+        self._watches: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> View:
+        self._watches = [asyncio.create_task(self._watch(kind)) for kind in self._kinds]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for each in self._watches:
+            each.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+
+    def get(self, key: Key) -> Object | None:
+        return self._objects.get(key.kind, {}).get(key.name)
+
+    def every(self, kind: Kind) -> Sequence[Object]:
+        return tuple(self._objects[kind].values())
+
+    async def until(self, look: Callable[[], Found | None], within_s: float, *, every_s: float = 0.5) -> Found | None:
+        """What `look` returns as soon as that is something, None when it was not in time.
+
+        It looks at each change, and every `every_s` seconds besides, for what time alone brings. Raises EngineError
+        when the cluster can no longer be watched.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + within_s
+        while (found := look()) is None:
+            if (left_s := deadline - clock()) <= 0:
+                return None
+            self._raise_if_blind()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), min(left_s, every_s))
+        return found
+
+    async def _watch(self, kind: Kind) -> None:
+        try:
+            async for found in self._api.snapshots(kind, self._namespace, self._labels):
+                self._objects[kind] = found
+                self._tell()
+        finally:
+            self._tell()
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _raise_if_blind(self) -> None:
+        for each in self._watches:
+            if each.done() and not each.cancelled() and (error := each.exception()) is not None:
+                raise error
