@@ -179,7 +179,7 @@ def test_an_interrupted_build_leaves_nothing_behind(here: Path, monkeypatch: pyt
         monkeypatch.delenv("PIP_FIND_LINKS")
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{index.getsockname()[1]}/simple")
         with program.start(here, "build", "chained-serving", "--base", "base", "--to", "image") as found:
-            index.settimeout(30)
+            index.settimeout(90)
             index.accept()[0].close()
             program.wait_until(lambda: bool(pips(here)), "pip")
             found.send_signal(number)

@@ -107,10 +107,10 @@ class _Checked:
     def __init__(self, blob: IO[bytes], promised: Descriptor) -> None:
         self._blob, self._promised, self._seen = blob, promised, Digest()
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         data = self._blob.read(size)
         self._seen.write(data)
-        ended = len(data) < size or self._seen.size >= self._promised.size
+        ended = not 0 <= size <= len(data) or self._seen.size >= self._promised.size
         if ended and self._seen.digest != self._promised.digest:
             raise ImageError(f"{self._promised.digest} changed while it was being written", next_step="run it again")
         return data

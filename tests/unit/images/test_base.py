@@ -80,6 +80,16 @@ def test_a_folder_becomes_one_layer_with_its_modes_and_links(
     assert long in found
 
 
+def test_the_order_in_a_layer_is_that_of_the_names(base: Path, tmp_path: Path) -> None:
+    names = [f"{hash(number) * 7919 % 1000:03}" for number in range(100)]
+    (base / "many").mkdir()
+    for name in names:
+        (base / "many" / name).touch()
+    with read(base, tmp_path / "store").layers[0].open() as file, tarfile.open(fileobj=file) as tar:
+        found = [name.partition("/")[2] for name in tar.getnames() if name.startswith("many/")]
+    assert found == sorted(names)
+
+
 def test_devices_sockets_and_pipes_are_left_out_with_words(base: Path, tmp_path: Path) -> None:
     os.mkfifo(base / "pipe")
     with socket.socket(socket.AF_UNIX) as listening:
