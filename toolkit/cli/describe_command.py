@@ -17,11 +17,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     from toolkit import catalog
-    from toolkit.report import graph
+    from toolkit.report import graph, knobs
+    from toolkit.spec.notes import notes
 
     chain = catalog.load(options.chain, arguments.overrides(options))
     if options.output == "json":
-        say(json.dumps(graph.as_json(chain), indent=2))
+        say(json.dumps({**graph.as_json(chain), "notes": notes(chain)}, indent=2))
     else:
-        say(graph.text(chain).rstrip("\n"))
+        say((graph.text(chain) + knobs.text(chain)).rstrip("\n"))
     return 0

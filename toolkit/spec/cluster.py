@@ -90,6 +90,16 @@ SCALE = Record(
     },
 )
 
+# The field of `model.Scale` that each key of a scale fills.
+FIELDS: Mapping[str, str] = {
+    **{key: key for key in SCALE.keys},
+    "window": "window_s",
+    "panic-window": "panic_window",
+    "panic-threshold": "panic_threshold",
+    "down-delay": "down_delay_s",
+    "retention": "retention_s",
+}
+
 _PREFIX = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
 _NAME = r"(?=[^/]{1,63}$)[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
 _LABEL_KEY = rf"(?:(?=[^/]{{1,253}}/){_PREFIX}/)?{_NAME}"

@@ -13,20 +13,13 @@ from typing import Any, Literal
 
 from toolkit.spec import quantities
 from toolkit.spec.annotations import sort
+from toolkit.spec.cluster import FIELDS
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Resources, Scale
 from toolkit.spec.shapes import Row
 from toolkit.spec.units import shown
 
 Keys = Mapping[str, At]
-# The keys of a scale that are not called like their fields.
-_FIELDS = {
-    "window": "window_s",
-    "panic-window": "panic_window",
-    "panic-threshold": "panic_threshold",
-    "down-delay": "down_delay_s",
-    "retention": "retention_s",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +64,7 @@ def _texts(rows: Mapping[str, Row]) -> dict[str, str]:
 
 
 def _scale(said: Keys, replicas: At | None, found: Findings) -> Scale:
-    values = {_FIELDS.get(key, key): at.value for key, at in said.items() if at.value is not None}
+    values = {FIELDS[key]: at.value for key, at in said.items() if at.value is not None}
     if replicas is not None and replicas.value is not None:  # as many pods as the local engine has processes
         for bound in ("min", "max"):
             if bound not in said:

@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-from toolkit.spec.model import ChainSpec, Delivery, Function, Scale
+from toolkit.spec import quantities
+from toolkit.spec.cluster import FIELDS
+from toolkit.spec.model import ChainSpec, Delivery, Function, Resources, Scale
 from toolkit.spec.units import show_seconds
 
 _USUAL_TIMEOUT_S = 300  # config-defaults revision-response-start-timeout-seconds
+_LEAST_MEMORY = 48 << 20
 _OLD_ENV = r"[-._a-zA-Z][-._a-zA-Z0-9]*"  # RelaxedEnvironmentVariableValidation is on from 1.32
 # What the horizontal pod autoscaler has no use for, by the key that says it.
 _KPA_ALONE = (
@@ -49,12 +52,22 @@ def _of_function(function: Function) -> Iterator[str]:
             yield f"env: Kubernetes before 1.32 refuses the name {name!r}"
     if function.node_selector:
         yield "node-selector: stock Knative refuses it until config-features says kubernetes.podspec-nodeselector"
-    for name in sorted({*function.resources.requests, *function.resources.limits}):
-        if "/" in name:
-            yield f"resources: it waits until a node has {name}"
+    yield from _of_resources(function.resources)
     for name in function.service_annotations:
         if name.endswith(("/ingress-class", "/ingress.class")):
             yield f"annotations: it waits until the ingress {function.service_annotations[name]!r} is installed"
+
+
+def _of_resources(resources: Resources) -> Iterator[str]:
+    for name in sorted({*resources.requests, *resources.limits}):
+        if "/" in name:
+            yield f"resources: it waits until a node has {name}"
+    memory = quantities.amount(resources.limits.get("memory", "0"))
+    if 0 < memory < _LEAST_MEMORY:
+        yield "resources: Python with gRPC takes 40Mi before the handler does anything, so it hardly starts"
+    for name, text in resources.requests.items():
+        if name in ("memory", "ephemeral-storage") and (amount := quantities.amount(text)) != int(amount):
+            yield f"resources: {text} of {name} is a fraction of a byte"
 
 
 def _of_hpa(scale: Scale) -> Iterator[str]:
@@ -63,14 +76,9 @@ def _of_hpa(scale: Scale) -> Iterator[str]:
         yield f"scale.metric: hpa finds {scale.metric} only with an adapter for custom metrics"
     if scale.min == 0:
         yield "scale.min: hpa keeps one pod at least; only kpa scales to zero"
-    said = [key for key in _KPA_ALONE if getattr(scale, _field(key)) is not None]
+    said = [key for key in _KPA_ALONE if getattr(scale, FIELDS[key]) is not None]
     if said:
         yield f"scale: hpa takes no notice of {', '.join(said)}"
-
-
-def _field(key: str) -> str:
-    name = key.replace("-", "_")
-    return f"{name}_s" if key in ("down-delay", "retention") else name
 
 
 def _of_delivery(delivery: Delivery) -> Iterator[str]:

@@ -22,6 +22,7 @@ _EXACT = Context(prec=130)  # more digits than a number and an exponent have
 _MEANT = {
     **{f"{each.lower()}b": each for each in _BINARY},
     **{each.lower(): each for each in _BINARY},
+    "k": "k",
     "kb": "k",
     "mb": "M",
     "gb": "G",
