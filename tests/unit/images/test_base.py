@@ -225,7 +225,7 @@ def test_a_blob_that_is_not_what_its_digest_says_is_refused_with_file_and_digest
     digest = {"layer": told["layers"][0], "config": told["config"], "manifest": manifest}[which]["digest"]
     path = tmp_path / "base/blobs" / digest.replace(":", "/")
     data = bytearray(path.read_bytes())
-    data[-1 if which == "layer" else data.rindex(b" ")] ^= 0x2A
+    data[4 if which == "layer" else data.rindex(b" ")] ^= 0x2A  # the time in a gzip's header: the content stays
     path.write_bytes(bytes(data))
     error = refused(tmp_path / "base", tmp_path)
     assert digest.partition(":")[2] in str(error)
