@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from toolkit.images import credentials
 from toolkit.images.failures import told
@@ -48,7 +48,7 @@ def _push_blob(found: Connection, what: str, blob: Descriptor, opener: Opener, n
     place = begun.headers.get("location", "")
     if not place:
         raise ImageError(f"{found.registry} does not say where {what} may be uploaded to")
-    mark = "&" if urlsplit(place).query else "?"
+    mark = "&" if "?" in place else "?"
     url = f"{place}{mark}{urlencode({'digest': blob.digest})}"
     done = found.request("PUT", url, opener, blob.size, media_type="application/octet-stream")
     _expect(done, (201, 202, 204), found, what)

@@ -77,9 +77,9 @@ class Connection:
 
         `url` may be relative to the repository. The body is opened anew for every try.
         """
-        url = self._ours(urljoin(self.root, url))
+        url = self._address(url)
         answer = self._tried(method, url, body, length, media_type)
-        if answer.status == 401:
+        if answer.status == 401 and self._is_ours(url):  # who else asks does not get our password
             self._authorization = self._authorize(answer)
             answer = self._tried(method, url, body, length, media_type)
         if answer.status in (401, 403):
@@ -104,10 +104,8 @@ class Connection:
         raise AssertionError("the last try returns or raises")
 
     def _once(self, method: str, url: str, body: Opener | None, length: int, media_type: str | None) -> Answer:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise ImageError(f"{self.registry} names {url[:200]!r} as the place of an upload: that is no web address")
         headers = {"User-Agent": "kn-bench", "Accept": f"{MANIFEST}, */*"}
-        if self._authorization and urlsplit(url).netloc == urlsplit(self.root).netloc:
+        if self._authorization and self._is_ours(url):
             headers["Authorization"] = self._authorization
         if body is not None or method in ("POST", "PUT"):
             headers["Content-Length"] = str(length)
@@ -170,13 +168,22 @@ class Connection:
             )
         return token
 
-    def _ours(self, url: str) -> str:
-        """Never from https down to http on the registry itself: some name their uploads so behind a proxy."""
-        parts = urlsplit(url)
-        return parts._replace(scheme=urlsplit(self.root).scheme).geturl() if self._is_ours(parts.netloc) else url
+    def _address(self, url: str) -> str:
+        """The whole address of what the registry names, in words of its own or relative to the repository.
 
-    def _is_ours(self, netloc: str) -> bool:
-        return netloc == urlsplit(self.root).netloc
+        Never from https down to http on the registry itself: some name their uploads so behind a proxy.
+        """
+        try:
+            parts = urlsplit(urljoin(self.root, url))
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https"):
+            raise ImageError(f"{self.registry} names {url[:200]!r} as the place of an upload: that is no web address")
+        ours = parts.netloc == urlsplit(self.root).netloc
+        return parts._replace(scheme=urlsplit(self.root).scheme).geturl() if ours else parts.geturl()
+
+    def _is_ours(self, url: str) -> bool:
+        return urlsplit(url).netloc == urlsplit(self.root).netloc
 
     def _unreachable(self, error: Exception) -> ImageError:
         why = getattr(error, "reason", None) or error

@@ -280,8 +280,23 @@ def test_an_upload_to_another_host_takes_no_token_along(fake: Registry, image: I
     assert set(uploads) == {None}
 
 
-def test_an_upload_is_never_sent_to_what_is_no_web_address(fake: Registry, image: Image) -> None:
-    fake.upload_host = "file:///tmp"
+def test_another_host_that_asks_for_a_password_gets_none(fake: Registry, image: Image, nobody: Path) -> None:
+    log_in(nobody, auths={fake.place: {"username": USER, "password": PASSWORD}})
+    with Registry() as other:
+        other.token = "theirs"
+        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        fake.upload_host = f"http://{other.place}"
+        with pytest.raises(ImageError, match="refuses PUT"):
+            push(image, f"{fake.place}/bench/chains")
+        other.shutdown()
+        thread.join()
+    assert [seen for seen in other.seen if seen[1] == "/token" or seen[2]] == []
+
+
+@pytest.mark.parametrize("place", ["file:///tmp", "http://[broken", "ftp://example.org", "data:,x"])
+def test_an_upload_is_never_sent_to_what_is_no_web_address(fake: Registry, image: Image, place: str) -> None:
+    fake.upload_host = place
     with pytest.raises(ImageError, match="that is no web address"):
         push(image, f"{fake.place}/bench/chains")
 
