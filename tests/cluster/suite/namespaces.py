@@ -54,6 +54,8 @@ def sweep(cluster: Cluster) -> None:
         with contextlib.suppress(NotInTime):  # a broker that stays must not keep its namespace
             clear(cluster, name)
     for name in left:
+        _end(cluster, name)
+    for name in left:
         cluster.gone(NAMESPACE, name, within_s=GONE_WITHIN_S)
 
 
@@ -82,6 +84,14 @@ def _end_brokers(cluster: Cluster, name: str) -> None:
     with contextlib.suppress(LookupError):  # no Knative Eventing, no brokers
         cluster.delete(BROKER, None, name)
         until(lambda: not _brokers(cluster, name), f"the brokers of {name} to be gone", BROKERS_GONE_WITHIN_S)
+
+
+def _end(cluster: Cluster, name: str) -> None:
+    """The controller that found pods in a namespace comes back only after half their grace period, or at a change."""
+    until(lambda: not cluster.list(POD, name), f"the pods of {name} to be gone", GONE_WITHIN_S)
+    path = cluster.api.path(NAMESPACE, name=name)
+    change = {"metadata": {"annotations": {SESSION_LABEL: "no pods are left"}}}
+    cluster.api.ask("PATCH", path, body=change, content_type="application/merge-patch+json")
 
 
 def _brokers(cluster: Cluster, name: str) -> bool:

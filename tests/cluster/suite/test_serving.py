@@ -20,7 +20,6 @@ from tests.cluster.suite.namespaces import namespace
 from tests.cluster.suite.receipts import Receipts
 from tests.cluster.suite.waiting import until
 from toolkit.contract import Wiring
-from toolkit.stubs.prodcon_pb2 import ConsumeByteRequest
 
 CHAIN = "chained-serving"
 PAYLOAD = 16  # bytes
