@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from tests.cluster.suite.api import BROKER, CHANNEL, NAMESPACE, POD, Manifest
+from tests.cluster.suite.api import BROKER, CHANNEL, KSVC, NAMESPACE, POD, SINK_BINDING, Manifest
 from tests.cluster.suite.cluster import Cluster, NotInTime, Object
 from tests.cluster.suite.waiting import until
 
@@ -41,7 +41,10 @@ def namespace(cluster: Cluster, purpose: str, *, restricted: bool = True) -> Ite
 def clear(cluster: Cluster, name: str) -> None:
     """Asks for the end of a namespace and all within, and does not wait for it: `sweep` does."""
     try:
-        _end_brokers(cluster, name)
+        with contextlib.suppress(LookupError):  # a cluster without Knative has none of these
+            _end_brokers(cluster, name)
+            for kind in (KSVC, SINK_BINDING):  # others have to finish with these, so the sooner they know the better
+                cluster.delete(kind, None, name)
     finally:
         cluster.delete(NAMESPACE, name)
         cluster.delete(POD, None, name, gracePeriodSeconds=1)  # nobody is served any more: no pod has to drain
@@ -81,9 +84,8 @@ def _ours(found: Object) -> bool:
 
 def _end_brokers(cluster: Cluster, name: str) -> None:
     """A broker goes before its triggers: triggers that go at once leave dead subscribers in a broker's channel."""
-    with contextlib.suppress(LookupError):  # no Knative Eventing, no brokers
-        cluster.delete(BROKER, None, name)
-        until(lambda: not _brokers(cluster, name), f"the brokers of {name} to be gone", BROKERS_GONE_WITHIN_S)
+    cluster.delete(BROKER, None, name)
+    until(lambda: not _brokers(cluster, name), f"the brokers of {name} to be gone", BROKERS_GONE_WITHIN_S)
 
 
 def _end(cluster: Cluster, name: str) -> None:
