@@ -202,7 +202,6 @@ def _modes(root: Path) -> None:
         if not each.is_symlink():
             each.chmod(0o755 if each.is_dir() or each.stat().st_mode & 0o100 else 0o644)
     (root / "tmp").chmod(0o1777)
-    (root / "root").chmod(0o700)
 
 
 def _files(folder: Path) -> Iterable[Path]:
