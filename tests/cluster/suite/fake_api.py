@@ -16,6 +16,7 @@ import yaml
 
 RESOURCES = {
     "/api/v1": {"Pod": "pods", "Namespace": "namespaces", "Event": "events"},
+    "/apis/apps/v1": {"Deployment": "deployments"},
     "/apis/serving.knative.dev/v1": {"Service": "services"},
 }
 

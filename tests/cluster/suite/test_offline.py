@@ -1,13 +1,11 @@
-"""What the suite itself does, without a cluster: reading, waiting, finding, and saying what went wrong."""
+"""What the suite itself does, without a cluster: reading the recording, finding the ingress, providing images."""
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,126 +13,11 @@ from typing import Any
 import pytest
 
 from tests.cluster.suite import images, ingress, namespaces, probe, taker, verdicts
-from tests.cluster.suite.api import KSVC, Kind, Refused, Unreachable
-from tests.cluster.suite.cluster import Cluster, NotInTime, holds
-from tests.cluster.suite.fake_api import FakeApi
+from tests.cluster.suite.cluster import NotInTime
 from tests.cluster.suite.images import NoImages
 from tests.cluster.suite.waiting import until
 
 ROOT = Path(__file__).parents[3]
-SERVICES = "/apis/serving.knative.dev/v1/namespaces/here/services"
-
-
-def service(ready: str, *, generation: int = 1, observed: int = 1, reason: str = "") -> dict[str, Any]:
-    condition = {"type": "Ready", "status": ready, "reason": reason}
-    return {
-        "apiVersion": "serving.knative.dev/v1",
-        "kind": "Service",
-        "metadata": {"name": "f", "namespace": "here", "generation": generation, "resourceVersion": "7"},
-        "status": {"observedGeneration": observed, "conditions": [condition]},
-    }
-
-
-def listed(*items: dict[str, Any]) -> dict[str, Any]:
-    return {"items": list(items), "metadata": {"resourceVersion": "7"}}
-
-
-@pytest.fixture
-def fake() -> FakeApi:
-    return FakeApi()
-
-
-@pytest.fixture
-def small(fake: FakeApi, tmp_path: Path) -> Iterator[Cluster]:
-    """A cluster of which only the fake knows."""
-    with fake.serving(tmp_path) as kubeconfig:
-        made = Cluster.of(kubeconfig)
-        yield made
-        made.api.client.rest_client.pool_manager.clear()
-
-
-def test_what_is_ready_already_is_not_waited_for(small: Cluster, fake: FakeApi) -> None:
-    fake.give(f"GET {SERVICES}", listed(service("True")))
-    assert small.wait(KSVC, "f", "here")["metadata"]["name"] == "f"
-    assert [query for _, path, query, _ in fake.asked if path == SERVICES] == [
-        {"fieldSelector": "metadata.name=f", "type": "application/json"}
-    ]
-
-
-def test_a_wait_follows_the_object_and_begins_anew_when_its_stream_expires(small: Cluster, fake: FakeApi) -> None:
-    expired = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}
-    fake.give(f"GET {SERVICES}", listed(), listed(service("Unknown")))
-    fake.give(f"GET {SERVICES} watch", [{"type": "ADDED", "object": service("True", generation=2)}, expired])
-    fake.give(f"GET {SERVICES} watch", [{"type": "MODIFIED", "object": service("True", generation=2, observed=2)}])
-    assert small.wait(KSVC, "f", "here", within_s=10)["status"]["observedGeneration"] == 2
-
-
-def test_a_wait_in_vain_shows_conditions_pods_events_and_logs(small: Cluster, fake: FakeApi) -> None:
-    waiting = {"name": "user-container", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
-    pod = {
-        "metadata": {"name": "f-1", "namespace": "here"},
-        "spec": {"containers": [{"name": "user-container"}]},
-        "status": {"phase": "Running", "containerStatuses": [waiting]},
-    }
-    event = {"metadata": {}, "involvedObject": {"kind": "Pod", "name": "f-1"}, "reason": "BackOff", "message": "again"}
-    fake.give(f"GET {SERVICES}", listed(service("False", reason="RevisionFailed")))
-    fake.give(f"GET {SERVICES} watch", [])
-    fake.give("GET /api/v1/namespaces/here/pods", listed(pod))
-    fake.give("GET /api/v1/namespaces/here/events", listed(event))
-    fake.give("GET /api/v1/namespaces/here/pods/f-1/log", "toolkit.sdk: no wiring\n")
-    with pytest.raises(NotInTime) as raised:
-        small.wait(KSVC, "f", "here", within_s=0.2)
-    text = str(raised.value)
-    assert text.startswith("Service (serving.knative.dev/v1) here/f was not Ready within 0 s\n")
-    assert "  Ready=False (RevisionFailed)" in text
-    assert "    f-1: Running; user-container not ready, restarted 3 times, waiting (CrashLoopBackOff)" in text
-    assert "    Pod/f-1 BackOff: again" in text
-    assert "    toolkit.sdk: no wiring" in text
-
-
-def test_an_apply_takes_the_fields_for_the_suite(small: Cluster, fake: FakeApi) -> None:
-    fake.give(f"PATCH {SERVICES}/f", service("Unknown"))
-    small.apply(service("True"))
-    method, path, query, body = fake.asked[-1]
-    assert (method, path, json.loads(body)) == ("PATCH", f"{SERVICES}/f", service("True"))
-    assert query == {"fieldManager": "kn-bench-tests", "force": "true", "type": "application/apply-patch+yaml"}
-
-
-def test_a_refused_apply_says_what_was_refused_and_why(small: Cluster, fake: FakeApi) -> None:
-    fake.give(f"PATCH {SERVICES}/f", {"kind": "Status", "message": "denied the request"}, code=400)
-    with pytest.raises(Refused, match="apply Service f: 400: denied the request"):
-        small.apply(service("True"))
-
-
-def test_a_verdict_is_code_message_and_warnings_as_they_came(small: Cluster, fake: FakeApi) -> None:
-    fake.warnings = ("one, with a comma", 'another "quoted"'.replace('"', '\\"'))
-    fake.give(f"POST {SERVICES}", {"kind": "Status", "message": "no"}, code=400)
-    answer = small.create("kind: Service\n", kind=KSVC, namespace="here")
-    assert (answer.code, answer.message, answer.warnings) == (400, "no", ("one, with a comma", 'another "quoted"'))
-    _, _, query, body = fake.asked[-1]
-    assert body == "kind: Service\n"
-    assert query["type"] == "application/yaml"
-    assert (query["dryRun"], query["fieldValidation"]) == ("All", "Strict")
-
-
-def test_a_kind_that_is_not_installed_is_named(small: Cluster) -> None:
-    with pytest.raises(LookupError, match=r"knows no Broker \(eventing.knative.dev/v1\)"):
-        small.get(Kind("eventing.knative.dev/v1", "Broker"), "default", "here")
-
-
-@pytest.mark.parametrize("text", ["", "{", "nothing: here\n", "- a\n"])
-def test_what_is_no_kubeconfig_is_said_to_be_none(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "kubeconfig"
-    path.write_text(text)
-    with pytest.raises(Unreachable, match="kubeconfig"):
-        Cluster.of(path)
-
-
-def test_a_generation_that_was_not_observed_yet_is_not_ready() -> None:
-    assert holds(service("True"), "Ready")
-    assert not holds(service("True", generation=2), "Ready")
-    assert not holds(service("Unknown"), "Ready")
-    assert not holds(None, "Ready")
 
 
 def test_waiting_in_vain_ends_with_what_there_was_instead() -> None:
@@ -257,7 +140,7 @@ def suite(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 
 def test_without_a_cluster_its_tests_are_skipped_with_one_reason() -> None:
-    done = suite("tests/cluster/suite", "--deselect", "tests/cluster/suite/test_offline.py")
+    done = suite("tests/cluster/suite", "-m", "cluster")
     assert done.returncode == 0, done.stdout + done.stderr
     reasons = {line.split(": ", 1)[1] for line in done.stdout.splitlines() if line.startswith("SKIPPED")}
     wanted = "needs a cluster: make cluster-up && make test-cluster, or KUBECONFIG=… (KUBECONFIG is not set)"
