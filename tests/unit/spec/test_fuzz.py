@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # h
 
 from toolkit import plan
 from toolkit.errors import SpecError
-from toolkit.report import graph
-from toolkit.spec import parse, schema, yamltree
+from toolkit.report import graph, knobs
+from toolkit.spec import parse, quantities, schema, yamltree
 from toolkit.spec.model import ChainSpec
 
 VALID = [file.read_bytes() for file in sorted((Path(__file__).parent / "valid").glob("*.yaml"))]
@@ -58,6 +59,38 @@ EDGES = st.fixed_dictionaries(
 FUNCTIONS = st.fixed_dictionaries(
     {"handler": st.just("m:f")},
     optional={"repeat": st.integers(0, 3), "protocol": st.sampled_from(["h2c", "http1"])},
+)
+PODS = st.integers(-1, 4)
+AMOUNTS = st.dictionaries(
+    st.sampled_from(["cpu", "memory", "example.com/gpu"]), st.sampled_from([1, "100m", "1Ki", "2M", "0.5", "-1", "1MB"])
+)
+KNOBS = st.fixed_dictionaries(
+    {"handler": st.just("m:f")},
+    optional={
+        "replicas": PODS,
+        "scale": st.fixed_dictionaries(
+            {},
+            optional={
+                **dict.fromkeys(("min", "max", "initial", "activation", "burst"), PODS),
+                **{key: st.floats() for key in ("target", "utilization", "panic-window", "panic-threshold")},
+                **{key: st.sampled_from(["0s", "6s", "1500ms", "2h"]) for key in ("window", "down-delay", "retention")},
+                "metric": st.sampled_from(["concurrency", "rps", "cpu", "memory"]),
+                "autoscaler": st.sampled_from(["kpa", "hpa"]),
+            },
+        ),
+        "concurrency": st.integers(-1, 1001),
+        "timeout": st.sampled_from(["0s", "1s", "10m", "601s", "1.5s"]),
+        "resources": st.fixed_dictionaries({}, optional={"requests": AMOUNTS, "limits": AMOUNTS}) | AMOUNTS,
+        "node-selector": st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=2),
+        "annotations": st.dictionaries(
+            st.sampled_from(["serving.knative.dev/", "autoscaling.knative.dev/", ""]).flatmap(
+                lambda group: st.sampled_from(["progress-deadline", "rollout-duration", "window", "a"]).map(
+                    group.__add__
+                )
+            ),
+            st.sampled_from(["", "0s", "60s", "1.5s", "x"]),
+        ),
+    },
 )
 GRAPHS = st.fixed_dictionaries(
     {"name": st.just("fuzz"), "functions": st.dictionaries(NAMES, FUNCTIONS, min_size=1), "edges": st.lists(EDGES)},
@@ -108,6 +141,23 @@ def test_a_mutated_chain_is_judged_and_what_is_right_is_right_for_the_schema(dat
 def test_any_graph_is_judged_and_a_right_one_can_be_planned(document: dict[str, Any]) -> None:
     if chain := judged(yaml.safe_dump(document).encode()):
         usable(chain)
+
+
+@settings(FUZZ, max_examples=300)
+@given(KNOBS)
+def test_any_knobs_are_judged_and_right_ones_do_not_contradict_themselves(record: dict[str, Any]) -> None:
+    if chain := judged(yaml.safe_dump({"name": "fuzz", "functions": {"f": record}}).encode()):
+        function = chain.function("f")
+        scale, resources = function.scale, function.resources
+        assert not scale.max or (scale.min or 0) <= scale.max
+        assert scale.target is None or 0.01 <= scale.target < math.inf
+        assert scale.autoscaler == "hpa" or scale.metric not in ("cpu", "memory")
+        assert all(
+            quantities.amount(resources.requests.get(name, most)) <= quantities.amount(most)
+            for name, most in resources.limits.items()
+        )
+        assert not any(name.startswith("autoscaling.") for name in function.annotations)
+        assert all(line.isprintable() for line in knobs.text(chain).splitlines())
 
 
 @FUZZ
