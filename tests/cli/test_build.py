@@ -18,6 +18,9 @@ from tests.unit.images import surroundings
 from toolkit.cli import main
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return surroundings.wheels(tmp_path_factory.mktemp("wheels"))
@@ -37,9 +40,10 @@ def here(tmp_path: Path, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     surroundings.rootfs(tmp_path / "base")
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     yield tmp_path
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_json_tells_a_script_all_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +174,7 @@ def test_a_time_that_is_none_is_told(
     assert "is no time in seconds since 1970" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_an_interrupted_build_leaves_nothing_behind(here: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Interrupted while pip waits for an index that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as index:

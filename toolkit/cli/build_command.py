@@ -55,7 +55,8 @@ def execute(options: argparse.Namespace) -> int:
     from toolkit import catalog
     from toolkit.images.build import Content
 
-    signal.signal(signal.SIGTERM, _interrupt)  # so that what is half done is removed
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # so that what is half done is removed
     chain = catalog.load(options.chain, arguments.overrides(options))
     places = tuple(each for each in (options.base, options.to, options.files, options.wiring_file) if each is not None)
     content = Content(chain, options.wiring_file, _epoch(), places)

@@ -51,6 +51,14 @@ def test_links_are_followed_within_the_root_only() -> None:
     assert interpreter.find(found, {"PATH": "/bin"}, "x").version == (3, 12)
 
 
+def test_an_alternative_is_followed_from_the_root() -> None:
+    found = Tree({name: Node("folder") for name in ("usr", "usr/bin", "etc", "etc/alternatives")})
+    found.put("usr/bin/python3", link("/etc/alternatives/python3"))
+    found.put("etc/alternatives/python3", link("/usr/bin/python3.13"))
+    found.put("usr/bin/python3.13", FILE)
+    assert interpreter.find(found, {"PATH": "/usr/bin"}, "x").version == (3, 13)
+
+
 def test_links_in_a_circle_are_no_python() -> None:
     found = Tree({"bin": Node("folder"), "bin/python3": link("python"), "bin/python": link("python3")})
     with pytest.raises(ImageError, match="holds no python3"):
