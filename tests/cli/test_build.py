@@ -17,7 +17,6 @@ from tests.cli import program
 from tests.unit.images import surroundings
 from toolkit.cli import main
 
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -84,7 +84,7 @@ def test_the_first_stage_writes_the_files_that_toolkit_build_puts_on_a_base(
     command = only(FIRST[-1:], "RUN").replace("/image", shlex.quote(str(tmp_path / "image")))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"TARGET": "chained-serving", "PATH": path}
-    subprocess.run(["sh", "-c", command], env=environment, check=True, capture_output=True, cwd=tmp_path)
+    subprocess.run(["sh", "-c", command], env=environment, check=True, capture_output=True, cwd=tmp_path, umask=0o077)
     image = built(base, catalog.benchmarks_folder() / "chained-serving", cache, tmp_path / "layout")
     wanted = {}
     for layer in image.layers[1:]:
