@@ -99,7 +99,7 @@ def main(arguments: list[str]) -> int:
         COMMANDS[name](*rest)
     except ClusterError as error:
         say(str(error))
-        if name == "up":
+        if name == "up" and os.geteuid() == 0:
             say("`make cluster-up` goes on from here: what was downloaded and built is kept")
         return 3
     except KeyboardInterrupt:

@@ -24,6 +24,8 @@ WORK = Path("/var/tmp/kn-bench-cluster")
 WORK_VARIABLE = "KNBENCH_CLUSTER_FOLDER"
 NAMESPACES = ("knative-serving", "kourier-system", "knative-eventing")
 AVAILABLE_WITHIN_S = 240
+TOLD_LINES = 5  # of each component that has left
+NOT_ROOT = "not root: namespaces, mounts and the network of pods need it (sudo make …)"
 DNS_RIGHTS: tuple[knative.Manifest, ...] = (
     {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -183,11 +185,12 @@ class Cluster:
         return not binaries.missing()
 
     def problems(self) -> list[str]:
-        """What is wrong with the cluster, a line each; none when it is well."""
+        """What is wrong with the cluster, a line each; none when it is well. Raises ClusterError."""
         if self.node.pid is None:
             return ["it is not up: make cluster-up"]
+        _only_as_root()
         left = [name for name in self.node.components() if not self.node.alive(name)]
-        found = [f"{name} has left:\n{indented(self.node.log_tail(name))}" for name in left]
+        found = [f"{name} has left:\n{indented(self.node.log_tail(name)[-TOLD_LINES:])}" for name in left]
         if "kube-apiserver" in left or "etcd" in left:
             return found
         for namespace in NAMESPACES:
@@ -197,9 +200,15 @@ class Cluster:
         return found
 
     def down(self) -> None:
-        """Takes the cluster away, whatever state it is in."""
+        """Takes the cluster away, whatever state it is in. Raises ClusterError."""
+        _only_as_root()
         with _alone():
             self.node.delete()
+
+
+def _only_as_root() -> None:
+    if os.geteuid() != 0:
+        raise ClusterError(NOT_ROOT)
 
 
 @contextlib.contextmanager
@@ -236,7 +245,7 @@ def _missing() -> list[str]:
     if sys.platform != "linux" or os.uname().machine != "x86_64":
         found.append(f"this is {sys.platform} on {os.uname().machine}; it was only ever done on Linux on x86_64")
     if os.geteuid() != 0:
-        found.append("not root: namespaces, mounts and the network of pods need it (sudo make cluster-up)")
+        found.append(NOT_ROOT)
     if not any(
         (each / "cgroup.procs").exists() for each in (CGROUPS, *(CGROUPS.iterdir() if CGROUPS.is_dir() else ()))
     ):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LAST_LINES = 15
+LONGEST_LINE = 300  # characters; components log whole objects
 
 
 class ClusterError(Exception):
@@ -35,7 +36,9 @@ def run(
 
 
 def last_lines(text: str, count: int = LAST_LINES) -> list[str]:
-    return text.rstrip().splitlines()[-count:]
+    """The last lines of a log, each as long as somebody may want to read."""
+    lines = text.rstrip().splitlines()[-count:]
+    return [line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…" for line in lines]
 
 
 def indented(lines: Sequence[str]) -> str:

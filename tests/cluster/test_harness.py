@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster import knative, pin, versions
 from tests.cluster.node import Node, overlapping_routes
-from tests.cluster.running import ClusterError, run
+from tests.cluster.running import LONGEST_LINE, ClusterError, last_lines, run
 
 
 def test_the_locked_modules_are_the_pinned_ones() -> None:
@@ -105,6 +105,10 @@ def test_a_command_that_fails_is_told_with_its_last_words() -> None:
         run(sys.executable, "-c", "import sys; print('too bad', file=sys.stderr); sys.exit(3)")
     with pytest.raises(ClusterError, match="no-such-program is not installed"):
         run("no-such-program")
+
+
+def test_a_long_line_of_a_log_is_cut() -> None:
+    assert [len(line) for line in last_lines("short\n" + "x" * 5000, 2)] == [5, LONGEST_LINE]
 
 
 def test_a_node_that_was_never_made_runs_nothing(tmp_path: Path) -> None:
