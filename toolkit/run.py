@@ -20,6 +20,7 @@ from toolkit.checks import judge
 from toolkit.contract import Tracing
 from toolkit.engines.base import Bound, Deployment, Engine
 from toolkit.engines.collector import Collector
+from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
 from toolkit.load.generator import drive
 from toolkit.measure import completions, measure, notes
@@ -33,6 +34,7 @@ SETTLE_S = 30.0  # at most, for the receipts of an asynchronous chain
 SETTLE_STOPPED_S = 1.0  # the same, once somebody pressed Ctrl-C and waits for it
 QUIET_S = 0.3  # without a new receipt, and nothing under way: nobody is going to send one
 LOOK_S = 0.02
+REACHED_WITHIN_S = 3.0  # a function connects before it is ready
 
 Result = TypeVar("Result")
 
@@ -111,6 +113,7 @@ async def _observe(
     if deployment is None:
         return _Observed(None, (), Evidence(), Elapsed(0, 0), {})
     try:
+        await _reached(collector)
         began = Elapsed(time.time_ns(), time.monotonic_ns())
         roots: list[Span] = []
         calls = await drive(
@@ -132,6 +135,21 @@ async def _observe(
         return _Observed(deployment.bound, calls, evidence, elapsed, _matches(plan, calls, evidence))
     finally:
         await deployment.delete()
+
+
+async def _reached(collector: Collector) -> None:
+    """Raises EngineError when no function found the collector: without receipts nothing could be judged."""
+
+    async def somebody_came() -> bool:
+        return collector.callers > 0
+
+    if not await until(somebody_came, within_s=REACHED_WITHIN_S):
+        raise EngineError(
+            f"the functions are ready, and none of them reached this machine at {collector.address}: their receipts "
+            "would be lost, and their spans too",
+            next_step="name an address of this machine that pods reach with --advertise HOST, and see that no firewall "
+            "is between",
+        )
 
 
 async def _collect(

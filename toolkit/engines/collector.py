@@ -10,6 +10,7 @@ import asyncio
 import time
 
 from toolkit.contract import Receipt
+from toolkit.errors import EngineError
 from toolkit.results import Stamped
 
 MAX_LINE = 16 << 20  # bytes; a receipt of a function that sent 100,000 messages in one handling still fits
@@ -25,9 +26,16 @@ class Collector:
         self._decoded: list[Stamped] = []
         self._unreadable = 0
         self._connections: set[_Connection] = set()
+        self._callers = 0
 
     async def __aenter__(self) -> Collector:
-        self._server = await asyncio.get_running_loop().create_server(self._connect, self._host, 0)
+        try:
+            self._server = await asyncio.get_running_loop().create_server(self._connect, self._host, 0)
+        except OSError as error:
+            raise EngineError(
+                f"receipts cannot be taken at {self._host}: {error.strerror or error}",
+                next_step="name an address of this machine, one that the functions reach, with --advertise HOST",
+            ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -37,6 +45,7 @@ class Collector:
             connection.abort()
 
     def _connect(self) -> _Connection:
+        self._callers += 1
         return _Connection(self._lines, self._connections)
 
     @property
@@ -45,7 +54,12 @@ class Collector:
         if self._server is None:
             raise RuntimeError("the collector is used before it was entered")
         host, port = self._server.sockets[0].getsockname()[:2]
-        return f"tcp://{host}:{port}"
+        return f"tcp://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def callers(self) -> int:
+        """How many connections came so far: a function makes one before it is ready."""
+        return self._callers
 
     @property
     def count(self) -> int:

@@ -153,6 +153,13 @@ class Api:
         listed = accepted(f"list {kind}s", await self.ask("GET", await self.path(kind, namespace), query=query))
         return [_typed(each, kind) for each in listed["items"]]
 
+    async def every_known(self, kind: Kind, namespace: str | None = None, labels: str = "") -> list[Object]:
+        """As `every`; none of a kind that this cluster does not have."""
+        try:
+            return await self.every(kind, namespace, labels)
+        except UnknownKind:
+            return []
+
     async def apply(self, manifest: Object, *, dry_run: bool = False) -> Object:
         """Server-side apply. It is strict: a field that the cluster does not know is refused."""
         key = Key.of(manifest)

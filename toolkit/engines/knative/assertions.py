@@ -12,6 +12,7 @@ from toolkit.contract import K_SINK
 from toolkit.engines.knative import conditions
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.kinds import BROKER, KSVC, REVISION, SINK_BINDING, Key, Object
+from toolkit.engines.knative.observer import mismatches
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
 
@@ -38,6 +39,22 @@ async def see_that_sinks_are_bound(api: Api, namespace: str, found: Mapping[Key,
         if key.kind == SINK_BINDING:
             sink = address(found[Key(BROKER, binding["spec"]["sink"]["ref"]["name"])])
             await _bound(api, namespace, binding["spec"]["subject"]["name"], sink, within_s)
+
+
+async def see_that_all_are_subscribed(api: Api, namespace: str, ours: str, within_s: float) -> None:
+    """The broker's channel sends to the Triggers of this run, and to nobody else."""
+    wrong: list[str] = []
+
+    async def right() -> bool:
+        nonlocal wrong
+        wrong = await mismatches(api, namespace, ours)
+        return not wrong
+
+    if not await until(right, within_s=within_s, every_s=0.2):
+        raise EngineError(
+            f"the broker's channel does not fit the Triggers: {'; '.join(wrong)}",
+            next_step=f"delete the broker and deploy again, or choose another namespace than {namespace} with -n",
+        )
 
 
 async def _bound(api: Api, namespace: str, function: str, sink: str, within_s: float) -> None:

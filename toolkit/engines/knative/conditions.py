@@ -7,6 +7,7 @@ A condition counts only of the newest generation: before a controller has seen a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from toolkit.engines.knative.kinds import Object
@@ -17,6 +18,10 @@ NEVER_COMES = frozenset(
         *("CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "RunContainerError"),
     )
 )  # reasons of a waiting container (kubernetes/pkg/kubelet) that do not pass by waiting
+
+SUBJECT_MISSING = "SubjectMissing"  # of a SinkBinding: its Service is on its way
+FULL = 3  # times as long for the cluster to make room for a pod
+UNSEEN = 2  # times as long for a controller to have a first look
 
 
 def condition(found: Object, kind: str = "Ready") -> Mapping[str, str]:
@@ -32,7 +37,11 @@ def observed(found: Object) -> bool:
 
 
 def ready(found: Object | None) -> bool:
-    return found is not None and observed(found) and condition(found).get("status") == "True"
+    return found is not None and observed(found) and holds(found)
+
+
+def holds(found: Object) -> bool:
+    return condition(found).get("status") == "True"
 
 
 def refusal(found: Object | None) -> str | None:
@@ -40,6 +49,28 @@ def refusal(found: Object | None) -> str | None:
     if found is None or not observed(found) or condition(found).get("status") != "False":
         return None
     return why(condition(found))
+
+
+def looked_at(found: Object) -> bool:
+    """Whether any controller has written a status yet."""
+    return bool((found.get("status") or {}).get("conditions"))
+
+
+def event_trouble(event: Object) -> Trouble | None:
+    """What Knative could not make of a revision: it tries again and again, and says so in no condition."""
+    message = str(event.get("message", ""))
+    told = event.get("reason") == "InternalError" and message.startswith("failed to create")
+    return Trouble(message) if told else None
+
+
+def trouble(found: Object | None) -> Trouble | None:
+    """What the object's own status says against it."""
+    if found is None:
+        return None
+    if not looked_at(found):
+        return Trouble("no controller has looked at it", UNSEEN)
+    said = None if condition(found).get("reason") == SUBJECT_MISSING else refusal(found)
+    return Trouble(said) if said is not None else None
 
 
 def progress(found: Object | None) -> str:
@@ -69,21 +100,29 @@ def containers(pod: Object) -> Sequence[Mapping[str, Any]]:
     return (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
 
 
-def pod_trouble(pod: Object) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What speaks against something ever being ready. It has to last, `patience` times as long as others."""
+
+    text: str
+    patience: int = 1
+
+
+def pod_trouble(pod: Object) -> Trouble | None:
     """Why a pod will not run, as far as the scheduler and the kubelet know; None while that is open."""
     return next(_pod_troubles(pod), None)
 
 
-def _pod_troubles(pod: Object) -> Iterator[str]:
+def _pod_troubles(pod: Object) -> Iterator[Trouble]:
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
-        yield why(scheduled)
+        yield Trouble(why(scheduled), FULL)
     if (pod.get("status") or {}).get("phase") == "Failed":
-        yield why(pod["status"])
+        yield Trouble(why(pod["status"]))
     for each in containers(pod):
         waiting = (each.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in NEVER_COMES:
-            yield f"{each['name']}: {why(waiting)}"
+            yield Trouble(f"{each['name']}: {why(waiting)}")
 
 
 def environment(pod_spec: Mapping[str, Any]) -> dict[str, str]:

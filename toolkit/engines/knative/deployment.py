@@ -10,8 +10,10 @@ from toolkit import manifests
 from toolkit import plan as plans
 from toolkit.engines import zipkin_client
 from toolkit.engines.base import Bound, Entry
-from toolkit.engines.knative import removal
+from toolkit.engines.knative import logs, removal
 from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.kinds import selector
+from toolkit.engines.knative.observer import Observer
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.engines.knative.store import Store
 from toolkit.plan import Plan
@@ -39,8 +41,8 @@ class KnativeDeployment:
         self._settings, self._audience, self._store = settings, audience, store
         self._stack: contextlib.AsyncExitStack | None = None
         self._entry, self._bound = Entry(""), Bound({})
-        self._incidents: list[Incident] = []
-        self._deleted = False
+        self._observer: Observer | None = None
+        self._touched, self._deleted = False, False
 
     @property
     def entry(self) -> Entry:
@@ -55,9 +57,15 @@ class KnativeDeployment:
         """The base URL of the store that this deployment's spans go to, as pods and this machine reach it."""
         return self._store.url if self._store is not None else self._settings.zipkin
 
-    def stands(self, entry: Entry, bound: Bound) -> None:
-        """Told by the engine once it is so."""
+    async def stands(self, entry: Entry, bound: Bound) -> None:
+        """Told by the engine once it is so; from now on what goes wrong is an incident."""
         self._entry, self._bound = entry, bound
+        self._observer = Observer(self.api, self.namespace, selector(manifests.labels(self.plan)))
+        await self._observer.start()
+
+    def begins(self) -> None:
+        """Told by the engine before it applies the first object: from now on there is something to take away."""
+        self._touched = True
 
     def owns(self, stack: contextlib.AsyncExitStack) -> None:
         """What has to be closed with this deployment, this deployment included."""
@@ -71,12 +79,15 @@ class KnativeDeployment:
         return self.plan.broker is None or self.plan.broker.acknowledge == "sync"
 
     def incidents(self) -> list[Incident]:
-        return [*self._incidents, *(self._store.incidents if self._store is not None else ())]
+        told = self._observer.incidents if self._observer is not None else []
+        return [*told, *(self._store.incidents if self._store is not None else ())]
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         """Functions stay: a pod takes half a minute to leave. They send what they have every 0.2 s, so this waits until
         all that can be expected are there, or until no new one comes for a while.
         """
+        if self._observer is not None:
+            await self._observer.look_once_more()
         if self.zipkin is None:
             return list(caller)
         await zipkin_client.send(self.zipkin, caller)
@@ -93,13 +104,23 @@ class KnativeDeployment:
                 return found
             await asyncio.sleep(LOOK_S)
 
+    async def leave(self) -> None:
+        """Lets go of it without taking it away: it is found again by its labels."""
+        self._deleted = True
+        await self.delete()
+
     async def delete(self) -> None:
+        """What stays is told, never raised: a run has its results to keep."""
         if self._stack is not None:
             stack, self._stack = self._stack, None
             await stack.aclose()  # calls this again
             return
-        if not self._deleted:
+        if self._observer is not None:
+            await self._observer.close()
+        if self._touched and not self._deleted:
             self._deleted = True
+            if self._settings.logs is not None:
+                await logs.keep(self.api, self.namespace, selector(manifests.labels(self.plan)), self._settings.logs)
             left = await removal.remove(
                 self.api, self.namespace, manifests.labels(self.plan), self._settings.gone_within_s
             )

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from toolkit import manifests
 from toolkit.engines import health, zipkin_client
 from toolkit.engines.base import Bound, Entry
-from toolkit.engines.knative import assertions, ground, order, reach
+from toolkit.engines.knative import assertions, evidence, fit, ground, order, reach
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.connection import connect
 from toolkit.engines.knative.deployment import KnativeDeployment
-from toolkit.engines.knative.kinds import BROKER, KSVC, POD, SINK_BINDING, TRIGGER, Key, Object, selector
+from toolkit.engines.knative.diagnosis import DeploymentFailed, diagnose
+from toolkit.engines.knative.kinds import BROKER, EVENT, KSVC, POD, Key, Object, selector
 from toolkit.engines.knative.rollout import Patience, Rollout, Stuck
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.engines.knative.store import Store
@@ -66,22 +67,40 @@ class KnativeEngine:
 
     async def _bring_up(self, deployment: KnativeDeployment, objects: Sequence[Object]) -> None:
         api, plan, namespace = deployment.api, deployment.plan, deployment.namespace
-        wanted = selector(manifests.labels(plan))
-        await ground.see_that_it_is_free(api, objects, manifests.labels(plan))
+        ours = manifests.labels(plan)
+        fit.check(plan, objects)
+        await ground.see_that_knative_is_there(api, objects)
+        await ground.see_that_it_is_free(api, objects, ours)
         first, rest = ground.split(objects)
+        deployment.begins()
         for each in first:
             await api.apply(each)
-        steps = order.steps(rest)
-        kinds = dict.fromkeys([step.key.kind for step in steps] + [POD])
+        found = await self._rolled_out(api, namespace, order.steps(rest), selector(ours))
+        await assertions.see_that_sinks_are_bound(api, namespace, found, self._settings.error_window_s)
+        await assertions.see_that_all_are_subscribed(api, namespace, selector(ours), self._settings.error_window_s)
+        entry = await self._entry(api, plan, found)
+        await deployment.stands(entry, bound(plan, found))
+
+    async def _rolled_out(
+        self, api: Api, namespace: str, steps: Sequence[order.Step], ours: str
+    ) -> Mapping[Key, Object]:
+        """The objects as they are once all of them are ready. Raises DeploymentFailed."""
+        kinds = {**{step.key.kind: ours for step in steps}, POD: ours, EVENT: ""}
         patience = Patience(self._settings.ready_within_s, self._settings.error_window_s)
-        async with View(api, namespace, wanted, kinds) as view:
+        async with View(api, namespace, kinds, optional=(POD, EVENT)) as view:
             try:
                 await Rollout(api, view, steps, patience, self._audience.stage).run()
             except Stuck as stuck:
-                raise EngineError(str(stuck)) from stuck
-            found = {step.key: view.get(step.key) or {} for step in steps}
-        deployment.stands(await self._entry(api, plan, found), bound(plan, found))
-        await assertions.see_that_sinks_are_bound(api, namespace, found, self._settings.error_window_s)
+                facts = await evidence.gather(
+                    api,
+                    namespace,
+                    stuck.key,
+                    after_s=stuck.after_s,
+                    trouble=stuck.trouble,
+                    refusal=evidence.refusal(stuck.refused) if stuck.refused is not None else None,
+                )
+                raise DeploymentFailed(diagnose(facts)) from stuck
+            return {step.key: view.get(step.key) or {} for step in steps}
 
     async def _entry(self, api: Api, plan: Plan, found: Mapping[Key, Object]) -> Entry:
         authority = reach.authority(found[Key(KSVC, plan.entry)])
@@ -106,6 +125,3 @@ def bound(plan: Plan, found: Mapping[Key, Object]) -> Bound:
     targets = {each.name: assertions.target(found[Key(KSVC, each.name)]) for each in plan.chain.functions}
     sink = assertions.address(found[Key(BROKER, plan.broker.name)]) if plan.broker else None
     return Bound(targets, sink)
-
-
-KINDS = (BROKER, SINK_BINDING, KSVC, TRIGGER)

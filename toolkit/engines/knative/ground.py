@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.api import Api, UnknownKind
 from toolkit.engines.knative.kinds import NAMESPACE, Key, Kind, Object, labels, leaving
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.engines.waiting import until
@@ -29,8 +29,46 @@ async def prepare(api: Api, namespace: str, ours: Mapping[str, str], settings: S
             return found is None or not leaving(found)
 
         if not await until(gone, within_s=settings.ready_within_s, every_s=0.1):
-            raise EngineError(f"the namespace {namespace} is ending")
+            raise EngineError(
+                f"the namespace {namespace} is ending, and was not gone after {settings.ready_within_s:.0f} s"
+                f"{_what_keeps(found)}",
+                next_step="take away what keeps it, or choose another namespace with -n",
+            )
     return found is None or labels(found).get(RUN) == ours[RUN]
+
+
+def _what_keeps(namespace: Object | None) -> str:
+    """What its controller says is left in it."""
+    status = (namespace or {}).get("status") or {}
+    told = [
+        str(each.get("message"))
+        for each in status.get("conditions") or ()
+        if each["status"] == "True" and each.get("message")
+    ]
+    return f": {'; '.join(told)}" if told else ""
+
+
+async def see_that_knative_is_there(api: Api, manifests: Sequence[Object]) -> None:
+    """Raises EngineError when the cluster does not know a kind, with what has to be installed."""
+    for kind in dict.fromkeys(map(Kind.of, manifests)):
+        try:
+            await api.path(kind)
+        except UnknownKind as error:
+            part = next((each for group, each in _PARTS.items() if kind.group.startswith(group)), None)
+            if part is None:
+                raise
+            raise EngineError(
+                f"{part} is not installed in the cluster {api.server}: it knows no {kind} of {kind.api_version}",
+                next_step="install it (https://knative.dev/docs/install), or choose another cluster with --context",
+            ) from error
+
+
+_PARTS = {
+    "serving.": "Knative Serving",
+    "eventing.": "Knative Eventing",
+    "sources.": "Knative Eventing",
+    "messaging.": "Knative Eventing",
+}
 
 
 async def see_that_it_is_free(api: Api, manifests: Sequence[Object], ours: Mapping[str, str]) -> None:

@@ -75,6 +75,10 @@ def labels(found: Object) -> Mapping[str, str]:
     return found["metadata"].get("labels") or {}
 
 
+def notes(found: Object) -> Mapping[str, str]:
+    return found["metadata"].get("annotations") or {}
+
+
 def owned_by(found: Object, owner_uid: str) -> bool:
     return any(each.get("uid") == owner_uid for each in found["metadata"].get("ownerReferences") or ())
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from toolkit.engines.knative import belongings
-from toolkit.engines.knative.api import Api, Refused, UnknownKind
+from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.kinds import (
     BROKER,
     CHANNEL,
@@ -30,7 +30,6 @@ from toolkit.engines.knative.kinds import (
 )
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
-from toolkit.manifests.names import MANAGED_BY, OWNER
 
 BROKER_WITHIN_S = 20.0
 POD_GRACE_S = 1  # nobody is served any more
@@ -48,7 +47,7 @@ async def remove(api: Api, namespace: str, ours: Mapping[str, str], within_s: fl
     told: list[str] = []
     try:
         async with asyncio.timeout(within_s):
-            if (made := await _made_by_us(api, namespace)) is not None:
+            if (made := await _made_by_us(api, namespace, ours)) is not None:
                 others = belongings.foreign(await belongings.of(api, namespace), ours)
                 if not others:
                     await _with_the_namespace(api, made, ours)
@@ -62,9 +61,10 @@ async def remove(api: Api, namespace: str, ours: Mapping[str, str], within_s: fl
     return told
 
 
-async def _made_by_us(api: Api, namespace: str) -> Object | None:
+async def _made_by_us(api: Api, namespace: str, ours: Mapping[str, str]) -> Object | None:
+    """The namespace, if this very run made it: that of another run is not ours to take, be it empty."""
     found = await api.get(NAMESPACE, namespace)
-    return found if found is not None and labels(found).get(MANAGED_BY) == OWNER else None
+    return found if found is not None and ours.items() <= labels(found).items() else None
 
 
 async def _with_the_namespace(api: Api, found: Object, ours: Mapping[str, str]) -> None:
@@ -77,7 +77,7 @@ async def _with_the_namespace(api: Api, found: Object, ours: Mapping[str, str]) 
     await _brokers(api, namespace, selector(ours))
     await api.delete(found)
     await asyncio.gather(
-        *(api.delete(pod, grace_s=POD_GRACE_S) for pod in await _every(api, POD, namespace, selector(ours)))
+        *(api.delete(pod, grace_s=POD_GRACE_S) for pod in await api.every_known(POD, namespace, selector(ours)))
     )
     await asyncio.gather(*(_delete(api, kind, namespace, selector(ours)) for kind in KINDS))
 
@@ -104,21 +104,21 @@ async def _brokers(api: Api, namespace: str, selector: str) -> None:
 
 
 async def _delete(api: Api, kind: Kind, namespace: str, selector: str) -> Sequence[Object]:
-    found = await _every(api, kind, namespace, selector)
+    found = await api.every_known(kind, namespace, selector)
     await asyncio.gather(*(api.delete(each) for each in found))
     return found
 
 
 async def _channel_gone(api: Api, namespace: str, broker: Object) -> None:
     async def gone() -> bool:
-        return not any(owned_by(each, uid(broker)) for each in await _every(api, CHANNEL, namespace, ""))
+        return not any(owned_by(each, uid(broker)) for each in await api.every_known(CHANNEL, namespace, ""))
 
     await until(gone, within_s=BROKER_WITHIN_S, every_s=LOOK_S)
 
 
 async def _gone(api: Api, namespace: str, selector: str, kinds: Iterable[Kind]) -> None:
     async def gone() -> bool:
-        return not any([await _every(api, kind, namespace, selector) for kind in kinds])
+        return not any([await api.every_known(kind, namespace, selector) for kind in kinds])
 
     await until(gone, within_s=math.inf, every_s=LOOK_S)  # whoever called bounds it
 
@@ -126,22 +126,13 @@ async def _gone(api: Api, namespace: str, selector: str, kinds: Iterable[Kind]) 
 async def _left(api: Api, namespace: str, selector: str, why: str) -> list[str]:
     """What stays, how it can be taken away by hand, and why we could not."""
     try:
-        left = [each for kind in KINDS for each in await _every(api, kind, namespace, selector)]
+        left = [each for kind in KINDS for each in await api.every_known(kind, namespace, selector)]
     except EngineError:
         left = []
     if not left:
         return [f"the namespace {namespace} may not be as it was ({why}); 'kubectl get all -n {namespace}' tells"]
     remedy = f"kubectl delete ksvc,broker,trigger,sinkbinding -n {namespace} -l {selector}"
     return [f"left in the namespace {namespace}: {_some(left)} ({why}); to remove it: {remedy}"]
-
-
-async def _every(api: Api, kind: Kind, namespace: str, selector: str) -> Sequence[Object]:
-    try:
-        return await api.every(kind, namespace, selector)
-    except (UnknownKind, Refused) as error:
-        if isinstance(error, Refused) and error.code != 404:
-            raise
-        return ()
 
 
 def _some(found: Sequence[Object]) -> str:

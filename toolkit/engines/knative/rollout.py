@@ -6,14 +6,15 @@ May live here: applying and waiting. May not: which waits for which (`order`), w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from toolkit.contract import K_SINK
 from toolkit.engines.knative import conditions
 from toolkit.engines.knative.api import Api, Refused
-from toolkit.engines.knative.kinds import KSVC, POD, SINK_BINDING, Key, Object, labels, leaving
+from toolkit.engines.knative.conditions import Trouble
+from toolkit.engines.knative.kinds import EVENT, KSVC, POD, REVISION, Key, Object, labels, leaving
 from toolkit.engines.knative.order import Step
 from toolkit.engines.knative.watching import View
 from toolkit.engines.waiting import until
@@ -101,7 +102,8 @@ class Rollout:
 
         settled = await self._view.until(look, self._left_s())
         if settled is None or isinstance(settled, str):
-            raise Stuck(key, self._after_s(), settled or self._trouble(key, self._view.get(key)))
+            last = self._trouble(key, self._view.get(key))
+            raise Stuck(key, self._after_s(), settled or (last.text if last else None))
 
     def _lasting_trouble(self, key: Key, found: Object | None) -> str | None:
         trouble = self._trouble(key, found)
@@ -109,21 +111,19 @@ class Rollout:
             self._bad_since.pop(key, None)
             return None
         since = self._bad_since.setdefault(key, self._clock())
-        return trouble if self._clock() - since >= self._patience.error_s else None
+        return trouble.text if self._clock() - since >= self._patience.error_s * trouble.patience else None
 
-    def _trouble(self, key: Key, found: Object | None) -> str | None:
-        if key.kind == KSVC:
-            pods = (each for each in self._view.every(POD) if labels(each).get(SERVICE_LABEL) == key.name)
-            told = [trouble for each in pods if not leaving(each) and (trouble := conditions.pod_trouble(each))]
-            if told:
-                return told[0]
-        if (
-            key.kind == SINK_BINDING
-            and found is not None
-            and conditions.condition(found).get("reason") == "SubjectMissing"
-        ):
-            return None  # its Service is on its way
-        return conditions.refusal(found)
+    def _trouble(self, key: Key, found: Object | None) -> Trouble | None:
+        of_service = self._troubles_of_service(key.name) if key.kind == KSVC else iter(())
+        return next(of_service, None) or conditions.trouble(found)
+
+    def _troubles_of_service(self, service: str) -> Iterator[Trouble]:
+        pods = (each for each in self._view.every(POD) if labels(each).get(SERVICE_LABEL) == service)
+        yield from (told for each in pods if not leaving(each) and (told := conditions.pod_trouble(each)))
+        for event in self._view.every(EVENT):
+            about = event.get("involvedObject") or {}
+            if about.get("kind") == REVISION.kind and str(about.get("name", "")).startswith(f"{service}-"):
+                yield from (told for told in [conditions.event_trouble(event)] if told)
 
     def _after_s(self) -> float:
         return self._clock() - self._began

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
-from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.api import Api, Refused
 from toolkit.engines.knative.kinds import Key, Kind, Object
 
 Found = TypeVar("Found")
 
 
 class View:
-    """The objects of one namespace that carry certain labels. `async with` it; outside it stands still."""
+    """The objects of one namespace: `kinds` says which labels each kind must carry. `async with` it.
 
-    def __init__(self, api: Api, namespace: str, labels: str, kinds: Iterable[Kind]) -> None:
-        self._api, self._namespace, self._labels, self._kinds = api, namespace, labels, tuple(kinds)
+    What is `optional` stays unseen where we have no right to see it.
+    """
+
+    def __init__(self, api: Api, namespace: str, kinds: Mapping[Kind, str], optional: Collection[Kind] = ()) -> None:
+        self._api, self._namespace, self._kinds, self._optional = api, namespace, dict(kinds), optional
         self._objects: dict[Kind, dict[str, Object]] = {kind: {} for kind in self._kinds}
         self._changed = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
@@ -58,9 +61,12 @@ class View:
 
     async def _watch(self, kind: Kind) -> None:
         try:
-            async for found in self._api.snapshots(kind, self._namespace, self._labels):
+            async for found in self._api.snapshots(kind, self._namespace, self._kinds[kind]):
                 self._objects[kind] = found
                 self._tell()
+        except Refused:
+            if kind not in self._optional:
+                raise
         finally:
             self._tell()
 
