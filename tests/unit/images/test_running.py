@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -145,6 +146,15 @@ class Container:
         return line[1].split()
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """`--kill-child` alone would not: the kernel forgets that wish when the child changes its user."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
 Launcher = Callable[[str, dict[str, str]], Container]
 
 
@@ -165,8 +175,7 @@ def launch(root: Path, tmp_path: Path) -> Iterator[Launcher]:
                 process = subprocess.Popen(
                     [*command, config["WorkingDir"], *config["Entrypoint"]], env=environment, stdout=out, stderr=out
                 )
-            all_of_them.callback(process.wait)
-            all_of_them.callback(process.kill)
+            all_of_them.callback(end, process)
             return Container(process, log)
 
         yield start
