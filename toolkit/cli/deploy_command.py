@@ -1,4 +1,7 @@
-"""`toolkit deploy CHAIN`: brings a chain up and keeps it up, so that other tools can drive it."""
+"""`toolkit deploy CHAIN`: brings a chain up and keeps it up, so that other tools can drive it.
+
+On this machine until Ctrl-C; on a cluster it stays (`cluster_deploy`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
-from toolkit.cli import engines
+from toolkit.cli import cluster_deploy, engines
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, say
 from toolkit.errors import Exit
@@ -28,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     arguments.chain(parser)
     arguments.parameters(parser)
     engines.configure(parser)
+    cluster_deploy.configure(parser)
     arguments.output(parser, "text", "json")
 
 
@@ -35,6 +39,9 @@ def execute(options: argparse.Namespace) -> int:
     from toolkit.cli import running
 
     order = running.few(options, 1)
+    if options.engine == "knative":
+        return cluster_deploy.execute(order, options)
+    engines.make(options)  # refuses what does not go together
     running.interruptible(lambda stop: _keep_up(order, options, stop))
     return Exit.OK
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import time
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, progress_wanted
 from toolkit.cli.tree import ENVIRONMENT
-from toolkit.errors import UsageError
+from toolkit.errors import SpecError, UsageError
 from toolkit.report.characters import printable
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from toolkit.engines.knative.settings import Audience
 
 READY_WITHIN_S = 180.0
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")  # of a chain, when there is no file of it
 ONLY_ON_A_CLUSTER = ("namespace", "context", "kubeconfig", "image", "advertise", "ingress")
 
 
@@ -129,6 +131,21 @@ def which_cluster(options: argparse.Namespace) -> Cluster:
     from toolkit.engines.knative.connection import Cluster
 
     return Cluster(options.kubeconfig, options.context)
+
+
+def chain_and_namespace(options: argparse.Namespace) -> tuple[str, str]:
+    """The name of the chain, and where it stands. A chain whose file is gone can still be named. Raises UsageError."""
+    from toolkit import catalog
+
+    try:
+        chain = catalog.load(options.chain).name
+    except SpecError:
+        raise
+    except UsageError:
+        if not NAME.fullmatch(options.chain):
+            raise
+        chain = options.chain
+    return chain, options.namespace or chain
 
 
 def audience() -> Audience:

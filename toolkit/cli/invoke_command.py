@@ -1,14 +1,26 @@
-"""`toolkit invoke CHAIN`: brings a chain up, sends one call, prints the reply."""
+"""`toolkit invoke CHAIN`: brings a chain up, sends one call, prints the reply.
+
+What `toolkit deploy` left on a cluster is called as it stands there.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from toolkit.cli import engines
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, say
 from toolkit.errors import Exit
+
+if TYPE_CHECKING:
+    from toolkit.engines.base import Entry
+    from toolkit.results import CallRecord
+    from toolkit.run import Order
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +35,8 @@ def execute(options: argparse.Namespace) -> int:
     from toolkit.report.characters import printable
 
     order = running.few(options, 1)
-    outcome = running.interruptible(lambda stop: running.outcome(order, options, stop))
-    for call in outcome.calls:
+    calls, stopped = running.interruptible(lambda stop: _call(order, options, stop))
+    for call in calls:
         if options.output == "json":
             fields = {"call": call.call, "trace": call.trace, "status": call.status, "reply": call.reply}
             say(json.dumps({**fields, "error": call.error}, indent=2))
@@ -32,6 +44,39 @@ def execute(options: argparse.Namespace) -> int:
             say(printable(call.reply or ""))
         else:
             note(printable(": ".join(each for each in (call.status or "never answered", call.error) if each)))
-    if outcome.report.partial:
+    if stopped:
         return Exit.INTERRUPTED
-    return Exit.OK if outcome.calls and all(call.ok for call in outcome.calls) else Exit.CHECK
+    return Exit.OK if calls and all(call.ok for call in calls) else Exit.CHECK
+
+
+async def _call(order: Order, options: argparse.Namespace, stop: asyncio.Event) -> tuple[Sequence[CallRecord], bool]:
+    """What became of the call, and whether somebody stopped it. On a cluster a deployment that stands is called."""
+    from toolkit.cli import running
+
+    entry = await _standing(order, options) if options.engine == "knative" else None
+    if entry is None:
+        outcome = await running.outcome(order, options, stop)
+        return outcome.calls, outcome.report.partial
+    from toolkit.load.generator import drive
+    from toolkit.run import name
+
+    chain = order.chain
+    run = name(chain, datetime.now(UTC))
+    calls = await drive(
+        entry.target, order.load, authority=entry.authority, run=run, chain=chain.name, entry=chain.entry, stop=stop
+    )
+    return calls, stop.is_set()
+
+
+async def _standing(order: Order, options: argparse.Namespace) -> Entry | None:
+    """The entry of what `toolkit deploy` left on the cluster; None when there is nothing of this chain."""
+    from toolkit.engines.knative import standing
+    from toolkit.engines.knative.connection import connect
+
+    chain = order.chain
+    async with connect(engines.which_cluster(options)) as api:
+        found = await standing.find(api, chain.name, options.namespace or chain.name)
+        if not any(each.objects for each in found):
+            return None
+        one = await standing.the_one(api, chain.name, options.namespace or chain.name)
+        return await standing.entry(api, one, chain.entry, options.ingress)

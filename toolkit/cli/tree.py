@@ -34,10 +34,16 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         (
             Command("run", "run_command", "run a chain under load, trace it, verify it, report"),
             Command("verify", "verify_command", "run few calls and judge every check, no numbers"),
-            Command(
-                "deploy", "deploy_command", "bring a chain up and keep it up until Ctrl-C, for other tools to drive"
-            ),
+            Command("deploy", "deploy_command", "bring a chain up and keep it up, for other tools to drive"),
             Command("invoke", "invoke_command", "bring a chain up, send one call, print the reply"),
+        ),
+    ),
+    (
+        "Look after a deployment on a cluster",
+        (
+            Command("status", "status_command", "how it is: each object, each pod"),
+            Command("logs", "logs_command", "what its functions log"),
+            Command("delete", "delete_command", "take it away, and nothing else"),
         ),
     ),
     (
@@ -110,7 +116,13 @@ def dispatch(arguments: list[str]) -> int:
     if name not in COMMANDS:
         raise unknown("command", name, list(COMMANDS), f"run '{PROGRAM} --help' for the list")
     command = load(name)
-    return command.execute(parser_of(name).parse_args(rest))
+    return command.execute(parse(parser_of(name), rest))
+
+
+def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Flags may stand anywhere, also between positional arguments."""
+    nested = leaves(parser) != [parser]  # argparse cannot do both
+    return parser.parse_args(arguments) if nested else parser.parse_intermixed_args(arguments)
 
 
 def load(name: str) -> Module:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from toolkit import manifests
 from toolkit.engines import health, zipkin_client
 from toolkit.engines.base import Bound, Entry
-from toolkit.engines.knative import assertions, evidence, fit, ground, order, reach
-from toolkit.engines.knative.api import Api
+from toolkit.engines.knative import assertions, evidence, fit, ground, order, reach, standing
+from toolkit.engines.knative.api import Api, Refused
 from toolkit.engines.knative.connection import connect
 from toolkit.engines.knative.deployment import KnativeDeployment
 from toolkit.engines.knative.diagnosis import DeploymentFailed, diagnose
@@ -40,18 +40,43 @@ class KnativeEngine:
         async with connect(self._settings.cluster) as api:
             return await reach.own_address(api)
 
+    def manifests_of(self, plan: Plan) -> Sequence[manifests.Manifest]:
+        """What would be applied in a namespace that has to be made; nobody is asked."""
+        return self._rendered(plan, receipts=None, endpoint=self._endpoint(self._settings.zipkin), make_namespace=True)
+
+    async def run_of(self, chain: str) -> str | None:
+        """The run of this chain that stands where this engine would deploy it."""
+        async with connect(self._settings.cluster) as api:
+            found = await standing.find(api, chain, self._settings.namespace or chain)
+        return found[-1].run if found else None
+
+    async def apply(self, plan: Plan, *, dry_run: bool = False) -> Sequence[Object]:
+        """Applies all objects in their order without waiting for any; with `dry_run` the cluster only judges them.
+
+        Raises EngineError; what was applied by then stays.
+        """
+        async with connect(self._settings.cluster) as api:
+            ours = manifests.labels(plan)
+            made = await ground.prepare(api, self._namespace(plan), ours, self._settings, self._audience)
+            endpoint = self._endpoint(self._settings.zipkin)
+            objects = self._rendered(plan, receipts=None, endpoint=endpoint, make_namespace=made)
+            await self._look_first(api, plan, objects)
+            if dry_run:
+                await ground.see_that_namespace_is_there(api, self._namespace(plan))
+            return [await self._applied(api, each, dry_run=dry_run) for each in objects]
+
     async def deploy(self, plan: Plan, *, receipts: str | None, tracing: bool = True) -> KnativeDeployment:
         """Without `tracing`, and without a Zipkin, spans go nowhere: whoever deploys does not stay to take them."""
         async with contextlib.AsyncExitStack() as stack:
             api = await stack.enter_async_context(connect(self._settings.cluster))
-            namespace = self._settings.namespace or plan.namespace
+            namespace = self._namespace(plan)
             made = await ground.prepare(api, namespace, manifests.labels(plan), self._settings, self._audience)
             store = await self._store(stack, tracing=tracing)
             deployment = KnativeDeployment(plan, api, namespace, self._settings, self._audience, store)
             stack.push_async_callback(deployment.delete)
-            endpoint = zipkin_client.spans_url(deployment.zipkin) if deployment.zipkin else None
-            target = manifests.Target(namespace, self._settings.image, receipts, endpoint, create_namespace=made)
-            await self._bring_up(deployment, self._settings.alter(manifests.render(plan, target)))
+            endpoint = self._endpoint(deployment.zipkin)
+            objects = self._rendered(plan, receipts=receipts, endpoint=endpoint, make_namespace=made)
+            await self._bring_up(deployment, objects)
             deployment.owns(stack.pop_all())
             return deployment
 
@@ -68,18 +93,43 @@ class KnativeEngine:
     async def _bring_up(self, deployment: KnativeDeployment, objects: Sequence[Object]) -> None:
         api, plan, namespace = deployment.api, deployment.plan, deployment.namespace
         ours = manifests.labels(plan)
-        fit.check(plan, objects)
-        await ground.see_that_knative_is_there(api, objects)
-        await ground.see_that_it_is_free(api, objects, ours)
+        await self._look_first(api, plan, objects)
         first, rest = ground.split(objects)
         deployment.begins()
         for each in first:
-            await api.apply(each)
+            await self._applied(api, each, dry_run=False)
         found = await self._rolled_out(api, namespace, order.steps(rest), selector(ours))
         await assertions.see_that_sinks_are_bound(api, namespace, found, self._settings.error_window_s)
         await assertions.see_that_all_are_subscribed(api, namespace, selector(ours), self._settings.error_window_s)
         entry = await self._entry(api, plan, found)
         await deployment.stands(entry, bound(plan, found))
+
+    async def _look_first(self, api: Api, plan: Plan, objects: Sequence[Object]) -> None:
+        """Raises EngineError for what can be known before anything is applied."""
+        fit.check(plan, objects)
+        await ground.see_that_knative_is_there(api, objects)
+        await ground.see_that_it_is_free(api, objects, manifests.labels(plan))
+
+    async def _applied(self, api: Api, manifest: Object, *, dry_run: bool) -> Object:
+        try:
+            return await api.apply(manifest, dry_run=dry_run)
+        except Refused as error:
+            facts = evidence.Facts(Key.of(manifest), 0.0, refusal=evidence.refusal(error))
+            raise DeploymentFailed(diagnose(facts)) from error
+
+    def _namespace(self, plan: Plan) -> str:
+        return self._settings.namespace or plan.namespace
+
+    def _rendered(
+        self, plan: Plan, *, receipts: str | None, endpoint: str | None, make_namespace: bool
+    ) -> Sequence[manifests.Manifest]:
+        namespace, image = self._namespace(plan), self._settings.image
+        target = manifests.Target(namespace, image, receipts, endpoint, create_namespace=make_namespace)
+        return self._settings.alter(manifests.render(plan, target))
+
+    @staticmethod
+    def _endpoint(zipkin: str | None) -> str | None:
+        return zipkin_client.spans_url(zipkin) if zipkin else None
 
     async def _rolled_out(
         self, api: Api, namespace: str, steps: Sequence[order.Step], ours: str

@@ -71,6 +71,15 @@ _PARTS = {
 }
 
 
+async def see_that_namespace_is_there(api: Api, namespace: str) -> None:
+    """Raises EngineError: for objects in a namespace that is not there, a dry run would tell nothing else."""
+    if await api.get(NAMESPACE, namespace) is None:
+        raise EngineError(
+            f"there is no namespace {namespace}, and the API server judges objects only in one that is there",
+            next_step=f"'kubectl create namespace {namespace}' makes it, or name another with -n",
+        )
+
+
 async def see_that_it_is_free(api: Api, manifests: Sequence[Object], ours: Mapping[str, str]) -> None:
     """Raises EngineError when an object of one of these names is not this run's."""
     there = await asyncio.gather(*(_there(api, each) for each in manifests))

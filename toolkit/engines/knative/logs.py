@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from toolkit.engines.knative.api import Api, Query
@@ -43,7 +43,7 @@ async def _whole(api: Api, pod: Object) -> str:
     return await api.text(f"{path}/log", query) or ""
 
 
-async def recent(api: Api, pods: Sequence[Object], lines: int | None) -> AsyncIterator[tuple[Object, str]]:
+async def recent(api: Api, pods: Sequence[Object], lines: int | None) -> AsyncGenerator[tuple[Object, str], None]:
     """The last lines of each pod's function, all of them when `lines` is None."""
     for pod in pods:
         for line in (await api.text(*await _request(api, pod, lines, follow=False)) or "").splitlines():

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from toolkit.engines.knative.connection import Cluster
-from toolkit.engines.knative.kinds import Key, Object
+from toolkit.engines.knative.kinds import Key
+from toolkit.manifests import Manifest
 
 READY_WITHIN_S = 180.0
 ERROR_WINDOW_S = 8.0
 GONE_WITHIN_S = 90.0
 
 
-def _as_they_are(manifests: Sequence[Object]) -> Sequence[Object]:
+def _as_they_are(manifests: Sequence[Manifest]) -> Sequence[Manifest]:
     return manifests
 
 
@@ -37,7 +38,7 @@ class Settings:
     error_window_s: float = ERROR_WINDOW_S
     gone_within_s: float = GONE_WITHIN_S
     logs: Path | None = None
-    alter: Callable[[Sequence[Object]], Sequence[Object]] = _as_they_are
+    alter: Callable[[Sequence[Manifest]], Sequence[Manifest]] = _as_they_are
 
 
 @dataclass(frozen=True, slots=True)

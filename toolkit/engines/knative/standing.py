@@ -1,0 +1,126 @@
+"""Deployments that somebody else brought up: found again by their labels, for there is no other memory of them.
+
+May live here: finding, telling how they are, and their entry. May not: bringing up (`engine`), taking away (`removal`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from toolkit.engines.base import Entry
+from toolkit.engines.knative import conditions, reach
+from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.diagnosis import pod_state
+from toolkit.engines.knative.evidence import when
+from toolkit.engines.knative.kinds import (
+    BROKER,
+    KSVC,
+    NAMESPACE,
+    POD,
+    SINK_BINDING,
+    TRIGGER,
+    Key,
+    Object,
+    labels,
+    leaving,
+    name,
+    selector,
+)
+from toolkit.errors import EngineError
+from toolkit.manifests.names import FUNCTION, MANAGED_BY, OWNER, PART_OF, RUN, label_value
+
+KINDS = (BROKER, SINK_BINDING, KSVC, TRIGGER)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The objects of one run of a chain in a namespace, in the order in which they come up, and its pods."""
+
+    run: str
+    chain: str
+    namespace: str
+    objects: Sequence[Object]
+    pods: Sequence[Object]
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What every object of it carries."""
+        return {MANAGED_BY: OWNER, PART_OF: label_value(self.chain), RUN: self.run}
+
+    @property
+    def ready(self) -> bool:
+        return all(map(conditions.ready, self.objects))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How one object is: `state` is `ready`, or in a word or two what it waits for."""
+
+    kind: str
+    name: str
+    ready: bool
+    state: str
+
+
+async def find(api: Api, chain: str, namespace: str) -> list[Standing]:
+    """The runs of the chain in the namespace, in the order of their names."""
+    wanted = {MANAGED_BY: OWNER, PART_OF: label_value(chain)}
+    listed = await asyncio.gather(*(api.every_known(kind, namespace, selector(wanted)) for kind in (*KINDS, POD)))
+    objects, pods = [each for found in listed[:-1] for each in found], listed[-1]
+    runs = {labels(each).get(RUN, "") for each in (*objects, *pods)} | await _of_namespace(api, namespace, wanted)
+    return [
+        Standing(
+            run,
+            chain,
+            namespace,
+            [each for each in objects if labels(each).get(RUN) == run],
+            [each for each in pods if labels(each).get(RUN) == run],
+        )
+        for run in sorted(runs)
+    ]
+
+
+async def _of_namespace(api: Api, namespace: str, wanted: Mapping[str, str]) -> set[str]:
+    """The run that made the namespace: there may be nothing else left of it."""
+    found = await api.get(NAMESPACE, namespace)
+    ours = found is not None and not leaving(found) and wanted.items() <= labels(found).items()
+    return {labels(found)[RUN]} if ours and found is not None else set()
+
+
+async def the_one(api: Api, chain: str, namespace: str) -> Standing:
+    """The newest run of the chain in the namespace. Raises EngineError when there is none."""
+    found = [each for each in await find(api, chain, namespace) if each.objects]
+    if not found:
+        raise EngineError(
+            f"nothing of {chain} stands in the namespace {namespace}",
+            next_step=f"'toolkit deploy {chain} --engine knative --image REF -n {namespace}' brings it up",
+        )
+    return max(found, key=lambda each: max(map(when, each.objects)))
+
+
+async def entry(api: Api, standing: Standing, function: str, ingress: str | None) -> Entry:
+    """How its entry is reached from here. Raises EngineError."""
+    service = next((each for each in standing.objects if Key.of(each) == Key(KSVC, function)), None)
+    if service is None or not conditions.ready(service):
+        raise EngineError(
+            f"the entry {function} of {standing.chain} is not ready: {conditions.progress(service)}",
+            next_step=f"'toolkit status {standing.chain} -n {standing.namespace}' shows how it is",
+        )
+    return Entry(await reach.ingress(api, ingress), reach.authority(service))
+
+
+def lines(standing: Standing) -> list[Line]:
+    """How each object and each pod is."""
+    told = [_line(each) for each in standing.objects]
+    return told + [Line("Pod", name(each), conditions.holds(each), pod_state(each)) for each in standing.pods]
+
+
+def functions(standing: Standing) -> list[str]:
+    return sorted({labels(each)[FUNCTION] for each in standing.objects if FUNCTION in labels(each)})
+
+
+def _line(found: Object) -> Line:
+    key, ready = Key.of(found), conditions.ready(found)
+    return Line(str(key.kind), key.name, ready, "on its way out" if leaving(found) else conditions.progress(found))
