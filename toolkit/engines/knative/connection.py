@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
 import logging
 import os
+import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from toolkit.engines.knative.api import Api, Lines, Unreachable
 from toolkit.errors import EngineError
@@ -38,19 +42,28 @@ class Cluster:
 @contextlib.asynccontextmanager
 async def connect(cluster: Cluster) -> AsyncIterator[Api]:
     """An API server that answered. Raises EngineError, with the reason and what to try, when there is none."""
-    import aiohttp
-
-    configuration = await _configuration(cluster)
     try:
-        rest = _client(configuration)
+        import aiohttp
+        from kubernetes.aio import client, config
+    except ImportError as error:
+        raise EngineError(
+            f"the engine knative needs Python packages that are not here: {error}",
+            next_step="pip install 'kn-bench[knative]'",
+        ) from error
+    configuration = client.Configuration()
+    files = _files(cluster)
+    await _load(config, configuration, files, cluster.context)
+    try:
+        api_client = client.ApiClient(configuration)
     except (OSError, ssl.SSLError, ValueError) as error:
         raise EngineError(
-            f"the kubeconfig's certificates cannot be used: {error}", next_step=_LOOK_AT_CONFIG
+            f"the certificates of the kubeconfig {_shown(files)} cannot be used: {error}", next_step=_LOOK_AT_CONFIG
         ) from error
-    connector = aiohttp.TCPConnector(ssl=rest.rest_client.ssl_context, limit=0)
+    api_client.user_agent = _NAME
+    connector = aiohttp.TCPConnector(ssl=api_client.rest_client.ssl_context, limit=0)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN_S)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=2**21) as session:
-        api = Api(_Http(session, rest))
+        api = Api(_Http(session, api_client))
         await _greet(api, configuration)
         yield api
 
@@ -74,35 +87,39 @@ def _has_credentials(configuration: Any) -> bool:
     return bool(configuration.api_key or configuration.cert_file)
 
 
-async def _configuration(cluster: Cluster) -> Any:
-    try:
-        from kubernetes.aio import config
-        from kubernetes.aio.client import Configuration
-    except ImportError as error:
-        raise EngineError(
-            f"the engine knative needs the Python package kubernetes: {error}",
-            next_step="pip install 'kn-bench[knative]'",
-        ) from error
-    loaded = Configuration()
-    files = _files(cluster)
+async def _load(config: Any, configuration: Any, files: Sequence[Path], context: str | None) -> None:
+    """Fills `configuration`. The loader trips over a bad file in a dozen ways, and only logs that a plugin failed."""
+    text = os.pathsep.join(map(str, files))
     with _complaints() as complaints:
         try:
             if files:
-                text = os.pathsep.join(map(str, files))
-                await config.load_kube_config(  # type: ignore[no-untyped-call]  # this half of it has no types
-                    text, cluster.context, loaded, persist_config=False
-                )
+                await config.load_kube_config(text, context, configuration, persist_config=False)
             else:
-                config.load_incluster_config(loaded)  # type: ignore[no-untyped-call]
-        except Exception as error:  # the loader trips over a bad file in a dozen ways, all of them the file's fault
+                config.load_incluster_config(configuration)
+        except (config.ConfigException, OSError, UnicodeError, yaml.YAMLError) as error:
             raise EngineError(
-                f"the kubeconfig {_shown(files)} cannot be used: {_why(error)}", next_step=_LOOK_AT_CONFIG
+                f"the kubeconfig {_shown(files)} cannot be used: {_why(error)}", next_step=_contexts(files, context)
             ) from error
-    if complaints and not _has_credentials(loaded):  # the loader only logs that a credential plugin failed
+        except (TypeError, ValueError, AttributeError, KeyError, LookupError) as error:
+            raise EngineError(
+                f"{_shown(files)} is no kubeconfig with clusters, users and contexts", next_step=_LOOK_AT_CONFIG
+            ) from error
+    if complaints and not _has_credentials(configuration):
         raise EngineError(
             f"the kubeconfig {_shown(files)} gave no credentials: {complaints[0]}", next_step=_LOOK_AT_CONFIG
         )
-    return loaded
+
+
+def _contexts(files: Sequence[Path], asked: str | None) -> str:
+    """The contexts there are, for who asked for one."""
+    names: list[str] = []
+    for file in files if asked is not None else ():
+        with contextlib.suppress(OSError, UnicodeError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+            names += [str(each["name"]) for each in yaml.safe_load(file.read_text())["contexts"]]
+    if not names or asked in names:
+        return _LOOK_AT_CONFIG
+    near = difflib.get_close_matches(asked or "", names, n=1)
+    return f"its contexts are {', '.join(names)}" + (f" — did you mean '{near[0]}'?" if near else "")
 
 
 def _files(cluster: Cluster, environment: Mapping[str, str] = os.environ) -> list[Path]:
@@ -139,14 +156,6 @@ def _complaints() -> Iterator[list[str]]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = before
-
-
-def _client(configuration: Any) -> Any:
-    from kubernetes.aio.client import ApiClient
-
-    client = ApiClient(configuration)
-    client.user_agent = _NAME
-    return client
 
 
 class _Http:
@@ -209,17 +218,28 @@ class _Lines:
 
 
 def _hint(error: BaseException) -> str:
-    text = _why(error).lower()
-    if "certificate" in text:
+    if isinstance(_root(error), ssl.SSLError):
         return "the kubeconfig's certificate-authority is not the one of this cluster: fetch a new kubeconfig"
     return "see that the cluster runs and that 'kubectl get ns' works; another one is named with --context"
 
 
 def _why(error: BaseException) -> str:
-    return str(error).replace("\n", " ").strip() or type(error).__name__
+    root = _root(error)
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {root.verify_message}"
+    if isinstance(root, TimeoutError):
+        return "it took too long"
+    if isinstance(root, OSError) and root.errno and not isinstance(root, socket.gaierror):
+        return os.strerror(root.errno).lower()
+    return str(root).replace("\n", " ").strip() or type(root).__name__
 
 
-def _shown(files: list[Path]) -> str:
+def _root(error: BaseException) -> BaseException:
+    """What the HTTP library wraps."""
+    return getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+
+
+def _shown(files: Sequence[Path]) -> str:
     return os.pathsep.join(map(str, files)) or "of this pod"
 
 

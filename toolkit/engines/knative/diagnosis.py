@@ -6,6 +6,7 @@ cause is told (`causes`, `refusals`), gathering (`evidence`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from toolkit.errors import EngineError
 
 EVENTS = 4
 LONGEST = 400  # characters of one line of evidence
+_POD_NAME = re.compile(r"-[a-z0-9]{5}(?=\")|\(combined from similar events\): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,12 @@ def _container_state(container: Object) -> str:
 
 
 def _telling(events: Sequence[Object]) -> list[Object]:
-    """The last warnings, each once."""
-    warnings = {(each.get("reason"), each.get("message")): each for each in events if each.get("type") == "Warning"}
+    """The last warnings, each once; pods that were tried one after the other differ in the end of their names only."""
+    warnings = {
+        (each.get("reason"), _POD_NAME.sub("", str(each.get("message")))): each
+        for each in events
+        if each.get("type") == "Warning"
+    }
     return list(warnings.values())[-EVENTS:]
 
 

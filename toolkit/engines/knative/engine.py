@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from toolkit import manifests
 from toolkit.engines import health, zipkin_client
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.knative import assertions, evidence, fit, ground, order, reach, standing
 from toolkit.engines.knative.api import Api, Refused
-from toolkit.engines.knative.connection import connect
+from toolkit.engines.knative.connection import Cluster, connect
 from toolkit.engines.knative.deployment import KnativeDeployment
 from toolkit.engines.knative.diagnosis import DeploymentFailed, diagnose
 from toolkit.engines.knative.kinds import BROKER, EVENT, KSVC, POD, Key, Object, selector
@@ -22,6 +22,7 @@ from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
 from toolkit.plan import Plan
 
+Dial = Callable[[Cluster], contextlib.AbstractAsyncContextManager[Api]]
 ANSWERS_WITHIN_S = 30.0  # the entry through the ingress, once Knative says that it is ready
 
 
@@ -31,13 +32,13 @@ class KnativeEngine:
     name = "knative"
     emulated = False
 
-    def __init__(self, settings: Settings, audience: Audience | None = None) -> None:
-        self._settings, self._audience = settings, audience or Audience()
+    def __init__(self, settings: Settings, audience: Audience | None = None, dial: Dial = connect) -> None:
+        self._settings, self._audience, self._dial = settings, audience or Audience(), dial
 
     async def host(self) -> str:
         if self._settings.advertise is not None:
             return self._settings.advertise
-        async with connect(self._settings.cluster) as api:
+        async with self._dial(self._settings.cluster) as api:
             return await reach.own_address(api)
 
     def manifests_of(self, plan: Plan) -> Sequence[manifests.Manifest]:
@@ -46,7 +47,7 @@ class KnativeEngine:
 
     async def run_of(self, chain: str) -> str | None:
         """The run of this chain that stands where this engine would deploy it."""
-        async with connect(self._settings.cluster) as api:
+        async with self._dial(self._settings.cluster) as api:
             found = await standing.find(api, chain, self._settings.namespace or chain)
         return found[-1].run if found else None
 
@@ -55,7 +56,7 @@ class KnativeEngine:
 
         Raises EngineError; what was applied by then stays.
         """
-        async with connect(self._settings.cluster) as api:
+        async with self._dial(self._settings.cluster) as api:
             ours = manifests.labels(plan)
             made = await ground.prepare(api, self._namespace(plan), ours, self._settings, self._audience)
             endpoint = self._endpoint(self._settings.zipkin)
@@ -68,7 +69,7 @@ class KnativeEngine:
     async def deploy(self, plan: Plan, *, receipts: str | None, tracing: bool = True) -> KnativeDeployment:
         """Without `tracing`, and without a Zipkin, spans go nowhere: whoever deploys does not stay to take them."""
         async with contextlib.AsyncExitStack() as stack:
-            api = await stack.enter_async_context(connect(self._settings.cluster))
+            api = await stack.enter_async_context(self._dial(self._settings.cluster))
             namespace = self._namespace(plan)
             made = await ground.prepare(api, namespace, manifests.labels(plan), self._settings, self._audience)
             store = await self._store(stack, tracing=tracing)

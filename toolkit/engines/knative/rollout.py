@@ -20,7 +20,7 @@ from toolkit.engines.knative.watching import View
 from toolkit.engines.waiting import until
 
 SERVICE_LABEL = "serving.knative.dev/service"
-BOUND_WITHIN_S = 20.0  # from the SinkBinding to a webhook that knows of it; seconds are usual
+BINDING = 2  # times as long as a failure has to last, from a SinkBinding to a webhook that knows of it
 ERROR_WINDOW_S = 8.0  # what is false for so long is no passing state
 
 Stage = Callable[[Key, str], None]
@@ -76,7 +76,7 @@ class Rollout:
             template = (await self._apply(step, dry_run=True))["spec"]["template"]
             return K_SINK in conditions.environment(template["spec"])
 
-        if not await until(injected, within_s=min(BOUND_WITHIN_S, self._left_s()), every_s=0.05):
+        if not await until(injected, within_s=min(BINDING * self._patience.error_s, self._left_s()), every_s=0.05):
             raise Stuck(binding, self._after_s(), f"no {K_SINK} is put into {step.key}")
 
     async def _apply(self, step: Step, *, dry_run: bool) -> Object:
