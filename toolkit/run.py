@@ -9,8 +9,8 @@ import asyncio
 import dataclasses
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -67,6 +67,7 @@ class _Observed:
     evidence: Evidence
     elapsed: Elapsed
     matches: Matches
+    platform: Mapping[str, str] = field(default_factory=dict)
 
 
 async def run(
@@ -132,7 +133,8 @@ async def _observe(
         evidence = await _collect(collector, deployment, calls, roots)
         ended = completions(plan.chain, evidence.receipts)
         calls = [dataclasses.replace(call, completed_ns=ended.get(call.call)) for call in calls]
-        return _Observed(deployment.bound, calls, evidence, elapsed, _matches(plan, calls, evidence))
+        matches = _matches(plan, calls, evidence)
+        return _Observed(deployment.bound, calls, evidence, elapsed, matches, deployment.platform)
     finally:
         await deployment.delete()
 
@@ -223,7 +225,7 @@ def _report(
         spec_sha256=chain.sha256,
         git_commit=environment.git_commit(chain.folder),
         toolkit_version=environment.toolkit_version(),
-        environment=environment.describe(),
+        environment={**environment.describe(), **({"cluster": observed.platform} if observed.platform else {})},
         load=order.load,
         parameters={each.name: each.value for each in chain.parameters},
         measurement=measurement,

@@ -28,6 +28,7 @@ from toolkit.traces import zipkin
 from toolkit.traces.model import Span
 
 REPORT, CALLS, RECEIPTS, SPANS, LOGS = "report.json", "calls.ndjson", "receipts.ndjson", "spans.json", "logs"
+MANIFESTS = "manifests"  # of what was applied, when a cluster was used
 LARGEST = 64 << 20  # bytes of a report.json; ours have a few KiB
 
 
@@ -44,11 +45,17 @@ def prepare(out: Path) -> None:
 
 
 def save(
-    out: Path, report: Report, calls: Sequence[CallRecord], evidence: Evidence, *, logs: Path | None = None
+    out: Path,
+    report: Report,
+    calls: Sequence[CallRecord],
+    evidence: Evidence,
+    *,
+    logs: Path | None = None,
+    manifests: Path | None = None,
 ) -> Path:
     """Writes the run under `out` and returns its folder; whole or not at all. Raises UsageError when it cannot.
 
-    The files in `logs` are copied into the run's `logs/`.
+    The files in `logs` are copied into the run's `logs/`, those in `manifests` into `manifests/`.
     """
     folder = out / report.run
     if folder.name != report.run:
@@ -60,8 +67,9 @@ def save(
             _write_lines(building / CALLS, map(_flat, calls))
             _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
             (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
-            if logs is not None and logs.is_dir():
-                shutil.copytree(logs, building / LOGS)
+            for kept, name in ((logs, LOGS), (manifests, MANIFESTS)):
+                if kept is not None and kept.is_dir():
+                    shutil.copytree(kept, building / name)
             building.rename(folder)  # refused by the system when a run is there
     except OSError as error:
         raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from toolkit import catalog
 from toolkit.engines.base import Bound, Engine, Entry
@@ -63,6 +63,10 @@ class BrokenDeployment:
     @property
     def bound(self) -> Bound:
         return self.rebind(self.deployment.bound)
+
+    @property
+    def platform(self) -> Mapping[str, str]:
+        return self.deployment.platform
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         return await self.deployment.spans(traces, caller)

@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -85,20 +86,31 @@ def tracing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def make(options: argparse.Namespace, *, logs: Path | None = None) -> Engine:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Folders for what is worth keeping of a deployment; each is made when there is something to keep."""
+
+    logs: Path | None = None
+    manifests: Path | None = None
+
+
+NOTHING = Kept()
+
+
+def make(options: argparse.Namespace, kept: Kept = NOTHING) -> Engine:
     """The engine that `--engine` names. Raises UsageError for options that do not go together."""
     if options.engine == "knative":
-        return knative(options, logs=logs)
+        return knative(options, kept)
     if given := [
         each for each in ONLY_ON_A_CLUSTER if getattr(options, each) is not None and not _from_environment(each)
     ]:
         raise UsageError(f"--{given[0]} is for --engine knative", next_step="leave it away, or add --engine knative")
     from toolkit.engines.local.engine import LocalEngine
 
-    return LocalEngine(zipkin=options.zipkin, logs=logs)
+    return LocalEngine(zipkin=options.zipkin, logs=kept.logs)
 
 
-def knative(options: argparse.Namespace, *, logs: Path | None = None) -> KnativeEngine:
+def knative(options: argparse.Namespace, kept: Kept = NOTHING) -> KnativeEngine:
     """Raises UsageError."""
     if not options.image:
         raise UsageError(
@@ -122,7 +134,8 @@ def knative(options: argparse.Namespace, *, logs: Path | None = None) -> Knative
         ingress=options.ingress,
         zipkin=options.zipkin,
         ready_within_s=options.ready_timeout,
-        logs=logs,
+        logs=kept.logs,
+        manifests=kept.manifests,
     )
     return KnativeEngine(settings, audience())
 

@@ -84,15 +84,17 @@ async def _run_and_store(
     from toolkit import runs
     from toolkit.cli import running
 
-    logs = Path(tempfile.gettempdir(), f"toolkit-logs-{secrets.token_hex(8)}")  # made when there is something to keep
+    place = Path(tempfile.gettempdir(), f"toolkit-run-{secrets.token_hex(8)}")  # made when there is something to keep
+    logs, manifests = place / "logs", place / "manifests"
     try:
-        outcome = await running.outcome(order, options, stop, logs=logs)
+        outcome = await running.outcome(order, options, stop, engines.Kept(logs, manifests))
         try:
-            folder = runs.save(options.out, outcome.report, outcome.calls, outcome.evidence, logs=logs)
+            report, calls, evidence = outcome.report, outcome.calls, outcome.evidence
+            folder = runs.save(options.out, report, calls, evidence, logs=logs, manifests=manifests)
         except UsageError as error:
             return outcome, error
     finally:
-        shutil.rmtree(logs, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
     if progress_wanted():
         note(f"stored in {folder}")
     return outcome, None

@@ -7,7 +7,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, TypeVar
 
 from toolkit import catalog
@@ -30,12 +29,12 @@ def few(options: argparse.Namespace, requests: int, at_a_time: int = 1) -> Order
 
 
 async def outcome(
-    order: Order, options: argparse.Namespace, stop: asyncio.Event, *, logs: Path | None = None
+    order: Order, options: argparse.Namespace, stop: asyncio.Event, kept: engines.Kept = engines.NOTHING
 ) -> Outcome:
     """The outcome of the order on the engine that the options name; a partial one once `stop` is set."""
     progress = ProgressLine(order.chain.name) if progress_wanted() and options.output == "text" else None
     try:
-        return await run(order, engines.make(options, logs=logs), stop=stop, on_progress=progress)
+        return await run(order, engines.make(options, kept), stop=stop, on_progress=progress)
     finally:
         if progress is not None:
             progress.clear()

@@ -36,6 +36,10 @@ class Deployment(Protocol):
     @property
     def bound(self) -> Bound: ...
 
+    @property
+    def platform(self) -> Mapping[str, str]:
+        """What it runs on, in versions: what a report has to say besides this machine. Nothing, where that is all."""
+
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         """Stores the caller's own spans beside the others and gives back every span of these traces, in no order.
 

@@ -7,7 +7,7 @@ and to restart, and functions share one interpreter, so it is no place to measur
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from toolkit.contract import Wiring
 from toolkit.engines import tracestore, zipkin_client
@@ -66,6 +66,10 @@ class InProcessDeployment:
     @property
     def bound(self) -> Bound:
         return self._layout.bound(self._plan)
+
+    @property
+    def platform(self) -> Mapping[str, str]:
+        return {}
 
     async def idle(self) -> bool:
         return self._broker is None or self._broker.open == 0

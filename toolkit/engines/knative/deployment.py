@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from toolkit import manifests
 from toolkit import plan as plans
@@ -41,6 +41,7 @@ class KnativeDeployment:
         self._settings, self._audience, self._store = settings, audience, store
         self._stack: contextlib.AsyncExitStack | None = None
         self._entry, self._bound = Entry(""), Bound({})
+        self._platform: Mapping[str, str] = {}
         self._observer: Observer | None = None
         self._touched, self._deleted = False, False
 
@@ -57,9 +58,13 @@ class KnativeDeployment:
         """The base URL of the store that this deployment's spans go to, as pods and this machine reach it."""
         return self._store.url if self._store is not None else self._settings.zipkin
 
-    async def stands(self, entry: Entry, bound: Bound) -> None:
+    @property
+    def platform(self) -> Mapping[str, str]:
+        return self._platform
+
+    async def stands(self, entry: Entry, bound: Bound, platform: Mapping[str, str]) -> None:
         """Told by the engine once it is so; from now on what goes wrong is an incident."""
-        self._entry, self._bound = entry, bound
+        self._entry, self._bound, self._platform = entry, bound, platform
         self._observer = Observer(self.api, self.namespace, selector(manifests.labels(self.plan)))
         await self._observer.start()
 

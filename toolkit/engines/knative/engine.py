@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from toolkit import manifests
-from toolkit.engines import health, zipkin_client
+from toolkit.engines import zipkin_client
 from toolkit.engines.base import Bound, Entry
-from toolkit.engines.knative import assertions, evidence, fit, ground, order, reach, standing
+from toolkit.engines.knative import assertions, evidence, fit, ground, order, platform, reach, standing
 from toolkit.engines.knative.api import Api, Refused
 from toolkit.engines.knative.connection import Cluster, connect
 from toolkit.engines.knative.deployment import KnativeDeployment
@@ -18,7 +20,6 @@ from toolkit.engines.knative.rollout import Patience, Rollout, Stuck
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.engines.knative.store import Store
 from toolkit.engines.knative.watching import View
-from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
 from toolkit.plan import Plan
 
@@ -77,6 +78,8 @@ class KnativeEngine:
             stack.push_async_callback(deployment.delete)
             endpoint = self._endpoint(deployment.zipkin)
             objects = self._rendered(plan, receipts=receipts, endpoint=endpoint, make_namespace=made)
+            if self._settings.manifests is not None:
+                await asyncio.to_thread(_keep, self._settings.manifests, objects)
             await self._bring_up(deployment, objects)
             deployment.owns(stack.pop_all())
             return deployment
@@ -103,7 +106,7 @@ class KnativeEngine:
         await assertions.see_that_sinks_are_bound(api, namespace, found, self._settings.error_window_s)
         await assertions.see_that_all_are_subscribed(api, namespace, selector(ours), self._settings.error_window_s)
         entry = await self._entry(api, plan, found)
-        await deployment.stands(entry, bound(plan, found))
+        await deployment.stands(entry, bound(plan, found), await platform.versions(api))
 
     async def _look_first(self, api: Api, plan: Plan, objects: Sequence[Object]) -> None:
         """Raises EngineError for what can be known before anything is applied."""
@@ -154,21 +157,25 @@ class KnativeEngine:
             return {step.key: view.get(step.key) or {} for step in steps}
 
     async def _entry(self, api: Api, plan: Plan, found: Mapping[Key, Object]) -> Entry:
+        """Where calls go in, once one went through: a route takes a moment to be known."""
         authority = reach.authority(found[Key(KSVC, plan.entry)])
-        target = await reach.ingress(api, self._settings.ingress)
-        said: str | None = ""
-
-        async def answers() -> bool:
-            nonlocal said
-            said = await health.complaint(target, authority)
-            return said is None
-
-        if not await until(answers, within_s=ANSWERS_WITHIN_S, every_s=0.1):
+        targets = await reach.ingresses(api, self._settings.ingress)
+        target, said = await reach.answering(targets, authority, ANSWERS_WITHIN_S)
+        if target is None:
             raise EngineError(
-                f"{plan.entry} is ready, but does not answer through the ingress {target} as {authority}: {said}",
+                f"{plan.entry} is ready, but does not answer as {authority} through the ingress "
+                f"{', '.join(targets)}: {said}",
                 next_step="see that this address is that of Knative's ingress, or name it with --ingress HOST:PORT",
             )
         return Entry(target, authority)
+
+
+def _keep(folder: Path, objects: Sequence[manifests.Manifest]) -> None:
+    """What a run was made of belongs to its results; a full disk must not cost the run."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, text in manifests.files(objects).items():
+            (folder / name).write_text(text, "utf-8")
 
 
 def bound(plan: Plan, found: Mapping[Key, Object]) -> Bound:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from toolkit.engines.knative.api import Api
+from toolkit.engines import health
+from toolkit.engines.knative.api import Api, Refused
 from toolkit.engines.knative.kinds import K8S_SERVICE, NODE, Object
+from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
 
-INGRESS = "TOOLKIT_INGRESS"
 GATEWAYS = (("kourier-system", "kourier"), ("istio-system", "istio-ingressgateway"), ("contour-external", "envoy"))
 PORT = 80
 CONNECT_WITHIN_S = 2.0
@@ -34,7 +34,7 @@ async def own_address(api: Api) -> str:
     candidates = [server.hostname or ""]
     if not is_loopback(found := await _local(candidates[0], server.port or 443)):
         return found
-    for node in await api.every(NODE):
+    for node in await _nodes(api):
         for address in _addresses(node):
             if not is_loopback(found := await _local(address, 1)):
                 return found
@@ -64,22 +64,50 @@ async def _local(host: str, port: int) -> str:
         return ""
 
 
-async def ingress(api: Api, given: str | None) -> str:
-    """`HOST:PORT` where requests from outside come in. Raises EngineError.
+async def ingresses(api: Api, given: str | None) -> list[str]:
+    """Where requests from outside may come in (`HOST:PORT`), the likeliest first. Raises EngineError.
 
-    What was given, else the first address of a known gateway that takes a connection.
+    What was given, else the addresses of the known gateways that take a connection. Something else may listen at one of
+    them, on a machine that the cluster's addresses lead elsewhere from: only an answer of the chain's is a proof.
     """
-    if asked := given or os.environ.get(INGRESS):
-        return asked
+    if given:
+        return [given]
     services = [found for space, name in GATEWAYS if (found := await api.get(K8S_SERVICE, name, space))]
     if not services:
         known = ", ".join(f"{space}/{name}" for space, name in GATEWAYS)
         raise EngineError(f"no ingress gateway was found: there is none of {known}", next_step=_NAME_IT)
-    tried = [each for service in services for each in gateway_addresses(service, await api.every(NODE))]
-    for address in tried:
-        if await connects(address):
-            return address
-    raise EngineError(f"the ingress takes no connection from here at {', '.join(tried)}", next_step=_NAME_IT)
+    nodes = await _nodes(api)
+    tried = [each for service in services for each in gateway_addresses(service, nodes)]
+    taken = await asyncio.gather(*map(connects, tried))
+    open_ones = [address for address, takes in zip(tried, taken, strict=True) if takes]
+    if not open_ones:
+        raise EngineError(f"the ingress takes no connection from here at {', '.join(tried)}", next_step=_NAME_IT)
+    return open_ones
+
+
+async def _nodes(api: Api) -> Sequence[Object]:
+    """None where we have no right to see them: they are one of several ways."""
+    try:
+        return await api.every(NODE)
+    except Refused:
+        return ()
+
+
+async def answering(targets: Sequence[str], authority: str, within_s: float) -> tuple[str | None, str]:
+    """The first of `targets` behind which `authority` says that it serves; and what the last one said otherwise."""
+    found: str | None = None
+    said: str | None = ""
+
+    async def answers() -> bool:
+        nonlocal found, said
+        for target in targets:
+            if (said := await health.complaint(target, authority)) is None:
+                found = target
+                return True
+        return False
+
+    await until(answers, within_s=within_s, every_s=0.1)
+    return found, said or ""
 
 
 _NAME_IT = "name it with --ingress HOST:PORT, 'kubectl port-forward -n kourier-system svc/kourier 8080:80' makes one"

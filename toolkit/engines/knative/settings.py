@@ -25,7 +25,8 @@ class Settings:
 
     `advertise` is the address of this machine as pods reach it, `ingress` that of the gateway as we do (`HOST:PORT`).
     A failure that lasts `error_window_s` seconds is one, whatever is left of `ready_within_s`. `logs` is a folder that
-    takes the functions' logs at the end. `alter` is for fault tests: it gets the manifests before they are applied.
+    takes the functions' logs at the end, `manifests` one for what is applied. `alter` is for fault tests: it gets the
+    manifests before they are applied.
     """
 
     image: str = ""
@@ -38,6 +39,7 @@ class Settings:
     error_window_s: float = ERROR_WINDOW_S
     gone_within_s: float = GONE_WITHIN_S
     logs: Path | None = None
+    manifests: Path | None = None
     alter: Callable[[Sequence[Manifest]], Sequence[Manifest]] = _as_they_are
 
 

@@ -31,6 +31,7 @@ from toolkit.engines.knative.kinds import (
 from toolkit.errors import EngineError
 from toolkit.manifests.names import FUNCTION, MANAGED_BY, OWNER, PART_OF, RUN, label_value
 
+ANSWERS_WITHIN_S = 30.0
 KINDS = (BROKER, SINK_BINDING, KSVC, TRIGGER)
 
 
@@ -108,7 +109,14 @@ async def entry(api: Api, standing: Standing, function: str, ingress: str | None
             f"the entry {function} of {standing.chain} is not ready: {conditions.progress(service)}",
             next_step=f"'toolkit status {standing.chain} -n {standing.namespace}' shows how it is",
         )
-    return Entry(await reach.ingress(api, ingress), reach.authority(service))
+    targets, authority = await reach.ingresses(api, ingress), reach.authority(service)
+    target, said = await reach.answering(targets, authority, ANSWERS_WITHIN_S)
+    if target is None:
+        raise EngineError(
+            f"{function} does not answer as {authority} through the ingress {', '.join(targets)}: {said}",
+            next_step="name the ingress with --ingress HOST:PORT",
+        )
+    return Entry(target, authority)
 
 
 def lines(standing: Standing) -> list[Line]:

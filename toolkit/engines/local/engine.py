@@ -125,6 +125,10 @@ class LocalDeployment:
         return self._layout.bound(self._plan)
 
     @property
+    def platform(self) -> Mapping[str, str]:
+        return {}
+
+    @property
     def zipkin(self) -> str:
         """The base URL of the store that this deployment's spans go to."""
         return self._zipkin or f"http://{LOOPBACK}:{self._layout.store}"
