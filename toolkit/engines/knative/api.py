@@ -24,6 +24,8 @@ REQUEST_WITHIN_S = 30.0
 WATCH_S = 240  # how long the server keeps one watch open
 TRIES = 8
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 3.0  # 9 s in all
+FORBIDDEN, NOT_FOUND = 403, 404
+_ASK = "ask an administrator for a Role with that verb on that resource; 'kubectl auth can-i' tells what you may do"
 Query = Mapping[str, str | int | bool]
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))
 _SCHEMA = ("failed to create typed patch object", "failed to create typed live object", "failed to create manager")
@@ -36,9 +38,10 @@ class Unreachable(EngineError):
 class Refused(EngineError):
     """The API server said no. `code` and `reason` are its own; the message names what was asked for."""
 
-    def __init__(self, what: str, answer: Answer, *, next_step: str | None = None) -> None:
+    def __init__(self, what: str, answer: Answer) -> None:
         self.what, self.answer, self.code = what, answer, answer.code
-        super().__init__(f"{what}: {answer.message or 'refused'} ({answer.code})", next_step=next_step)
+        step = _ASK if self.code == FORBIDDEN else None
+        super().__init__(f"{what}: {answer.message or 'refused'} ({answer.code})", next_step=step)
 
 
 class UnknownKind(EngineError):
@@ -104,7 +107,8 @@ class Api:
         """Where objects of this kind, or one of them, are found. Raises UnknownKind."""
         base = _base(kind.api_version)
         if kind.kind not in self._known.get(kind.api_version, {}):
-            listed = (await self.ask("GET", base)).body.get("resources", ())
+            answer = await self.ask("GET", base)
+            listed = accepted(f"look for {kind}s", answer).get("resources", ()) if answer.code != NOT_FOUND else ()
             found = {each["kind"]: (each["name"], each["namespaced"]) for each in listed if "/" not in each["name"]}
             self._known[kind.api_version] = found
         plural, namespaced = self._known[kind.api_version].get(kind.kind, ("", False))
@@ -145,7 +149,16 @@ class Api:
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """The object, None when there is none."""
         answer = await self.ask("GET", await self.path(kind, namespace, name))
-        return None if answer.code == 404 else accepted(f"get {kind} {name}", answer)
+        return None if answer.code == NOT_FOUND else accepted(f"get {kind} {name}", answer)
+
+    async def see(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
+        """As `get`; None too of what we have no right to see."""
+        try:
+            return await self.get(kind, name, namespace)
+        except Refused as error:
+            if error.code != FORBIDDEN:
+                raise
+            return None
 
     async def every(self, kind: Kind, namespace: str | None = None, labels: str = "") -> list[Object]:
         """The objects of a kind, of one namespace or of all, whose labels fit the selector."""
@@ -180,7 +193,7 @@ class Api:
             options["gracePeriodSeconds"] = grace_s
         path = await self.path(key.kind, found["metadata"].get("namespace"), key.name)
         answer = await self.ask("DELETE", path, body={"apiVersion": "v1", "kind": "DeleteOptions", **options})
-        if answer.code == 404 or (answer.code == 409 and "uid" in answer.message.lower()):
+        if answer.code == NOT_FOUND or (answer.code == 409 and "uid" in answer.message.lower()):
             return False
         accepted(f"delete {key}", answer)
         return True

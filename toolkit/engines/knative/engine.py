@@ -98,6 +98,7 @@ class KnativeEngine:
         api, plan, namespace = deployment.api, deployment.plan, deployment.namespace
         ours = manifests.labels(plan)
         await self._look_first(api, plan, objects)
+        ingresses = await reach.ingresses(api, self._settings.ingress)
         first, rest = ground.split(objects)
         deployment.begins()
         for each in first:
@@ -105,7 +106,7 @@ class KnativeEngine:
         found = await self._rolled_out(api, namespace, order.steps(rest), selector(ours))
         await assertions.see_that_sinks_are_bound(api, namespace, found, self._settings.error_window_s)
         await assertions.see_that_all_are_subscribed(api, namespace, selector(ours), self._settings.error_window_s)
-        entry = await self._entry(api, plan, found)
+        entry = await self._entry(found[Key(KSVC, plan.entry)], ingresses)
         await deployment.stands(entry, bound(plan, found), await platform.versions(api))
 
     async def _look_first(self, api: Api, plan: Plan, objects: Sequence[Object]) -> None:
@@ -156,14 +157,13 @@ class KnativeEngine:
                 raise DeploymentFailed(diagnose(facts)) from stuck
             return {step.key: view.get(step.key) or {} for step in steps}
 
-    async def _entry(self, api: Api, plan: Plan, found: Mapping[Key, Object]) -> Entry:
+    async def _entry(self, service: Object, targets: Sequence[str]) -> Entry:
         """Where calls go in, once one went through: a route takes a moment to be known."""
-        authority = reach.authority(found[Key(KSVC, plan.entry)])
-        targets = await reach.ingresses(api, self._settings.ingress)
+        authority = reach.authority(service)
         target, said = await reach.answering(targets, authority, ANSWERS_WITHIN_S)
         if target is None:
             raise EngineError(
-                f"{plan.entry} is ready, but does not answer as {authority} through the ingress "
+                f"{service['metadata']['name']} is ready, but does not answer as {authority} through the ingress "
                 f"{', '.join(targets)}: {said}",
                 next_step="see that this address is that of Knative's ingress, or name it with --ingress HOST:PORT",
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from toolkit.engines.knative.api import Api, UnknownKind
+from toolkit.engines.knative.api import FORBIDDEN, Api, Refused, UnknownKind
 from toolkit.engines.knative.kinds import NAMESPACE, Key, Kind, Object, labels, leaving
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.engines.waiting import until
@@ -19,7 +19,12 @@ from toolkit.manifests.names import MANAGED_BY, OWNER, PART_OF, RUN
 async def prepare(api: Api, namespace: str, ours: Mapping[str, str], settings: Settings, audience: Audience) -> bool:
     """Whether the namespace has to be made. One that is just ending is waited for. Raises EngineError."""
     key = Key(NAMESPACE, namespace)
-    found = await api.get(NAMESPACE, namespace)
+    try:
+        found = await api.get(NAMESPACE, namespace)
+    except Refused as error:
+        if error.code != FORBIDDEN:
+            raise
+        return False  # who may not look at it, may not make it either
     if found is not None and leaving(found):
         audience.stage(key, "waiting for its end")
 

@@ -18,7 +18,7 @@ async def versions(api: Api) -> Mapping[str, str]:
     try:
         found["kubernetes"] = str((await api.ask("GET", "/version")).body.get("gitVersion", ""))
         for part in PARTS:
-            namespace = await api.get(NAMESPACE, part)
+            namespace = await api.see(NAMESPACE, part)
             if namespace is not None and (version := labels(namespace).get(VERSION)):
                 found[part] = version
         found["nodes"] = str(len(await api.every(NODE)))

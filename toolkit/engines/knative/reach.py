@@ -72,10 +72,10 @@ async def ingresses(api: Api, given: str | None) -> list[str]:
     """
     if given:
         return [given]
-    services = [found for space, name in GATEWAYS if (found := await api.get(K8S_SERVICE, name, space))]
+    services = [found for space, name in GATEWAYS if (found := await api.see(K8S_SERVICE, name, space))]
     if not services:
         known = ", ".join(f"{space}/{name}" for space, name in GATEWAYS)
-        raise EngineError(f"no ingress gateway was found: there is none of {known}", next_step=_NAME_IT)
+        raise EngineError(f"no ingress gateway can be seen: none of {known}", next_step=_NAME_IT)
     nodes = await _nodes(api)
     tried = [each for service in services for each in gateway_addresses(service, nodes)]
     taken = await asyncio.gather(*map(connects, tried))

@@ -63,7 +63,7 @@ async def remove(api: Api, namespace: str, ours: Mapping[str, str], within_s: fl
 
 async def _made_by_us(api: Api, namespace: str, ours: Mapping[str, str]) -> Object | None:
     """The namespace, if this very run made it: that of another run is not ours to take, be it empty."""
-    found = await api.get(NAMESPACE, namespace)
+    found = await api.see(NAMESPACE, namespace)
     return found if found is not None and ours.items() <= labels(found).items() else None
 
 

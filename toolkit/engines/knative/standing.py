@@ -85,7 +85,7 @@ async def find(api: Api, chain: str, namespace: str) -> list[Standing]:
 
 async def _of_namespace(api: Api, namespace: str, wanted: Mapping[str, str]) -> set[str]:
     """The run that made the namespace: there may be nothing else left of it."""
-    found = await api.get(NAMESPACE, namespace)
+    found = await api.see(NAMESPACE, namespace)
     ours = found is not None and not leaving(found) and wanted.items() <= labels(found).items()
     return {labels(found)[RUN]} if ours and found is not None else set()
 
