@@ -18,15 +18,18 @@ from typing import Any
 import pytest
 
 from tests.cluster.suite import images as image_building
+from tests.cluster.suite import rights
 from tests.cluster.suite.api import BROKER, CHANNEL, KSVC, NAMESPACE, POD, Kind
 from tests.cluster.suite.broken import CASES, Broken
 from tests.cluster.suite.broker import broker
+from tests.cluster.suite.calls import Door
 from tests.cluster.suite.cluster import Cluster
 from tests.cluster.suite.functions import CONTAINER, pods_of
 from tests.cluster.suite.namespaces import namespace
 from tests.cluster.suite.waiting import until
 from toolkit import catalog
 from toolkit import plan as plans
+from toolkit.engines.knative.connection import Cluster as Whichever
 from toolkit.engines.knative.engine import KnativeEngine
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.errors import EngineError
@@ -225,6 +228,19 @@ def test_an_event_edge_without_its_trigger_is_not_delivered(images: Mapping[str,
         alter=lambda objects: [each for each in objects if each["kind"] != "Trigger"],
     )
     assert "delivered" in red(found)
+
+
+def test_a_user_with_the_documented_rights_in_one_namespace_needs_no_others(
+    cluster: Cluster, images: Mapping[str, str], door: Door, tmp_path: Path
+) -> None:
+    with namespace(cluster, "rights") as name:
+        kubeconfig = rights.user(cluster, name, tmp_path)
+        settings: dict[str, Any] = {"cluster": Whichever(kubeconfig), "ingress": door.address}
+        found = report("chained-eventing", images["chained-eventing"], name, Load(requests=5, rate=5.0), **settings)
+        assert red(found) == set()
+        with pytest.raises(EngineError, match=r'cannot get resource "brokers" .* in the namespace "default"') as caught:
+            report("chained-eventing", images["chained-eventing"], "default", **settings)
+        assert "kubectl auth can-i" in (caught.value.next_step or "")
 
 
 def test_a_machine_that_pods_cannot_reach_is_told_before_the_load(images: Mapping[str, str], place: str) -> None:

@@ -295,7 +295,9 @@ async def test_a_dead_subscriber_in_the_channel_is_told(world: World) -> None:
 async def test_an_ingress_that_does_not_lead_to_the_entry_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toolkit.engines.knative.engine.ANSWERS_WITHIN_S", 0.3)
     world = World("127.0.0.1:1")
-    with pytest.raises(EngineError, match=r"producer is ready, but does not answer as producer.a.example.com through the"):
+    with pytest.raises(
+        EngineError, match=r"producer is ready, but does not answer as producer.a.example.com through the"
+    ):
         await world.deploy(plan("chained-serving"))
     assert world.cluster.objects == {}
 
