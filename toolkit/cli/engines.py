@@ -182,7 +182,7 @@ class Stages:
     def __call__(self, subject: object, state: str) -> None:
         after = f"{time.monotonic() - self._began:.1f} s"
         self._states[str(subject)] = f"{state} after {after}" if state == "ready" else state
-        if self._live:
+        if self._live and len(self._states) < shutil.get_terminal_size((100, 24)).lines:
             self._draw()
         elif state == "ready":
             note(printable(f"{subject}: ready after {after}"))

@@ -38,8 +38,9 @@ async def _tell(options: argparse.Namespace, stop: asyncio.Event) -> None:
     from toolkit.engines.knative.connection import connect
     from toolkit.run import unless
 
+    chain, namespace = engines.chain_and_namespace(options)
     async with connect(engines.which_cluster(options)) as api:
-        found = await standing.the_one(api, *engines.chain_and_namespace(options))
+        found = await standing.the_one(api, chain, namespace)
         await unless(stop, _lines(api, found, options))
 
 

@@ -32,8 +32,9 @@ async def _look(options: argparse.Namespace) -> Standing:
     from toolkit.engines.knative import standing
     from toolkit.engines.knative.connection import connect
 
+    chain, namespace = engines.chain_and_namespace(options)
     async with connect(engines.which_cluster(options)) as api:
-        return await standing.the_one(api, *engines.chain_and_namespace(options))
+        return await standing.the_one(api, chain, namespace)
 
 
 def _as_text(found: Standing) -> str:

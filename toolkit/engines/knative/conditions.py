@@ -79,7 +79,10 @@ def progress(found: Object | None) -> str:
         return "applied"
     if not observed(found) or not condition(found):
         return "waiting for its controller"
-    return "ready" if ready(found) else why(condition(found))
+    said = condition(found)
+    if said.get("status") != "True" and not (said.get("reason") or said.get("message")):
+        return "waiting"
+    return "ready" if ready(found) else why(said)
 
 
 def why(said: Mapping[str, str]) -> str:

@@ -93,7 +93,8 @@ class Rollout:
             found = self._view.get(key)
             if found is not None and (found["metadata"].get("generation") or 0) < (generation or 0):
                 return None  # as it was before it was applied
-            if (said := conditions.progress(found)) != told:
+            trouble = self._trouble(key, found)
+            if (said := trouble.text if trouble is not None else conditions.progress(found)) != told:
                 told = said
                 self._stage(key, said)
             if conditions.ready(found):
