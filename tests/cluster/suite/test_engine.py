@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.suite import broken, rights
 from tests.cluster.suite import images as image_building
-from tests.cluster.suite import rights
 from tests.cluster.suite.api import BROKER, CHANNEL, KSVC, NAMESPACE, POD, Kind
 from tests.cluster.suite.broken import CASES, Broken
 from tests.cluster.suite.broker import broker
@@ -228,6 +228,17 @@ def test_an_event_edge_without_its_trigger_is_not_delivered(images: Mapping[str,
         alter=lambda objects: [each for each in objects if each["kind"] != "Trigger"],
     )
     assert "delivered" in red(found)
+
+
+def test_a_sink_binding_that_leads_elsewhere_is_told_before_the_load(images: Mapping[str, str], place: str) -> None:
+    def elsewhere(objects: broken.Objects) -> broken.Objects:
+        (own,) = [each for each in objects if each["kind"] == "Broker"]
+        other = {**own, "metadata": {**own["metadata"], "name": "elsewhere"}}
+        rest = broken.of("SinkBinding", "producer", lambda each: each["spec"]["sink"]["ref"].update(name="elsewhere"))
+        return [*rest(objects), other]
+
+    with pytest.raises(EngineError, match=f"producer sends its events elsewhere: K_SINK .*/{place}/elsewhere, and the"):
+        report("chained-eventing", images["chained-eventing"], place, error_window_s=4.0, alter=elsewhere)
 
 
 def test_a_user_with_the_documented_rights_in_one_namespace_needs_no_others(

@@ -5,13 +5,13 @@ May live here: looking at what stands. May not: waiting for it to stand (`rollou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from toolkit.contract import K_SINK
 from toolkit.engines.knative import conditions
 from toolkit.engines.knative.api import Api
-from toolkit.engines.knative.kinds import BROKER, KSVC, REVISION, SINK_BINDING, Key, Object
+from toolkit.engines.knative.kinds import KSVC, REVISION, Key, Object
 from toolkit.engines.knative.observer import mismatches
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
@@ -33,12 +33,12 @@ def target(service: Object) -> str:
     return f"{parts.hostname}:{parts.port or PORT}"
 
 
-async def see_that_sinks_are_bound(api: Api, namespace: str, found: Mapping[Key, Object], within_s: float) -> None:
-    """Every function with a SinkBinding serves from a revision that sends its events to this very broker."""
-    for key, binding in found.items():
-        if key.kind == SINK_BINDING:
-            sink = address(found[Key(BROKER, binding["spec"]["sink"]["ref"]["name"])])
-            await _bound(api, namespace, binding["spec"]["subject"]["name"], sink, within_s)
+async def see_that_sinks_are_bound(
+    api: Api, namespace: str, functions: Iterable[str], sink: str | None, within_s: float
+) -> None:
+    """Each of the functions serves from a revision that sends its events to this very sink."""
+    for function in functions:
+        await _bound(api, namespace, function, sink, within_s)
 
 
 async def see_that_all_are_subscribed(api: Api, namespace: str, ours: str, within_s: float) -> None:
@@ -57,7 +57,7 @@ async def see_that_all_are_subscribed(api: Api, namespace: str, ours: str, withi
         )
 
 
-async def _bound(api: Api, namespace: str, function: str, sink: str, within_s: float) -> None:
+async def _bound(api: Api, namespace: str, function: str, sink: str | None, within_s: float) -> None:
     revision, seen = "", None
 
     async def right() -> bool:

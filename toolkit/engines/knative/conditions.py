@@ -21,7 +21,7 @@ NEVER_COMES = frozenset(
 
 SUBJECT_MISSING = "SubjectMissing"  # of a SinkBinding: its Service is on its way
 FULL = 3  # times as long for the cluster to make room for a pod
-UNSEEN = 2  # times as long for a controller to have a first look
+UNSEEN = 4  # times as long for a controller to have a first look
 
 
 def condition(found: Object, kind: str = "Ready") -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from toolkit import manifests
@@ -97,17 +98,19 @@ class KnativeDeployment:
             return list(caller)
         await zipkin_client.send(self.zipkin, caller)
         clock = asyncio.get_running_loop().time
-        deadline, expected = clock() + SPANS_WITHIN_S, (plans.spans(self.plan.chain) - 1) * len(traces)
-        found: list[Span] = []
-        count, changed = -1, clock()
+        deadline, count, changed = clock() + SPANS_WITHIN_S, -1, clock()
         while True:
             found = await zipkin_client.spans(self.zipkin, traces)
-            own = sum(each.service in self.plan.wirings for each in found)
-            if own != count:
-                count, changed = own, clock()
-            if own >= expected or clock() - changed >= QUIET_S or clock() >= deadline:
+            if len(found) != count:
+                count, changed = len(found), clock()
+            if self._complete(found, traces) or clock() - changed >= QUIET_S or clock() >= deadline:
                 return found
             await asyncio.sleep(LOOK_S)
+
+    def _complete(self, found: Sequence[Span], traces: Sequence[str]) -> bool:
+        """Whether each trace has as many spans of functions as the chain leaves at least."""
+        own = Counter(each.trace for each in found if each.service in self.plan.wirings)
+        return all(own[trace] >= plans.spans(self.plan.chain) - 1 for trace in traces)
 
     async def leave(self) -> None:
         """Lets go of it without taking it away: it is found again by its labels."""

@@ -104,10 +104,12 @@ class KnativeEngine:
         for each in first:
             await self._applied(api, each, dry_run=False)
         found = await self._rolled_out(api, namespace, order.steps(rest), selector(ours))
-        await assertions.see_that_sinks_are_bound(api, namespace, found, self._settings.error_window_s)
-        await assertions.see_that_all_are_subscribed(api, namespace, selector(ours), self._settings.error_window_s)
+        where, within_s = bound(plan, found), self._settings.error_window_s
+        senders = dict.fromkeys(edge.source for edge in plan.chain.edges if edge.via == "event")
+        await assertions.see_that_sinks_are_bound(api, namespace, senders, where.sink, within_s)
+        await assertions.see_that_all_are_subscribed(api, namespace, selector(ours), within_s)
         entry = await self._entry(found[Key(KSVC, plan.entry)], ingresses)
-        await deployment.stands(entry, bound(plan, found), await platform.versions(api))
+        await deployment.stands(entry, where, await platform.versions(api))
 
     async def _look_first(self, api: Api, plan: Plan, objects: Sequence[Object]) -> None:
         """Raises EngineError for what can be known before anything is applied."""
