@@ -14,6 +14,7 @@ from tests.cluster.suite.fake_api import FakeApi
 from tests.engines.knative.fake import FakeCluster
 from toolkit.engines.knative import reach
 from toolkit.engines.knative.connection import Cluster, connect
+from toolkit.engines.knative.kinds import NAMESPACE
 from toolkit.errors import EngineError, Exit
 
 
@@ -120,6 +121,15 @@ async def test_a_server_that_knows_us_is_asked_with_our_token(server: tuple[Fake
     async with connect(Cluster(path)) as connected:
         assert connected.server.startswith("http://127.0.0.1:")
     assert [(method, place) for method, place, _, _ in api.asked] == [("GET", "/apis")]
+
+
+async def test_a_token_that_expires_meanwhile_is_read_again(server: tuple[FakeApi, Path]) -> None:
+    api, path = server
+    api.give("GET /apis", {"groups": []})
+    api.give("GET /api/v1/namespaces/a", {"message": "Unauthorized"}, code=401)
+    api.give("GET /api/v1/namespaces/a", {"metadata": {"name": "a"}})
+    async with connect(Cluster(path)) as connected:
+        assert await connected.get(NAMESPACE, "a") == {"metadata": {"name": "a"}}
 
 
 async def test_the_way_to_the_api_server_tells_our_address_and_loopback_the_way_to_a_node() -> None:

@@ -109,7 +109,9 @@ class Api:
         if kind.kind not in self._known.get(kind.api_version, {}):
             answer = await self.ask("GET", base)
             listed = accepted(f"look for {kind}s", answer).get("resources", ()) if answer.code != NOT_FOUND else ()
-            found = {each["kind"]: (each["name"], each["namespaced"]) for each in listed if "/" not in each["name"]}
+            found = {
+                each["kind"]: (each["name"], each.get("namespaced", True)) for each in listed if "/" not in each["name"]
+            }
             self._known[kind.api_version] = found
         plural, namespaced = self._known[kind.api_version].get(kind.kind, ("", False))
         if not plural:

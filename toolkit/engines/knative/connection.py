@@ -13,8 +13,9 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ DEFAULT = Path.home() / ".kube" / "config"
 IN_CLUSTER = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 CONNECT_TRIES = 3
 CONNECT_WITHIN_S = 5.0
+UNAUTHORIZED = 401
 _AUTH = ["BearerToken"]
 _NAME = "toolkit"
 
@@ -63,7 +65,8 @@ async def connect(cluster: Cluster) -> AsyncIterator[Api]:
     connector = aiohttp.TCPConnector(ssl=api_client.rest_client.ssl_context, limit=0)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN_S)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=2**21) as session:
-        api = Api(_Http(session, api_client))
+        renew = partial(_load, config, configuration, files, cluster.context)
+        api = Api(_Http(session, api_client, renew))
         await _greet(api, configuration)
         yield api
 
@@ -159,10 +162,10 @@ def _complaints() -> Iterator[list[str]]:
 
 
 class _Http:
-    """`api.Wire` over aiohttp: the credentials are put on each request anew, for they may be renewed meanwhile."""
+    """`api.Wire` over aiohttp. `renew` reads the credentials again: a token may be shorter-lived than a run."""
 
-    def __init__(self, session: Any, client: Any) -> None:
-        self._session, self._client = session, client
+    def __init__(self, session: Any, client: Any, renew: Callable[[], Awaitable[None]]) -> None:
+        self._session, self._client, self._renew = session, client, renew
 
     @property
     def server(self) -> str:
@@ -171,6 +174,10 @@ class _Http:
     async def ask(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], within_s: float
     ) -> tuple[int, bytes, Mapping[str, str]]:
+        async with self._request(method, path, body, headers, {"total": within_s}) as response:
+            if response.status != UNAUTHORIZED:
+                return response.status, await response.read(), response.headers
+        await self._renew()
         async with self._request(method, path, body, headers, {"total": within_s}) as response:
             return response.status, await response.read(), response.headers
 
