@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cluster.node import CGROUPS, SETTINGS
+from tests.cluster.node import SETTINGS, hierarchies
 from tests.cluster.running import run
 
 PROGRAMS = ("containerd", "etcd", "kube", "coredns", "runc", "unshare", "nsenter", "pause", "envoy")
@@ -20,7 +20,8 @@ COMMANDS = (
 def footprint() -> str:
     """Mounts, network, packet filter, control groups, kernel settings and the cluster's kinds of processes."""
     parts = [f"# {' '.join(command)}\n{_without_counters(run(*command))}" for command in COMMANDS]
-    groups = sorted(str(each) for each in CGROUPS.rglob("*") if each.is_dir())
+    # A pod's group that stayed would hang in one at the top; deeper down others' come and go.
+    groups = sorted(str(each) for place in hierarchies() for each in place.iterdir() if each.is_dir())
     settings = [f"{key} = {Path('/proc/sys', key).read_text().strip()}" for key in SETTINGS]
     parts += ["# control groups", *groups, "# settings", *settings, "# processes", *_processes()]
     return "\n".join(parts) + "\n"

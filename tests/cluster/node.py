@@ -229,11 +229,17 @@ def _child(pid: int) -> int | None:
     return int(children[0]) if children else None
 
 
+def hierarchies() -> Iterator[Path]:
+    """Where this machine's control groups begin: one place with v2, several with v1."""
+    for place in (CGROUPS, *CGROUPS.iterdir()):
+        if (place / "cgroup.procs").exists() and place.is_mount() and not place.is_symlink():
+            yield place
+
+
 def _cgroups() -> Iterator[Path]:
     """The node's control group in each hierarchy of this machine."""
-    for hierarchy in (CGROUPS, *CGROUPS.iterdir()):
-        if (hierarchy / "cgroup.procs").exists() and hierarchy.is_mount() and not hierarchy.is_symlink():
-            yield hierarchy / NAME
+    for hierarchy in hierarchies():
+        yield hierarchy / NAME
 
 
 def _remove_cgroup(cgroup: Path) -> None:
