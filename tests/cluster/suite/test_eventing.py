@@ -71,9 +71,10 @@ def _bind_first(cluster: Cluster, subject: Manifest) -> None:
 
 
 def _subscribe(cluster: Cluster, name: str) -> None:
+    """One after the other: two at once overwrite each other's entry in the channel for a moment, and both are Ready."""
     wanted = {"consumer": {"type": "greeting", "source": "producer"}, "bystander": {"type": "farewell"}}
-    cluster.apply(*(broker.trigger(each, name, NAME, exact, each) for each, exact in wanted.items()))
-    for each in wanted:
+    for each, exact in wanted.items():
+        cluster.apply(broker.trigger(each, name, NAME, exact, each))
         cluster.wait(TRIGGER, each, name)
 
 

@@ -97,7 +97,9 @@ class Controllers:
     def _subscribe(self, trigger: dict[str, Any]) -> None:
         channel = self._named("InMemoryChannel", f"{trigger['spec']['broker']}-kne-trigger")
         url = f"http://broker-filter/triggers/a/{trigger['metadata']['name']}/{trigger['metadata']['uid']}"
-        channel["spec"]["subscribers"].append({"subscriberUri": url})
+        subscription = f"of {trigger['metadata']['uid']}"
+        channel["spec"]["subscribers"].append({"uid": subscription, "subscriberUri": url})
+        channel.setdefault("status", {}).setdefault("subscribers", []).append({"uid": subscription, "ready": "True"})
 
 
 def _owner(found: Mapping[str, Any]) -> dict[str, Any]:

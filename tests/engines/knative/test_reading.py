@@ -110,9 +110,16 @@ def trigger(name: str, uid: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "uid": uid}}
 
 
-def channel(*uids: str) -> dict[str, Any]:
-    urls = [f"http://broker-filter.knative-eventing.svc.cluster.local/triggers/a/name/{uid}" for uid in uids]
-    return {"metadata": {"name": "c"}, "spec": {"subscribers": [{"subscriberUri": url} for url in urls]}}
+def channel(*uids: str, taken: Sequence[str] | None = None) -> dict[str, Any]:
+    """A channel that is to send to these Triggers; `taken` are those that its dispatcher sends to (default: all)."""
+    url = "http://broker-filter.knative-eventing.svc.cluster.local/triggers/a/name/"
+    return {
+        "metadata": {"name": "c"},
+        "spec": {"subscribers": [{"uid": f"of {uid}", "subscriberUri": url + uid} for uid in uids]},
+        "status": {
+            "subscribers": [{"uid": f"of {uid}", "ready": "True"} for uid in (uids if taken is None else taken)],
+        },
+    }
 
 
 @pytest.mark.parametrize(
@@ -133,6 +140,15 @@ def test_a_channel_sends_to_the_triggers_of_the_run_and_to_nobody_else(
         channel(*subscribed), [found[each] for each in there], [found[each] for each in ours]
     )
     assert wrong == list(told)
+
+
+def test_a_trigger_that_the_channel_does_not_send_to_yet_is_told() -> None:
+    ours = [trigger("a", "1"), trigger("b", "2")]
+    told = ["the Trigger b is subscribed, and the channel does not send to it yet"]
+    assert subscribers.mismatches(channel("1", "2", taken=["1"]), ours, ours) == told
+    unsure = channel("1", "2")
+    unsure["status"]["subscribers"][1]["ready"] = "Unknown"
+    assert subscribers.mismatches(unsure, ours, ours) == told
 
 
 def test_a_channel_without_subscribers_yet_is_no_error() -> None:
