@@ -12,6 +12,7 @@ from toolkit.manifests import templates
 from toolkit.manifests.names import DOMAIN, MANAGED_BY, OWNER
 from toolkit.manifests.templates import Manifest
 
+NAMESPACE = "kn-bench-tracing"  # where `toolkit tracing setup` puts them
 NAMES = ("zipkin", "otel-collector")  # of Services too, so no function beside them can be called so
 _PLACES = ("tracing",)
 
