@@ -61,6 +61,18 @@ def test_a_dry_run_on_the_client_prints_the_manifests_and_asks_nobody(tmp_path: 
     assert call(tmp_path, *dry)[1].startswith("apiVersion: v1\nkind: Namespace\n")
 
 
+@pytest.mark.parametrize(("more", "status"), [(("--dry-run=client",), 0), ((), 3)])
+def test_what_a_cluster_makes_of_the_chain_is_told_before_it_is_asked(
+    more: tuple[str, ...], status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "h.py").write_text("async def f(context, message): ...\n")
+    (tmp_path / "chain.yaml").write_text("name: odd\nfunctions: {shop: {handler: 'h.py:f', scale: {metric: cpu}}}\n")
+    found, out, errors = call(tmp_path, "deploy", ".", *KNATIVE, "--image", "x/y:1", *more)
+    assert found == status
+    assert "hpa is an extension" not in out
+    assert errors.startswith("shop.scale.autoscaler: hpa is an extension of Knative (serving-hpa)")
+
+
 def test_a_chain_that_is_no_name_and_no_file_is_bad_input(tmp_path: Path) -> None:
     status, _, errors = call(tmp_path, "status", "../no/such/chain.yaml")
     assert status == 2

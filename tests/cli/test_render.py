@@ -174,6 +174,18 @@ def test_what_cannot_be_is_refused_in_words(
     assert "Traceback" not in printed.err
 
 
+def test_what_a_cluster_makes_of_the_chain_is_told_beside_the_manifests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "h.py").write_text("")
+    scaled = "name: odd\nfunctions: {shop: {handler: 'h.py:f', scale: {metric: cpu, max: 3}}}\n"
+    (tmp_path / "chain.yaml").write_text(scaled)
+    assert main(["render", str(tmp_path), "--image", IMAGE]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith("shop.scale.autoscaler: hpa is an extension of Knative (serving-hpa)")
+    assert printed.out.startswith("apiVersion: v1\nkind: Namespace\n")
+
+
 def test_a_function_that_is_called_like_zipkin_cannot_stand_beside_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

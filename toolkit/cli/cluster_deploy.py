@@ -38,8 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(order: Order, options: argparse.Namespace) -> int:
     from toolkit.cli import running
+    from toolkit.spec.notes import notes
 
     engine = engines.knative(options)
+    for each in notes(order.chain):
+        note(each)
     if options.dry_run == "client":
         return _print(order, engine, options)
     deployed = running.interruptible(lambda stop: _deploy(order, engine, options, stop))

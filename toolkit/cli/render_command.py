@@ -61,12 +61,13 @@ def execute(options: argparse.Namespace) -> int:
     from toolkit import catalog, manifests
     from toolkit import plan as plans
     from toolkit.contract import Tracing
+    from toolkit.spec.notes import notes
 
     chain = catalog.load(options.chain, arguments.overrides(options))
     plan = plans.make(chain, options.run or chain.name, seed=options.seed, tracing=Tracing(sample=options.sample))
     target = _target(plan, options)
     rendered = manifests.render(plan, target)
-    for each in manifests.left_out(plan, target):
+    for each in (*notes(chain), *manifests.left_out(plan, target)):
         note(each)
     made = _with_tracing(plan, target, rendered) if options.tracing else rendered
     if options.output == "yaml":
