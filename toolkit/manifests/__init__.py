@@ -16,7 +16,7 @@ from toolkit.manifests.rendering import wiring as wiring
 from toolkit.manifests.target import Target as Target
 from toolkit.manifests.target import VHive as VHive
 from toolkit.manifests.templates import Manifest as Manifest
-from toolkit.manifests.tracing import NAMESPACE as TRACING_NAMESPACE
+from toolkit.manifests.tracing import NAMESPACE as NAMESPACE
 from toolkit.manifests.tracing import Images as Images
 from toolkit.manifests.tracing import otlp_endpoint as otlp_endpoint
 from toolkit.manifests.tracing import tracing as tracing
