@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,26 @@ def test_a_bad_environment_is_told_with_the_variable(
     monkeypatch.setenv(variable, value)
     with pytest.raises(UsageError, match=variable):
         tree.parser_of("run")
+
+
+def outputs() -> Mapping[str, argparse.Action]:
+    """The `-o` of every command that has one, its default taken from the environment."""
+    parsers = [(name, each) for name in tree.COMMANDS for each in tree.leaves(tree.parser_of(name))]
+    found = [(name, action) for name, each in parsers for action in each._actions if action.dest == "output"]
+    return dict(found)
+
+
+FORMS = {name: {"yaml", "json"} if name == "render" else set(each.choices or ()) for name, each in outputs().items()}
+
+
+@pytest.mark.parametrize("form", sorted(set().union(*FORMS.values())))
+def test_a_form_from_the_environment_is_taken_by_every_command_that_knows_it(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = {name: each.default for name, each in outputs().items()}
+    monkeypatch.setenv("TOOLKIT_OUTPUT", form)
+    taken = {name: each.default for name, each in outputs().items()}
+    assert taken == {name: form if form in forms else usual[name] for name, forms in FORMS.items()}
 
 
 def test_every_flag_tells_its_variable(capsys: pytest.CaptureFixture[str]) -> None:

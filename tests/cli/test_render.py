@@ -70,6 +70,21 @@ def test_a_folder_holds_a_file_an_object_in_the_order_of_application(
     assert sorted(read, key=json.dumps) == sorted(stream, key=json.dumps)
 
 
+def test_the_form_comes_from_the_environment_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["render", "chained-serving", "--image", IMAGE]
+    monkeypatch.setenv("TOOLKIT_OUTPUT", "json")
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "List"
+    monkeypatch.setenv("TOOLKIT_OUTPUT", str(tmp_path / "made"))
+    assert main(command) == 0
+    assert str(tmp_path / "made" / "00-namespace.yaml") in capsys.readouterr().out
+    monkeypatch.setenv("TOOLKIT_OUTPUT", "junit")
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("apiVersion: v1\n")
+
+
 def test_other_files_of_the_folder_stay_and_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.yaml").write_text("kind: Mine\n")
     (tmp_path / "notes.txt").write_text("mine too")
@@ -158,7 +173,7 @@ def test_a_baked_wiring_is_what_build_takes(tmp_path: Path) -> None:
         (["--image", IMAGE, "--run", ""], "--run '' is no id"),
         (["--image", IMAGE, "--run", "\udc80"], "is no id: 1 to 100 printable ASCII"),
         (["--image", IMAGE, "-o", ""], "is no form of manifests"),
-        (["--image", IMAGE, "-o", "wide"], "is no form of manifests"),
+        (["--image", IMAGE, "-o", "wide"], "-o/--output: 'wide' is no form of manifests: write yaml, json, or the"),
         (["--image", IMAGE, "-o", "/dev/null/x"], "not a directory"),
         (["--image", IMAGE, "-o", "a\0b"], "cannot be a folder: embedded null byte"),
         (["--image", IMAGE, "--set", "paylod=1"], "did you mean 'payload'?"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, say
+from toolkit.cli.tree import FORMS
 from toolkit.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from toolkit.plan import Plan
 
 MANIFESTS = (".yaml", ".yml", ".json")  # what 'kubectl apply -f FOLDER' reads
-ELSEWHERE = ("text", "wide", "name", "junit", "mermaid", "dot")  # forms of other commands, so hardly a folder
+ELSEWHERE = frozenset(FORMS) - {"yaml", "json"}  # forms of other commands, so hardly a folder
 FUNCTION = "{function}"  # in --image, where every function has an image of its own
 SHORTEST = 2  # letters of a repository (github.com/google/go-containerregistry, pkg/name)
 _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -52,7 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stub", metavar="REF", help="vHive: the image of the pods beside the virtual machines")
     parser.add_argument(
-        "-o", "--output", metavar="yaml|json|DIR", default="yaml", help="one stream, or a folder with a file an object"
+        "-o",
+        "--output",
+        metavar="yaml|json|DIR",
+        type=_form,
+        default="yaml",
+        help="one stream, or a folder with a file an object",
     )
 
 
@@ -102,11 +108,14 @@ def _see_that_they_agree(options: argparse.Namespace) -> None:
         raise UsageError("--tracing brings a Zipkin of its own, and --zipkin names one", next_step="leave one out")
     if options.run is not None and not _RUN.fullmatch(options.run):
         raise UsageError(f"--run {options.run[:100]!a} is no id: 1 to 100 printable ASCII", next_step="choose another")
-    if options.output in ("", *ELSEWHERE):
-        raise UsageError(
-            f"--output {options.output!r} is no form of manifests",
-            next_step="write yaml, json, or the path of a folder, such as ./manifests",
+
+
+def _form(text: str) -> str:
+    if not text or text in ELSEWHERE:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no form of manifests: write yaml, json, or the path of a folder, such as ./manifests"
         )
+    return text
 
 
 def _strict(options: argparse.Namespace) -> bool:

@@ -16,7 +16,7 @@ from toolkit.errors import UsageError
 
 ENVIRONMENT = "TOOLKIT_"
 PROGRAM = "toolkit"
-FORMS = ("text", "json", "junit", "name", "mermaid", "dot")
+FORMS = ("text", "json", "yaml", "wide", "name", "junit", "mermaid", "dot")  # that some command's -o takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +175,12 @@ def _from_environment(parser: argparse.ArgumentParser, action: argparse.Action, 
         if isinstance(action, argparse._AppendAction):
             return [convert(word) for word in shlex.split(text)]
         value = convert(text)
+        if action.choices is not None and value not in action.choices:
+            raise ValueError(f"choose from {', '.join(map(str, action.choices))}")
     except (ValueError, argparse.ArgumentTypeError) as error:
+        if action.dest == "output" and text in FORMS:
+            return action.default  # meant for a command that knows this form
         raise UsageError(f"{variable}={text!r}: {error}", next_step=f"unset {variable} or correct it") from error
-    if action.dest == "output" and value in FORMS and value not in (action.choices or ()):
-        return action.default  # meant for a command that knows this form
-    if action.choices is not None and value not in action.choices:
-        allowed = ", ".join(map(str, action.choices))
-        raise UsageError(f"{variable}={text!r}: choose from {allowed}", next_step=f"see '{parser.prog} --help'")
     return value
 
 
