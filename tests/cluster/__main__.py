@@ -6,9 +6,11 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.cluster import extras as provisions
 from tests.cluster.cluster import Cluster, refuse_where_it_cannot_work
 from tests.cluster.footprint import footprint
 from tests.cluster.pin import pin
@@ -61,6 +63,17 @@ def load(tar: str) -> None:
     Cluster(say).kubernetes.import_image(Path(tar).absolute())
 
 
+def extras(folder: str | None = None) -> None:
+    """Zipkin and the OpenTelemetry Collector for tests of tracing: into the cluster, or as tar files into `folder`."""
+    provisions.provide(say)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = provisions.archives(Path(folder or scratch))
+        for reference, tar in found.items():
+            if folder is None:
+                load(str(tar))
+            print(reference)
+
+
 def cached() -> None:
     """Succeeds where `up` needs no building and can work; says why not otherwise."""
     refuse_where_it_cannot_work()
@@ -84,6 +97,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "status": status,
     "test": test,
     "load": load,
+    "extras": extras,
     "pin": pin,
     "cached": cached,
     "footprint": show_footprint,

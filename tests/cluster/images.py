@@ -29,6 +29,7 @@ class Image:
     files: Mapping[str, Path]
     entrypoint: str
     user: str
+    arguments: tuple[str, ...] = ()  # before those that a pod gives
 
 
 def all_images() -> list[Image]:
@@ -44,8 +45,12 @@ def all_images() -> list[Image]:
 def _envoy() -> Image:
     """Envoy is linked against the C library: this machine's comes along."""
     envoy = binaries.path(binaries.ENVOY)
-    libraries = {each: Path(each) for each in _LIBRARY.findall(run("ldd", envoy))}
-    return Image(ENVOY_IMAGE, {ENVOY_PLACE: envoy, **libraries}, ENVOY_PLACE, ENVOY_USER)
+    return Image(ENVOY_IMAGE, {ENVOY_PLACE: envoy, **libraries(envoy)}, ENVOY_PLACE, ENVOY_USER)
+
+
+def libraries(program: Path) -> dict[str, Path]:
+    """The shared libraries that a program of this machine is linked against. Raises ClusterError."""
+    return {each: Path(each) for each in _LIBRARY.findall(run("ldd", program))}
 
 
 def write(image: Image, target: Path) -> None:
@@ -55,7 +60,7 @@ def write(image: Image, target: Path) -> None:
     config = {
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Entrypoint": [image.entrypoint], "User": image.user},
+        "config": {"Entrypoint": [image.entrypoint, *image.arguments], "User": image.user},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_digest(layer)}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [image.name], "Layers": ["layer.tar"]}]

@@ -79,10 +79,14 @@ def versions() -> Versions:
     return Versions(found["go"], found["pypi"], found["debian"])
 
 
+def cache_root() -> Path:
+    """The folder of the user's cache for everything about clusters."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kn-bench" / "cluster"
+
+
 def cached(what: str) -> Path:
     """The folder of the user's cache for `what`, named by the versions and by a digest of all that went in."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kn-bench" / "cluster"
     inputs = sorted((HERE / "versions.toml", *GO.rglob("*.*")))
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in inputs)).hexdigest()[:8]
     pinned = versions()
-    return root / f"kubernetes-{pinned.bare(KUBERNETES)}-serving-{pinned.bare(SERVING)}-{digest}" / what
+    return cache_root() / f"kubernetes-{pinned.bare(KUBERNETES)}-serving-{pinned.bare(SERVING)}-{digest}" / what
