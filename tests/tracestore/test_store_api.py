@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.tracestore.asking import JSON, NOW_US, asking, wire
-from toolkit.engines.tracestore.api import MAX_BODY
+from toolkit.engines.tracestore.bodies import MAX_BODY
 
 NOW = NOW_US // 1000 + 1  # milliseconds, after the last span
 HOUR = 3_600_000

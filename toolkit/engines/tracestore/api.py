@@ -1,7 +1,8 @@
 """Zipkin's HTTP API v2 over a memory of spans: what each path answers, and nothing about sockets.
 
-May live here: requests to responses. The answers are those of a Zipkin 3.6 server, also under `/zipkin`, except that a
-method that is not there gets 405 and that no answer repeats what was sent beyond hex digits.
+May live here: requests to responses; those of OpenTelemetry's protocol are `otlp`'s. The answers are those of a Zipkin
+3.6 server, also under `/zipkin`, except that a method that is not there gets 405 and that no answer repeats what was
+sent beyond hex digits.
 A page in somebody's browser may neither read nor write here: a request with a foreign Origin, or one for a host name
 that is not this machine's, is refused (DNS rebinding).
 """
@@ -11,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from toolkit.engines.tracestore import query
+from toolkit.engines.tracestore import otlp, query
+from toolkit.engines.tracestore.bodies import Refusal, unpacked
 from toolkit.engines.tracestore.memory import Memory, StoredTrace
 from toolkit.errors import EngineError
 from toolkit.sdk.http1 import Request, Response
@@ -24,20 +25,11 @@ from toolkit.traces import wire, zipkin
 from toolkit.traces.links import Counting
 from toolkit.traces.model import Span
 
-MAX_BODY = 16 << 20  # bytes of one POST, before and after gunzip
 MOST_TRACES_ASKED = 1000  # ids in one traceMany, as in Zipkin
 _TRACES_A_TURN = 50  # looked at before others get their turn
 
 Parameters = Mapping[str, str]
 Answer = Callable[[Parameters], Awaitable[Response]]
-
-
-class Refusal(Exception):
-    """A request that gets `status` and one line of text."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class Api:
@@ -79,6 +71,8 @@ class Api:
         path = path.removeprefix("/zipkin")
         if request.method == "POST" and path == "/api/v2/spans":
             return self._post(request)
+        if path == otlp.PATH:
+            return await otlp.answer(request, self._keep)
         trace = path.startswith("/api/v2/trace/")
         answer = self._paths.get(path)
         if answer is None and not trace:
@@ -94,7 +88,7 @@ class Api:
     def _post(self, request: Request) -> Response:
         if b"json" not in (request.header(b"content-type") or b"json").lower():
             raise Refusal(415, "spans are taken as a JSON list (Zipkin v2), Content-Type: application/json")
-        body = _gunzipped(request.body) if request.header(b"content-encoding") == b"gzip" else request.body
+        body = unpacked(request)
         try:
             spans = list(zipkin.normalised(body))
         except zipkin.ZipkinError as error:
@@ -217,19 +211,6 @@ def _required(given: Parameters, name: str) -> str:
     if name not in given:
         raise Refusal(400, f"parameter is missing: {name}")
     return given[name]
-
-
-def _gunzipped(body: bytes) -> bytes:
-    unpacking = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpacking.decompress(body, MAX_BODY)
-    except zlib.error:
-        raise Refusal(400, "Cannot gunzip spans") from None
-    if unpacking.unconsumed_tail:
-        raise Refusal(413, f"more than {MAX_BODY} bytes of spans in one request")
-    if not unpacking.eof:
-        raise Refusal(400, "Cannot gunzip spans: it ends too early")
-    return plain
 
 
 def _spans(trace: StoredTrace) -> list[Span]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.engines.tracestore.api import MAX_BODY, Api
+from toolkit.engines.tracestore.api import Api
+from toolkit.engines.tracestore.bodies import MAX_BODY
 from toolkit.engines.tracestore.journal import Journal, open_journal
 from toolkit.engines.tracestore.memory import MAX_BYTES, MAX_SPANS, Memory
 from toolkit.errors import EngineError
