@@ -47,6 +47,10 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "Prepare a cluster",
+        (Command("tracing", "tracing_command", "make Knative send its own spans, or undo that"),),
+    ),
+    (
         "Package",
         (
             Command("build", "build_command", "make the container image of a chain, without a daemon"),

@@ -20,4 +20,5 @@ from toolkit.manifests.tracing import NAMESPACE as NAMESPACE
 from toolkit.manifests.tracing import Images as Images
 from toolkit.manifests.tracing import otlp_endpoint as otlp_endpoint
 from toolkit.manifests.tracing import tracing as tracing
+from toolkit.manifests.tracing import tracing_namespace as tracing_namespace
 from toolkit.manifests.tracing import zipkin_endpoint as zipkin_endpoint

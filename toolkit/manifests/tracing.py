@@ -26,10 +26,25 @@ class Images:
 
 
 def tracing(
-    namespace: str, labels: Mapping[str, str] | None = None, images: Images | None = None
+    namespace: str,
+    labels: Mapping[str, str] | None = None,
+    images: Images | None = None,
+    *,
+    zipkin: str | None = None,
+    collector: bool = True,
 ) -> tuple[Manifest, ...]:
-    """The objects in the order in which they are to be applied; they need no rights in the cluster."""
-    return tuple(_objects(namespace, labels or {MANAGED_BY: OWNER}, images or Images()))
+    """The objects in the order in which they are to be applied; they need no rights in the cluster.
+
+    With `zipkin`, the address that a Zipkin takes spans at, there is a collector only, which sends there.
+    """
+    labels, images = labels or {MANAGED_BY: OWNER}, images or Images()
+    own = () if zipkin else tuple(_zipkin(namespace, labels, images))
+    return (*own, *_collector(namespace, labels, images, zipkin)) if collector else own
+
+
+def tracing_namespace(namespace: str, labels: Mapping[str, str]) -> Manifest:
+    """Where they go, when it has to be made."""
+    return templates.render("namespace", _PLACES, {"namespace": namespace, "labels": labels})
 
 
 def zipkin_endpoint(namespace: str) -> str:
@@ -42,10 +57,14 @@ def otlp_endpoint(namespace: str) -> str:
     return f"http://otel-collector.{namespace}.{DOMAIN}:4318/v1/traces"
 
 
-def _objects(namespace: str, labels: Mapping[str, str], images: Images) -> Iterator[Manifest]:
+def _zipkin(namespace: str, labels: Mapping[str, str], images: Images) -> Iterator[Manifest]:
     common = {"namespace": namespace, "labels": labels}
     yield templates.render("zipkin-deployment", _PLACES, {**common, "image": images.zipkin})
     yield templates.render("zipkin-service", _PLACES, common)
-    yield templates.render("collector-config", _PLACES, {**common, "zipkin": zipkin_endpoint(namespace)})
+
+
+def _collector(namespace: str, labels: Mapping[str, str], images: Images, zipkin: str | None) -> Iterator[Manifest]:
+    common = {"namespace": namespace, "labels": labels, "zipkin": zipkin or zipkin_endpoint(namespace)}
+    yield templates.render("collector-config", _PLACES, common)
     yield templates.render("collector-deployment", _PLACES, {**common, "image": images.collector})
     yield templates.render("collector-service", _PLACES, common)
