@@ -28,11 +28,13 @@ def test_a_cluster_needs_an_image_and_the_way_to_one_is_told(command: str, tmp_p
     assert f"next: 'toolkit build {CHAIN} " in errors
 
 
-@pytest.mark.parametrize("option", ["--image", "--namespace", "--context", "--advertise", "--ingress"])
+@pytest.mark.parametrize(
+    "option", ["--image", "--namespace", "--context", "--advertise", "--ingress", "--cluster-domain"]
+)
 def test_what_is_for_a_cluster_is_refused_without_one_but_not_from_the_environment(option: str, tmp_path: Path) -> None:
     status, _, errors = call(tmp_path, "invoke", CHAIN, option, "x")
     assert (status, f"{option} is for --engine knative" in errors) == (2, True)
-    variable = f"TOOLKIT_{option[2:].upper()}"
+    variable = f"TOOLKIT_{option[2:].upper().replace('-', '_')}"
     assert call(tmp_path, "invoke", CHAIN, **{variable: "x"})[0] == 0
 
 

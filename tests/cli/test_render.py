@@ -104,6 +104,19 @@ def test_parameters_run_seed_sample_and_zipkin_are_in_the_wiring(capsys: pytest.
     assert found["outgoing"][0]["address"] == "consumer.other.svc.cluster.local:80"
 
 
+def test_all_addresses_are_of_the_clusters_domain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rendered(capsys, "chained-mixed", "--image", IMAGE, "--cluster-domain", "corp.example")
+    (edge,) = wired(service(made, "producer"))["outgoing"]
+    assert edge["address"] == "publisher.chained-mixed.svc.corp.example:80"
+    monkeypatch.setenv("TOOLKIT_CLUSTER_DOMAIN", "corp.example")
+    assert main(["render", "chained-mixed", *ALL, "-o", str(tmp_path)]) == 0
+    baked = (tmp_path / "wiring" / "publisher.json").read_text()
+    assert "http://broker-ingress.knative-eventing.svc.corp.example/chained-mixed/default" in baked
+    assert "cluster.local" not in baked
+
+
 def test_the_namespace_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     made = rendered(capsys, "chained-serving", "--image", IMAGE, "--no-namespace")
     assert {each["kind"] for each in made} == {"Service"}
@@ -170,6 +183,12 @@ def test_a_baked_wiring_is_what_build_takes(tmp_path: Path) -> None:
         (["--image", IMAGE, "-n", "Big"], "is no name of a namespace"),
         (["--image", IMAGE, "-n", "a" * 64], "is no name of a namespace"),
         (["--image", IMAGE, "-n", "a\nb: c"], "is no name of a namespace"),
+        (["--image", IMAGE, "--cluster-domain", ""], "'' is no domain, such as cluster.local"),
+        (["--image", IMAGE, "--cluster-domain", "a..b"], "is no domain"),
+        (["--image", IMAGE, "--cluster-domain", "x\ny"], "is no domain"),
+        (["--image", IMAGE, "--cluster-domain", "é.local"], "is no domain"),
+        (["--image", IMAGE, "--cluster-domain", "svc.cluster.local"], "without 'svc.'"),
+        (["--image", IMAGE, "--cluster-domain", ".".join(["a" * 60] * 5)], "is no domain"),
         (["--image", IMAGE, "--run", ""], "--run '' is no id"),
         (["--image", IMAGE, "--run", "\udc80"], "is no id: 1 to 100 printable ASCII"),
         (["--image", IMAGE, "-o", ""], "is no form of manifests"),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 READY_WITHIN_S = 180.0
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")  # of a chain, when there is no file of it
-ONLY_ON_A_CLUSTER = ("namespace", "context", "kubeconfig", "image", "advertise", "ingress")
+ONLY_ON_A_CLUSTER = ("namespace", "context", "kubeconfig", "image", "advertise", "ingress", "cluster_domain")
 
 
 def configure(parser: argparse.ArgumentParser, *, timeout: tuple[str, ...] = ("--ready-timeout", "--timeout")) -> None:
@@ -39,13 +39,16 @@ def configure(parser: argparse.ArgumentParser, *, timeout: tuple[str, ...] = ("-
     parser.add_argument("--engine", choices=("local", "knative"), default="local", help="where the chain runs")
     tracing(parser)
     group = cluster(parser)
-    group.add_argument("--image", metavar="REF", help="the chain's container image, as 'toolkit build' names it")
+    group.add_argument(
+        "--image", metavar="REF", help="the chain's container image (default: what 'toolkit build' made last of it)"
+    )
     group.add_argument(
         "--advertise", metavar="HOST", help="this machine as pods reach it (default: its address towards the cluster)"
     )
     group.add_argument(
         "--ingress", metavar="HOST:PORT", help="the cluster's gateway as this machine reaches it (default: Kourier's)"
     )
+    arguments.cluster_domain(group)
     group.add_argument(
         *timeout,
         dest="ready_timeout",
@@ -104,7 +107,10 @@ def make(options: argparse.Namespace, kept: Kept = NOTHING) -> Engine:
     if given := [
         each for each in ONLY_ON_A_CLUSTER if getattr(options, each) is not None and not _from_environment(each)
     ]:
-        raise UsageError(f"--{given[0]} is for --engine knative", next_step="leave it away, or add --engine knative")
+        raise UsageError(
+            f"--{given[0].replace('_', '-')} is for --engine knative",
+            next_step="leave it away, or add --engine knative",
+        )
     from toolkit.engines.local.engine import LocalEngine
 
     return LocalEngine(zipkin=options.zipkin, logs=kept.logs)
@@ -112,12 +118,6 @@ def make(options: argparse.Namespace, kept: Kept = NOTHING) -> Engine:
 
 def knative(options: argparse.Namespace, kept: Kept = NOTHING) -> KnativeEngine:
     """Raises UsageError."""
-    if not options.image:
-        raise UsageError(
-            "--image is missing: a cluster runs the chain's container image",
-            next_step=f"'toolkit build {options.chain} --base BASE --push REGISTRY/REPOSITORY' makes one and names it; "
-            "see docs/clusters.md",
-        )
     if options.zipkin is not None and (urlsplit(options.zipkin).hostname or "") in ("localhost", "127.0.0.1", "::1"):
         raise UsageError(
             f"--zipkin {options.zipkin}: functions in pods would look for it in their own pod",
@@ -125,19 +125,34 @@ def knative(options: argparse.Namespace, kept: Kept = NOTHING) -> KnativeEngine:
         )
     from toolkit.engines.knative.engine import KnativeEngine
     from toolkit.engines.knative.settings import Settings
+    from toolkit.manifests.names import CLUSTER_DOMAIN
 
     settings = Settings(
-        image=options.image,
+        image=_image(options),
         cluster=which_cluster(options),
         namespace=options.namespace,
         advertise=options.advertise,
         ingress=options.ingress,
+        cluster_domain=options.cluster_domain or CLUSTER_DOMAIN,
         zipkin=options.zipkin,
         ready_within_s=options.ready_timeout,
         logs=kept.logs,
         manifests=kept.manifests,
     )
     return KnativeEngine(settings, audience())
+
+
+def _image(options: argparse.Namespace) -> str:
+    """The one that is asked for, else what was built last of the chain. Raises UsageError."""
+    if options.image is not None:
+        if not options.image:
+            raise UsageError("--image is empty", next_step="name one, or leave it away for what was built last")
+        return str(options.image)
+    from toolkit import catalog
+    from toolkit.cli import known_images
+
+    chain = catalog.load(options.chain, arguments.overrides(options))
+    return known_images.of_chain(chain, options.chain, "a cluster runs the chain's container image")
 
 
 def which_cluster(options: argparse.Namespace) -> Cluster:

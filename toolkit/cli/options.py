@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 from toolkit.spec import units
 
 Number = TypeVar("Number", int, float)
+LONGEST_DOMAIN = 253 - 2 * 63 - len("..svc.")  # RFC 1035: the names of a Service and of a namespace stand before it
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def chain(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +33,15 @@ def parameters(parser: argparse.ArgumentParser) -> None:
 
 def output(parser: argparse.ArgumentParser, *choices: str) -> None:
     parser.add_argument("-o", "--output", choices=choices, default=choices[0], help="the form of what is printed")
+
+
+def cluster_domain(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--cluster-domain",
+        type=domain,
+        metavar="NAME",
+        help="what the cluster's own names end in, behind 'svc' (default: cluster.local)",
+    )
 
 
 def overrides(options: argparse.Namespace) -> dict[str, str]:
@@ -57,6 +69,15 @@ def web_address(text: str) -> str:
         usable = False
     if not usable:
         raise argparse.ArgumentTypeError(f"{text!r} is not http(s)://HOST[:PORT], for example http://localhost:9411")
+    return text
+
+
+def domain(text: str) -> str:
+    """What a cluster's names end in, behind `svc`: `cluster.local`."""
+    if text.startswith("svc."):
+        raise argparse.ArgumentTypeError(f"{text[:100]!r}: name it without 'svc.', such as cluster.local")
+    if len(text) > LONGEST_DOMAIN or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", text):
+        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no domain, such as cluster.local")
     return text
 
 

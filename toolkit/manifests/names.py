@@ -17,8 +17,8 @@ OWNER = "kn-bench"
 PART_OF = "app.kubernetes.io/part-of"
 RUN = "kn-bench.dev/run"
 FUNCTION = "kn-bench.dev/function"
-DOMAIN = "svc.cluster.local"
-BROKERS = f"http://broker-ingress.knative-eventing.{DOMAIN}"
+CLUSTER_DOMAIN = "cluster.local"  # the usual one; kubelet's clusterDomain
+DOMAIN = f"svc.{CLUSTER_DOMAIN}"
 
 _LONGEST = 63
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -32,10 +32,11 @@ class Addresses:
     sink: str | None
 
 
-def bound(plan: Plan, namespace: str) -> Addresses:
+def bound(plan: Plan, namespace: str, cluster_domain: str = CLUSTER_DOMAIN) -> Addresses:
     """Fully qualified, as a guest without search domains needs them. Port 80 is that of Knative's routes."""
-    targets = {each.name: f"{each.name}.{namespace}.{DOMAIN}:80" for each in plan.chain.functions}
-    return Addresses(targets, f"{BROKERS}/{namespace}/{plan.broker.name}" if plan.broker else None)
+    targets = {each.name: f"{each.name}.{namespace}.svc.{cluster_domain}:80" for each in plan.chain.functions}
+    brokers = f"http://broker-ingress.knative-eventing.svc.{cluster_domain}/{namespace}"
+    return Addresses(targets, f"{brokers}/{plan.broker.name}" if plan.broker else None)
 
 
 def labels(plan: Plan, function: str | None = None) -> dict[str, str]:

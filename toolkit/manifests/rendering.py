@@ -54,7 +54,11 @@ def as_list(manifests: Iterable[Manifest]) -> str:
 
 def wiring(plan: Plan, target: Target, function: str) -> Wiring:
     """The whole wiring of a function. Where no environment reaches it, the sink of its events is in it too."""
-    return _wiring(plan, target, function, names.bound(plan, target.namespace))
+    return _wiring(plan, target, function, _bound(plan, target))
+
+
+def _bound(plan: Plan, target: Target) -> names.Addresses:
+    return names.bound(plan, target.namespace, target.cluster_domain)
 
 
 def _wiring(plan: Plan, target: Target, function: str, addresses: names.Addresses) -> Wiring:
@@ -77,7 +81,7 @@ def _objects(plan: Plan, target: Target) -> Iterator[Manifest]:
         for function in _emitters(plan, target):
             values = {**common, "labels": names.labels(plan, function.name), "function": function}
             yield templates.render("sinkbinding", places, {**values, "broker": plan.broker})
-    addresses = names.bound(plan, target.namespace)
+    addresses = _bound(plan, target)
     for function in plan.chain.functions:
         wired = _wiring(plan, target, function.name, addresses)
         yield templates.render("service", places, _service(plan, target, function, wired))

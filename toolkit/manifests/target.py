@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from toolkit.manifests.names import CLUSTER_DOMAIN
+
 
 @dataclass(frozen=True, slots=True)
 class VHive:
@@ -34,3 +36,4 @@ class Target:
     endpoint: str | None = None
     create_namespace: bool = True
     vhive: VHive | None = None
+    cluster_domain: str = CLUSTER_DOMAIN

@@ -25,6 +25,7 @@ class Controllers:
     says: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     bind: bool = True
     pods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # the status of a function's pod
+    domain: str = "cluster.local"
 
     def admit(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """The webhook of SinkBindings: a Service that one names is told where its events go."""
@@ -55,7 +56,7 @@ class Controllers:
             return self._service(found)
         if kind == "Broker":
             self.cluster.put(_channel(found))
-            return {"address": {"url": f"http://broker-ingress.knative-eventing.svc.cluster.local/{space}/{name}"}}
+            return {"address": {"url": f"http://broker-ingress.knative-eventing.svc.{self.domain}/{space}/{name}"}}
         if kind == "Trigger":
             self._subscribe(found)
         return {}
@@ -77,7 +78,7 @@ class Controllers:
         self.cluster.put(_pod(f"{revision}-pod", space, name, labels, found, self.pods.get(name)))
         return {
             "url": f"http://{name}.{space}.{DOMAIN}",
-            "address": {"url": f"http://{name}.{space}.svc.cluster.local"},
+            "address": {"url": f"http://{name}.{space}.svc.{self.domain}"},
             "traffic": [{"revisionName": revision, "percent": 100}],
         }
 

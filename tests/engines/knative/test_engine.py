@@ -277,6 +277,30 @@ async def test_a_revision_that_sends_its_events_elsewhere_is_told(world: World) 
     assert world.cluster.objects == {}
 
 
+@pytest.mark.parametrize("chain", ["chained-serving", "chained-mixed"])
+async def test_a_cluster_with_another_domain_than_the_functions_were_told_is_told(world: World, chain: str) -> None:
+    world.controllers.domain = "corp.example"
+    with pytest.raises(EngineError, match=r"svc\.corp\.example:80 in the cluster.*svc\.cluster\.local:80") as caught:
+        await world.deploy(plan(chain))
+    assert "--cluster-domain corp.example" in (caught.value.next_step or "")
+    assert world.cluster.objects == {}
+
+
+async def test_events_find_their_broker_whatever_the_clusters_domain_is(world: World) -> None:
+    world.controllers.domain = "corp.example"
+    deployment = await world.deploy(plan("chained-eventing"))
+    assert deployment.bound.sink == "http://broker-ingress.knative-eventing.svc.corp.example/a/default"
+
+
+async def test_functions_are_told_the_addresses_of_the_clusters_domain(ingress: str) -> None:
+    world = World(ingress, cluster_domain="corp.example")
+    world.controllers.domain = "corp.example"
+    deployment = await world.deploy(plan("chained-serving"))
+    assert deployment.bound.targets["consumer"] == "consumer.a.svc.corp.example:80"
+    producer = world.cluster.get("serving.knative.dev/v1", "Service", "producer", NAMESPACE)
+    assert "consumer.a.svc.corp.example:80" in str(producer)
+
+
 async def test_a_dead_subscriber_in_the_channel_is_told(world: World) -> None:
     settle = world.controllers._made
 

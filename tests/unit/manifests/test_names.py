@@ -23,6 +23,12 @@ def test_targets_are_fully_qualified_and_the_sink_is_the_brokers() -> None:
     assert made.sink == "http://broker-ingress.knative-eventing.svc.cluster.local/space/default"
 
 
+def test_a_cluster_may_have_another_domain() -> None:
+    made = manifests.bound(shipped("chained-mixed"), "space", "corp.example")
+    assert made.targets["consumer"] == "consumer.space.svc.corp.example:80"
+    assert made.sink == "http://broker-ingress.knative-eventing.svc.corp.example/space/default"
+
+
 def test_without_events_there_is_no_sink() -> None:
     assert manifests.bound(shipped("chained-serving"), "space").sink is None
 

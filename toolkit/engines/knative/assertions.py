@@ -5,7 +5,7 @@ May live here: looking at what stands. May not: waiting for it to stand (`rollou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from toolkit.contract import K_SINK
@@ -15,6 +15,7 @@ from toolkit.engines.knative.kinds import KSVC, REVISION, Key, Object
 from toolkit.engines.knative.observer import mismatches
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
+from toolkit.plan import Plan
 
 PORT = 80  # of Knative's routes inside the cluster
 
@@ -31,6 +32,18 @@ def target(service: Object) -> str:
     """The gRPC target of a function inside the cluster."""
     parts = urlsplit(address(service))
     return f"{parts.hostname}:{parts.port or PORT}"
+
+
+def see_that_callers_know(plan: Plan, told: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Each function that is called is where its callers were told that it is. Raises EngineError."""
+    for edge in plan.chain.edges:
+        if edge.via != "call" or told[edge.to] == found[edge.to]:
+            continue
+        domain = found[edge.to].rpartition(":")[0].partition(".svc.")[2]
+        raise EngineError(
+            f"{edge.to} is at {found[edge.to]} in the cluster, and {edge.source} calls it at {told[edge.to]}",
+            next_step=f"name the cluster's domain: --cluster-domain {domain or 'NAME'} (or $TOOLKIT_CLUSTER_DOMAIN)",
+        )
 
 
 async def see_that_sinks_are_bound(

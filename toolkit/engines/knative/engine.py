@@ -105,6 +105,8 @@ class KnativeEngine:
             await self._applied(api, each, dry_run=False)
         found = await self._rolled_out(api, namespace, order.steps(rest), selector(ours))
         where, within_s = bound(plan, found), self._settings.error_window_s
+        told = manifests.bound(plan, namespace, self._settings.cluster_domain)
+        assertions.see_that_callers_know(plan, told.targets, where.targets)
         senders = dict.fromkeys(edge.source for edge in plan.chain.edges if edge.via == "event")
         await assertions.see_that_sinks_are_bound(api, namespace, senders, where.sink, within_s)
         await assertions.see_that_all_are_subscribed(api, namespace, selector(ours), within_s)
@@ -131,7 +133,8 @@ class KnativeEngine:
         self, plan: Plan, *, receipts: str | None, endpoint: str | None, make_namespace: bool
     ) -> Sequence[manifests.Manifest]:
         namespace, image = self._namespace(plan), self._settings.image
-        target = manifests.Target(namespace, image, receipts, endpoint, create_namespace=make_namespace)
+        domain = self._settings.cluster_domain
+        target = manifests.Target(namespace, image, receipts, endpoint, make_namespace, cluster_domain=domain)
         return self._settings.alter(manifests.render(plan, target))
 
     @staticmethod

@@ -9,6 +9,7 @@ from pathlib import Path
 from toolkit.engines.knative.connection import Cluster
 from toolkit.engines.knative.kinds import Key
 from toolkit.manifests import Manifest
+from toolkit.manifests.names import CLUSTER_DOMAIN
 
 READY_WITHIN_S = 180.0
 ERROR_WINDOW_S = 8.0
@@ -34,6 +35,7 @@ class Settings:
     namespace: str | None = None
     advertise: str | None = None
     ingress: str | None = None
+    cluster_domain: str = CLUSTER_DOMAIN
     zipkin: str | None = None
     ready_within_s: float = READY_WITHIN_S
     error_window_s: float = ERROR_WINDOW_S
