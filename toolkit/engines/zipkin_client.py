@@ -7,9 +7,9 @@ Every failure is an EngineError that says which store, what happened, and what t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
@@ -27,6 +27,22 @@ _JSON = ((b"Content-Type", b"application/json"),)
 _SPANS_PATH = "/api/v2/spans"
 
 
+class Carrier(Protocol):
+    """What carries requests to a store; `http1.Client` where nothing else is named. It raises what that raises."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        body: bytes = b"",
+        *,
+        timeout_s: float | None = None,
+    ) -> Response: ...
+
+    async def close(self) -> None: ...
+
+
 def base_url(url: str) -> str:
     """What the API's paths are put behind. The address of the spans endpoint, as exporters take it, will do too."""
     return url.rstrip("/").removesuffix(_SPANS_PATH)
@@ -37,25 +53,25 @@ def spans_url(url: str) -> str:
     return base_url(url) + _SPANS_PATH
 
 
-async def spans(url: str, trace_ids: Sequence[str]) -> list[Span]:
+async def spans(url: str, trace_ids: Sequence[str], *, carrier: Carrier | None = None) -> list[Span]:
     """Every stored span of these traces, in no order; a trace that the store does not know has none.
 
     Raises EngineError when the store cannot be reached, refuses, or answers with something else than spans.
     """
     found: list[Span] = []
-    async with _client() as client:
+    async with _client(carrier) as client:
         for chunk in _chunks(list(dict.fromkeys(trace_ids)), TRACES_AT_ONCE):
             found += await _traces(client, url, chunk)
     return found
 
 
-async def send(url: str, spans: Sequence[Span]) -> None:
+async def send(url: str, spans: Sequence[Span], *, carrier: Carrier | None = None) -> None:
     """Hand these spans to the store, and return once it shows the last of them. Raises EngineError.
 
     Zipkin says 202 before it has stored anything. A store that samples may never show a span: after `SHOWN_WITHIN_S`
     this returns too, and what is missing is for whoever judges the trace to say.
     """
-    async with _client() as client:
+    async with _client(carrier) as client:
         for chunk in _chunks(spans, SPANS_AT_ONCE):
             answer = await _ask(client, "POST", spans_url(url), zipkin.encode(chunk))
             _must(answer.status in (200, 202), spans_url(url), answer)
@@ -63,11 +79,11 @@ async def send(url: str, spans: Sequence[Span]) -> None:
             await until(partial(_shows, client, url, spans[-1]), within_s=SHOWN_WITHIN_S)
 
 
-async def _shows(client: Client, url: str, span: Span) -> bool:
+async def _shows(client: Carrier, url: str, span: Span) -> bool:
     return any(each.id == span.id for each in await _traces(client, url, [span.trace]))
 
 
-async def ready(url: str, *, within_s: float = READY_WITHIN_S) -> None:
+async def ready(url: str, *, within_s: float = READY_WITHIN_S, carrier: Carrier | None = None) -> None:
     """Return once the store answers; raises EngineError, with the reason of the last attempt, when it does not."""
     reason = ""
 
@@ -82,7 +98,7 @@ async def ready(url: str, *, within_s: float = READY_WITHIN_S) -> None:
         return True
 
     probe = base_url(url) + "/api/v2/services"
-    async with _client() as client:
+    async with _client(carrier) as client:
         if not await until(answers, within_s=within_s):
             raise EngineError(
                 f"the trace store was not ready after {within_s:g} s: {reason}",
@@ -91,8 +107,8 @@ async def ready(url: str, *, within_s: float = READY_WITHIN_S) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _client() -> AsyncIterator[Client]:
-    client = Client()
+async def _client(carrier: Carrier | None) -> AsyncIterator[Carrier]:
+    client = carrier or Client()
     try:
         yield client
     finally:
@@ -103,7 +119,7 @@ def _chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-async def _traces(client: Client, url: str, trace_ids: Sequence[str]) -> list[Span]:
+async def _traces(client: Carrier, url: str, trace_ids: Sequence[str]) -> list[Span]:
     """Zipkin refuses to look up a single trace with `traceMany`, so that one is asked for by its own path."""
     if len(trace_ids) == 1:
         place = f"{base_url(url)}/api/v2/trace/{trace_ids[0]}"
@@ -118,7 +134,7 @@ async def _traces(client: Client, url: str, trace_ids: Sequence[str]) -> list[Sp
     return _decoded(place, lambda: [span for trace in zipkin.decode_traces(answer.body) for span in trace])
 
 
-async def _ask(client: Client, method: str, place: str, body: bytes = b"") -> Response:
+async def _ask(client: Carrier, method: str, place: str, body: bytes = b"") -> Response:
     headers = _JSON if body else ()
     try:
         return await client.request(method, place, headers, body, timeout_s=TIMEOUT_S)

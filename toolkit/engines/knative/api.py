@@ -103,6 +103,10 @@ class Api:
         """Its URL."""
         return self._wire.server
 
+    @property
+    def wire(self) -> Wire:
+        return self._wire
+
     async def path(self, kind: Kind, namespace: str | None = None, name: str | None = None) -> str:
         """Where objects of this kind, or one of them, are found. Raises UnknownKind."""
         base = _base(kind.api_version)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from toolkit import manifests
 from toolkit import plan as plans
-from toolkit.engines import zipkin_client
 from toolkit.engines.base import Bound, Entry
-from toolkit.engines.knative import logs, removal
+from toolkit.engines.knative import exports, logs, removal
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.kinds import selector
 from toolkit.engines.knative.observer import Observer
 from toolkit.engines.knative.settings import Audience, Settings
-from toolkit.engines.knative.store import Store
+from toolkit.engines.knative.spans import Spans
 from toolkit.plan import Plan
 from toolkit.results import Incident
 from toolkit.traces.model import Span
@@ -24,6 +24,7 @@ from toolkit.traces.model import Span
 QUIET_S = 1.5  # functions send their spans every 0.2 s, and try a second time after that
 SPANS_WITHIN_S = 10.0
 LOOK_S = 0.25
+LAST = 20  # traces that are looked at while the platform's spans come: whoever sends these has sent those before
 
 
 class KnativeDeployment:
@@ -36,10 +37,13 @@ class KnativeDeployment:
         namespace: str,
         settings: Settings,
         audience: Audience,
-        store: Store | None,
+        store: Spans | None,
+        *,
+        platform_spans: bool = False,
     ) -> None:
         self.plan, self.api, self.namespace = plan, api, namespace
         self._settings, self._audience, self._store = settings, audience, store
+        self._platform_spans = platform_spans
         self._stack: contextlib.AsyncExitStack | None = None
         self._entry, self._bound = Entry(""), Bound({})
         self._platform: Mapping[str, str] = {}
@@ -56,8 +60,8 @@ class KnativeDeployment:
 
     @property
     def zipkin(self) -> str | None:
-        """The base URL of the store that this deployment's spans go to, as pods and this machine reach it."""
-        return self._store.url if self._store is not None else self._settings.zipkin
+        """The base URL of the store that this deployment's spans go to, as pods reach it."""
+        return self._store.url if self._store is not None else None
 
     @property
     def platform(self) -> Mapping[str, str]:
@@ -90,24 +94,34 @@ class KnativeDeployment:
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         """Functions stay: a pod takes half a minute to leave. They send what they have every 0.2 s, so this waits until
-        all that can be expected are there, or until no new one comes for a while.
+        all that can be expected are there, or until no new one comes for a while. Knative's components, where they
+        trace, send every 5 s, and nobody can know how many: each has had its turn once that time is over.
         """
         if self._observer is not None:
             await self._observer.look_once_more()
-        if self.zipkin is None:
+        if self._store is None:
             return list(caller)
-        await zipkin_client.send(self.zipkin, caller)
+        began = asyncio.get_running_loop().time()
+        await self._store.send(caller)
+        if self._platform_spans:
+            await self._quiet(self._store, traces[-LAST:], began + exports.EVERY_S + LOOK_S, lambda found: False)
+        return await self._quiet(self._store, traces, began, partial(self._complete, traces))
+
+    async def _quiet(
+        self, store: Spans, traces: Sequence[str], not_before: float, enough: Callable[[Sequence[Span]], bool]
+    ) -> list[Span]:
+        """The spans, once it is `enough` or none came for a while, at the loop's time `not_before` at the earliest."""
         clock = asyncio.get_running_loop().time
-        deadline, count, changed = clock() + SPANS_WITHIN_S, -1, clock()
+        deadline, count, changed = max(not_before, clock()) + SPANS_WITHIN_S, -1, clock()
         while True:
-            found = await zipkin_client.spans(self.zipkin, traces)
+            found = await store.of(traces)
             if len(found) != count:
                 count, changed = len(found), clock()
-            if self._complete(found, traces) or clock() - changed >= QUIET_S or clock() >= deadline:
+            if enough(found) or clock() >= deadline or (clock() >= not_before and clock() - changed >= QUIET_S):
                 return found
             await asyncio.sleep(LOOK_S)
 
-    def _complete(self, found: Sequence[Span], traces: Sequence[str]) -> bool:
+    def _complete(self, traces: Sequence[str], found: Sequence[Span]) -> bool:
         """Whether each trace has as many spans of functions as the chain leaves at least."""
         own = Counter(each.trace for each in found if each.service in self.plan.wirings)
         return all(own[trace] >= plans.spans(self.plan.chain) - 1 for trace in traces)

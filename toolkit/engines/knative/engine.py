@@ -10,7 +10,7 @@ from pathlib import Path
 from toolkit import manifests
 from toolkit.engines import zipkin_client
 from toolkit.engines.base import Bound, Entry
-from toolkit.engines.knative import assertions, evidence, fit, ground, order, platform, reach, standing
+from toolkit.engines.knative import assertions, evidence, exports, fit, ground, order, platform, reach, spans, standing
 from toolkit.engines.knative.api import Api, Refused
 from toolkit.engines.knative.connection import Cluster, connect
 from toolkit.engines.knative.deployment import KnativeDeployment
@@ -18,7 +18,6 @@ from toolkit.engines.knative.diagnosis import DeploymentFailed, diagnose
 from toolkit.engines.knative.kinds import BROKER, EVENT, KSVC, POD, Key, Object, selector
 from toolkit.engines.knative.rollout import Patience, Rollout, Stuck
 from toolkit.engines.knative.settings import Audience, Settings
-from toolkit.engines.knative.store import Store
 from toolkit.engines.knative.watching import View
 from toolkit.errors import EngineError
 from toolkit.plan import Plan
@@ -60,21 +59,29 @@ class KnativeEngine:
         async with self._dial(self._settings.cluster) as api:
             ours = manifests.labels(plan)
             made = await ground.prepare(api, self._namespace(plan), ours, self._settings, self._audience)
-            endpoint = self._endpoint(self._settings.zipkin)
-            objects = self._rendered(plan, receipts=None, endpoint=endpoint, make_namespace=made)
+            zipkin = self._settings.zipkin
+            if zipkin is None and (found := await spans.of_the_cluster(api, self._audience)) is not None:
+                zipkin = found.url
+            objects = self._rendered(plan, receipts=None, endpoint=self._endpoint(zipkin), make_namespace=made)
             await self._look_first(api, plan, objects)
             if dry_run:
                 await ground.see_that_namespace_is_there(api, self._namespace(plan))
             return [await self._applied(api, each, dry_run=dry_run) for each in objects]
 
     async def deploy(self, plan: Plan, *, receipts: str | None, tracing: bool = True) -> KnativeDeployment:
-        """Without `tracing`, and without a Zipkin, spans go nowhere: whoever deploys does not stay to take them."""
+        """Without `tracing`, and without a Zipkin, spans go nowhere: whoever deploys does not stay to take them.
+
+        A Zipkin that `toolkit tracing setup` has put into the cluster is used where the user names no other.
+        """
         async with contextlib.AsyncExitStack() as stack:
             api = await stack.enter_async_context(self._dial(self._settings.cluster))
             namespace = self._namespace(plan)
             made = await ground.prepare(api, namespace, manifests.labels(plan), self._settings, self._audience)
-            store = await self._store(stack, tracing=tracing)
-            deployment = KnativeDeployment(plan, api, namespace, self._settings, self._audience, store)
+            where = await spans.choose(api, self._settings, self._audience, stack, self.host if tracing else None)
+            traced = where is not None and where.shared and exports.expected(await exports.told(api))
+            deployment = KnativeDeployment(
+                plan, api, namespace, self._settings, self._audience, where, platform_spans=traced
+            )
             stack.push_async_callback(deployment.delete)
             endpoint = self._endpoint(deployment.zipkin)
             objects = self._rendered(plan, receipts=receipts, endpoint=endpoint, make_namespace=made)
@@ -83,16 +90,6 @@ class KnativeEngine:
             await self._bring_up(deployment, objects)
             deployment.owns(stack.pop_all())
             return deployment
-
-    async def _store(self, stack: contextlib.AsyncExitStack, *, tracing: bool) -> Store | None:
-        if self._settings.zipkin is not None:
-            await zipkin_client.ready(self._settings.zipkin)
-            return None
-        if not tracing:
-            return None
-        store = await Store.start(await self.host())
-        stack.push_async_callback(store.close)
-        return store
 
     async def _bring_up(self, deployment: KnativeDeployment, objects: Sequence[Object]) -> None:
         api, plan, namespace = deployment.api, deployment.plan, deployment.namespace

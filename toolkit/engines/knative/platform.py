@@ -1,9 +1,10 @@
-"""What a cluster consists of, as far as a measurement depends on it: versions and nodes."""
+"""What a cluster consists of, as far as a measurement depends on it: versions, nodes, tracing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from toolkit.engines.knative import exports
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.kinds import NAMESPACE, NODE, labels
 from toolkit.errors import EngineError
@@ -21,6 +22,7 @@ async def versions(api: Api) -> Mapping[str, str]:
             namespace = await api.see(NAMESPACE, part)
             if namespace is not None and (version := labels(namespace).get(VERSION)):
                 found[part] = version
+        found["tracing"] = exports.words(await exports.told(api)) or ""
         found["nodes"] = str(len(await api.every(NODE)))
     except EngineError:
         pass
