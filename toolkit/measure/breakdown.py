@@ -13,6 +13,7 @@ from toolkit.spec.model import ChainSpec
 from toolkit.traces import critical
 from toolkit.traces import hops as traced
 from toolkit.traces.model import Span
+from toolkit.traces.platform import is_platform
 
 
 def hops(chain: ChainSpec, traces: Sequence[Sequence[Span]]) -> tuple[Hop, ...]:
@@ -33,8 +34,9 @@ def _hop(hop: traced.HopTimes, total_us: int) -> Hop:
 
 
 def _end_to_end_us(spans: Sequence[Span]) -> int:
-    """From the root's start to the end of the last span."""
-    known = [(span.timestamp, span.timestamp + (span.duration or 0)) for span in spans if span.timestamp]
+    """From the root's start to the end of the chain's last span; what the platform does afterwards is no part of it."""
+    own = [span for span in spans if span.timestamp and not is_platform(span)]
+    known = [(span.timestamp or 0, (span.timestamp or 0) + (span.duration or 0)) for span in own]
     return max(end for _, end in known) - min(start for start, _ in known) if known else 0
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from toolkit.traces import tree
 from toolkit.traces.expect import MESSAGE_TAG, ORIGIN_TAG, ExpectedSpan, Key
 from toolkit.traces.model import Span
+from toolkit.traces.platform import is_platform
 from toolkit.traces.tree import Tree
 
 
@@ -63,7 +64,7 @@ def match(spans: Iterable[Span], expected: Sequence[ExpectedSpan], *, services: 
     """Hold one trace's spans against what one call must have left (see `expect`).
 
     `services` are the chain's functions beyond those that the expectation names: spans of a kind (CLIENT, SERVER,
-    PRODUCER, CONSUMER) by one of them must be explained, unless they are the platform's (`is_platform`).
+    PRODUCER, CONSUMER) by one of them must be explained, unless they are the platform's (see `platform`).
     """
     arranged = tree.build(spans)
     wanted = {each.key: each for each in expected}
@@ -84,18 +85,6 @@ def match(spans: Iterable[Span], expected: Sequence[ExpectedSpan], *, services: 
         orphans=tuple(_orphans(trace)),
         unproven=unproven,
     )
-
-
-def is_platform(span: Span) -> bool:
-    """Whether Knative's own components exported this span under a function's name, as queue-proxy does.
-
-    They say so in their resource (`container.name: queue-proxy`) or in the name of their instrumentation's scope, which
-    is Knative's own or, for their HTTP sides, Go's otelhttp (a function of ours is no Go program).
-    """
-    if span.tags.get("container.name") == "queue-proxy" or span.name.startswith("kn.queueproxy."):
-        return True
-    scope = span.tags.get("otel.scope.name") or span.tags.get("otel.library.name") or ""
-    return scope.startswith(("knative.dev/", "go.opentelemetry.io/contrib/instrumentation/net/http/"))
 
 
 def _keys(spans: Sequence[Span], wanted: dict[Key, ExpectedSpan]) -> Iterator[Key | None]:
@@ -133,7 +122,7 @@ def _strangers(trace: _Trace) -> list[int]:
 
 def _is_own(trace: _Trace, at: int) -> bool:
     span = trace.tree.spans[at]
-    return MESSAGE_TAG in span.tags or (span.service in trace.own and not is_platform(span))
+    return MESSAGE_TAG in span.tags or (span.service in trace.own and not is_platform(span, trace.own))
 
 
 def _pair(trace: _Trace, lacking: list[Key], strangers: list[int]) -> tuple[tuple[str, ...], list[Key], list[int]]:

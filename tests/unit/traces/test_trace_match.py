@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.unit.traces.made import CALL, TRACE, Played, calls, calm, events, mixed, span, tangled
 from toolkit.contract import child_id
 from toolkit.traces.expect import expect
-from toolkit.traces.match import Match, is_platform, match
+from toolkit.traces.match import Match, match
 from toolkit.traces.model import Span
+from toolkit.traces.platform import is_platform
 
 STORIES = [calls, events, mixed]
 
