@@ -28,7 +28,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     arguments.parameters(parser)
     parser.add_argument("--engine", choices=("knative", "vhive"), default="knative", help="what the manifests are for")
     targets.configure(parser)
-    arguments.cluster_domain(parser)
     parser.add_argument("--no-namespace", action="store_true", help="leave the Namespace out: it is there already")
     parser.add_argument(
         "--image", metavar="REF", help="the chain's image (default: what 'toolkit build' made last of it)"

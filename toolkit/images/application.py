@@ -17,18 +17,30 @@ from toolkit.images.interpreter import Interpreter
 from toolkit.spec.model import ChainSpec
 
 SCAFFOLD = ("__init__.py", "contract", "sdk", "stubs")  # all that a function's process imports of the toolkit
+GENERATOR = ("errors.py", "load", "results.py", "traces/__init__.py", "traces/model.py")  # and what a generator's does
 _CACHES = ("__pycache__", "runs", "node_modules")
 
 
 def scaffold(python: Interpreter, scratch: Path) -> list[Entry]:
     """The toolkit's part of a function. Byte code goes to `scratch`, where this Python can make it."""
-    package = Path(toolkit.__file__).parent
-    found = of_folder(package, f"{LIBRARY_FOLDER}/toolkit", _in_scaffold)
-    return _with_code(list(found), LIBRARY_FOLDER, python, scratch / "scaffold")
+    return _with_code(_scaffold(), LIBRARY_FOLDER, python, scratch / "scaffold")
 
 
 def chain(spec: ChainSpec, python: Interpreter, scratch: Path, left_out: Sequence[Path]) -> list[Entry]:
     """The chain's folder: its description, handlers and data. Caches, runs, dotfiles and `left_out` stay behind."""
+    return _with_code(_chain(spec, left_out), CHAIN_FOLDER, python, scratch / "chain")
+
+
+def sources(spec: ChainSpec, left_out: Sequence[Path]) -> list[Entry]:
+    """The files that decide what a chain's image does: the scaffold's and the chain's, without byte code."""
+    return [*_scaffold(), *_chain(spec, left_out)]
+
+
+def _scaffold() -> list[Entry]:
+    return list(of_folder(Path(toolkit.__file__).parent, f"{LIBRARY_FOLDER}/toolkit", _in_scaffold))
+
+
+def _chain(spec: ChainSpec, left_out: Sequence[Path]) -> list[Entry]:
     folder = Path(spec.folder)
     hidden = {path.resolve() for path in left_out}
 
@@ -44,7 +56,7 @@ def chain(spec: ChainSpec, python: Interpreter, scratch: Path, left_out: Sequenc
             )
         return found.resolve() not in hidden and not _is_image(found)
 
-    return _with_code(list(of_folder(folder, CHAIN_FOLDER, wanted)), CHAIN_FOLDER, python, scratch / "chain")
+    return list(of_folder(folder, CHAIN_FOLDER, wanted))
 
 
 def wiring(path: Path, chain: str) -> list[Entry]:
@@ -58,6 +70,11 @@ def wiring(path: Path, chain: str) -> list[Entry]:
         raise UsageError(f"{path} is no wiring: {error}") from error
     if found.chain != chain:
         raise UsageError(f"{path} is the wiring of a function of the chain {found.chain!r}, not of {chain!r}")
+    return baked(data)
+
+
+def baked(data: bytes) -> list[Entry]:
+    """The file that a function reads its wiring from where no environment reaches it."""
     return [Entry(WIRING_FILE, "file", FILE_MODE, data)]
 
 
@@ -79,7 +96,13 @@ def _in_scaffold(path: str) -> bool:
     """Folders and sources; an editor's copies begin with a dot."""
     name = path.rpartition("/")[2]
     source = name.endswith(".py") and not name.startswith(".")
-    return path.partition("/")[0] in SCAFFOLD and name != "__pycache__" and (source or "." not in name)
+    return _belongs(path) and name != "__pycache__" and (source or "." not in name)
+
+
+def _belongs(path: str) -> bool:
+    """Whether this is one of those, in one of them, or on the way to one."""
+    wanted = (*SCAFFOLD, *GENERATOR)
+    return any(path == each or path.startswith(f"{each}/") or each.startswith(f"{path}/") for each in wanted)
 
 
 def _with_code(found: list[Entry], into: str, python: Interpreter, scratch: Path) -> list[Entry]:

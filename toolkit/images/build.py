@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from toolkit.images.names import Name
 from toolkit.images.store import Store
 from toolkit.spec.model import ChainSpec
 
+Each = dict[str, Image]  # by function
 _TAG = 12  # hex digits of the configuration's digest: it tells the content, however that is compressed
 
 
@@ -55,6 +56,27 @@ def building(order: Order, note: Note) -> Iterator[Image]:
         yield image
 
 
+@contextmanager
+def building_each(order: Order, wirings: Mapping[str, bytes], called: Mapping[str, Name], note: Note) -> Iterator[Each]:
+    """As `building`, but one image for each function, with its wiring in it; what names none shares one tag.
+
+    `wirings` and `called` are by function; the order's own wiring and name do not count.
+    """
+    with _scratch() as scratch:
+        with told("the images cannot be built"):
+            found, layers = _layers(order, scratch, note)
+            made = {}
+            for function, data in wirings.items():
+                note(f"wiring: {function}")
+                layer = Store(scratch / "store").pack(
+                    "wiring", with_folders(application.baked(data)), order.content.epoch
+                )
+                made[function] = _image(replace(order, name=called[function]), found, (*layers, layer))
+            tag = _tag(b"".join(each.config_descriptor.digest.encode() for each in made.values()))
+            images = {name: replace(each, reference=called[name].tagged(tag)) for name, each in made.items()}
+        yield images
+
+
 def write_files(content: Content, folder: Path, note: Note) -> list[Entry]:
     """Writes what a build puts on a base as files below the new `folder`, for the Python that runs this.
 
@@ -74,6 +96,11 @@ def write_files(content: Content, folder: Path, note: Note) -> list[Entry]:
 
 
 def _build(order: Order, scratch: Path, note: Note) -> Image:
+    found, layers = _layers(order, scratch, note)
+    return _image(order, found, layers)
+
+
+def _layers(order: Order, scratch: Path, note: Note) -> tuple[base.Base, tuple[Layer, ...]]:
     content, cache = order.content, Store(_usable(order.cache, scratch, note))
     note(f"base: {order.base}")
     found = base.read(order.base, order.platform, cache, content.epoch, note)
@@ -84,16 +111,20 @@ def _build(order: Order, scratch: Path, note: Note) -> Image:
     libraries = [dependencies.layer(each, python, cache, content.epoch, note) for each in wanted]
     own, store = _own(content, python, scratch, note), Store(scratch / "store")
     packed = [store.pack(what, with_folders(entries), content.epoch) for what, entries in own]
-    return _image(order, found, (*found.layers, *libraries, *packed))
+    return found, (*found.layers, *libraries, *packed)
 
 
 def _image(order: Order, found: base.Base, layers: tuple[Layer, ...]) -> Image:
     chain = order.content.chain
     said = configuration.labels(chain.name, chain.about, metadata.version("kn-bench"))
     config = configuration.config(found.config, found.platform, layers, said, order.content.epoch)
-    reference = (order.name or names.of_chain(chain.name)).tagged(digest_of(config).partition(":")[2][:_TAG])
+    reference = (order.name or names.of_chain(chain.name)).tagged(_tag(config))
     manifest = configuration.manifest(config, layers)
     return Image(reference, found.platform, found.interpreter.named, config, manifest, layers)
+
+
+def _tag(data: bytes) -> str:
+    return digest_of(data).partition(":")[2][:_TAG]
 
 
 def _libraries(chain: ChainSpec) -> list[Libraries]:

@@ -10,7 +10,8 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -37,21 +38,34 @@ from toolkit.images.store import new_file
 _VERSION = canonical({"imageLayoutVersion": "1.0.0"})
 
 
+def write(images: Sequence[Image], to: Path) -> None:
+    """Writes the images together: as one tar when the name of `to` ends so, else as a layout. Raises as those below."""
+    (_write_tar if to.suffix == ".tar" else _write_folder)(images, to)
+
+
 def write_folder(image: Image, folder: Path) -> None:
     """Adds the image to the layout `folder`, made if it is not there; an image of the same name is replaced.
 
     Raises UsageError when `folder` is something else, and ImageError when it cannot be written.
     """
-    with told(f"{folder} cannot be written"):
-        folder = folder.resolve()
-        if _is_new(folder) and _write_new(image, folder):
-            return
-        with _locked(folder):
-            _write_into(image, folder)
+    _write_folder((image,), folder)
 
 
 def write_tar(image: Image, path: Path) -> None:
     """Writes the image to the one file `path`, over whatever file is there. Raises as `write_folder` does."""
+    _write_tar((image,), path)
+
+
+def _write_folder(images: Sequence[Image], folder: Path) -> None:
+    with told(f"{folder} cannot be written"):
+        folder = folder.resolve()
+        if _is_new(folder) and _write_new(images, folder):
+            return
+        with _locked(folder):
+            _write_into(images, folder)
+
+
+def _write_tar(images: Sequence[Image], path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder, no place for a tar", next_step="name a file, or a folder without .tar")
     with (
@@ -61,21 +75,21 @@ def write_tar(image: Image, path: Path) -> None:
     ):
         for name in ("blobs/", "blobs/sha256/"):
             _add(tar, name, None, 0)
-        for descriptor, opener in sorted(_blobs(image).items(), key=lambda each: each[0].digest):
+        for descriptor, opener in sorted(_blobs(images).items(), key=lambda each: each[0].digest):
             with opener() as blob:
                 _add(tar, _path(descriptor), _Checked(blob, descriptor), descriptor.size)
-        documents = {"index.json": _index([], image), "manifest.json": _docker(image), "oci-layout": _VERSION}
+        documents = {"index.json": _index([], images), "manifest.json": _docker(images), "oci-layout": _VERSION}
         for name, data in documents.items():
             _add(tar, name, BytesIO(data), len(data))
 
 
-def _write_new(image: Image, folder: Path) -> bool:
+def _write_new(images: Sequence[Image], folder: Path) -> bool:
     """Makes the layout; False when somebody else has made one there meanwhile."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         whole = Path(scratch, "layout")
         whole.mkdir()
-        _write_into(image, whole)
+        _write_into(images, whole)
         try:
             whole.replace(folder)
         except OSError as error:
@@ -85,10 +99,10 @@ def _write_new(image: Image, folder: Path) -> bool:
     return True
 
 
-def _write_into(image: Image, folder: Path) -> None:
+def _write_into(images: Sequence[Image], folder: Path) -> None:
     """The index comes last: until then nothing points to what is new."""
-    index = _index(_others(folder, image.reference), image)
-    for descriptor, opener in _blobs(image).items():
+    index = _index(_others(folder, {each.reference for each in images}), images)
+    for descriptor, opener in _blobs(images).items():
         if not _is_whole(folder / _path(descriptor), descriptor):
             _write_blob(folder / _path(descriptor), descriptor, opener)
     for name, data in (("oci-layout", _VERSION), ("index.json", index)):
@@ -116,10 +130,12 @@ class _Checked:
         return data
 
 
-def _blobs(image: Image) -> dict[Descriptor, Opener]:
-    found: dict[Descriptor, Opener] = {each.descriptor: each.open for each in image.layers}
-    found[image.config_descriptor] = lambda: BytesIO(image.config)
-    found[image.descriptor] = lambda: BytesIO(image.manifest)
+def _blobs(images: Sequence[Image]) -> dict[Descriptor, Opener]:
+    found: dict[Descriptor, Opener] = {}
+    for image in images:
+        found |= {each.descriptor: each.open for each in image.layers}
+        found[image.config_descriptor] = partial(BytesIO, image.config)
+        found[image.descriptor] = partial(BytesIO, image.manifest)
     return found
 
 
@@ -134,26 +150,33 @@ def _is_whole(path: Path, descriptor: Descriptor) -> bool:
         return digest_of_stream(file) == (descriptor.digest, descriptor.size)
 
 
-def _index(others: list[Any], image: Image) -> bytes:
-    named = {CONTAINERD_NAME: image.reference, OCI_NAME: image.reference.rpartition(":")[2]}
-    ours = {**image.descriptor.as_json(), "platform": image.platform.as_json(), "annotations": named}
-    return canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, ours]})
+def _index(others: list[Any], images: Sequence[Image]) -> bytes:
+    """Several at once share a tag, so each is called by its whole name then."""
+    ours = []
+    for image in images:
+        short = image.reference if len(images) > 1 else image.reference.rpartition(":")[2]
+        named = {CONTAINERD_NAME: image.reference, OCI_NAME: short}
+        ours.append({**image.descriptor.as_json(), "platform": image.platform.as_json(), "annotations": named})
+    return canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, *ours]})
 
 
-def _docker(image: Image) -> bytes:
+def _docker(images: Sequence[Image]) -> bytes:
     """`manifest.json` as `docker save` writes it, naming the same blobs."""
-    layers = [_path(each.descriptor) for each in image.layers]
-    return canonical([{"Config": _path(image.config_descriptor), "Layers": layers, "RepoTags": [image.reference]}])
+    listed = []
+    for image in images:
+        layers = [_path(each.descriptor) for each in image.layers]
+        listed.append({"Config": _path(image.config_descriptor), "Layers": layers, "RepoTags": [image.reference]})
+    return canonical(listed)
 
 
-def _others(folder: Path, reference: str) -> list[Any]:
-    """The images of a layout but the one called `reference`."""
+def _others(folder: Path, references: Collection[str]) -> list[Any]:
+    """The images of a layout but those called as `references` say."""
     path = folder / "index.json"
     if not path.exists():
         return []
     try:
         found = json.loads(path.read_bytes()[:MOST])["manifests"]
-        return [each for each in found if (each.get("annotations") or {}).get(CONTAINERD_NAME) != reference]
+        return [each for each in found if (each.get("annotations") or {}).get(CONTAINERD_NAME) not in references]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} is no index of images", next_step="name a new folder") from error
 
