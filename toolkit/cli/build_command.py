@@ -1,4 +1,4 @@
-"""`toolkit build CHAIN`: the chain's container image, made without a daemon."""
+"""`toolkit build CHAIN`: the chain's container image, made without a daemon, and brought to where it is wanted."""
 
 from __future__ import annotations
 
@@ -7,33 +7,40 @@ import json
 import os
 import re
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from toolkit.cli import build_delivery, build_text, targets
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, say
+from toolkit.cli.tree import ENVIRONMENT
 from toolkit.errors import Exit, UsageError
 from toolkit.report.characters import printable
 
 if TYPE_CHECKING:
+    from toolkit.cli.build_delivery import Template
     from toolkit.images.build import Content
+    from toolkit.images.delivery import Hook, Load
     from toolkit.images.model import Image, Platform
+    from toolkit.spec.model import ChainSpec
 
-SCHEMA = 1
+Read = TypeVar("Read")
+
 _PACKED = (".gz", ".tgz", ".xz", ".bz2", ".zst", ".zip")
-_FILES_EXCLUDE = ("base", "to", "push", "tag", "platform", "plain_http")
+_GOALS = ("to", "push", "load", "publish")
+_FILES_EXCLUDE = ("base", "tag", "platform", "plain_http", *_GOALS)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     arguments.chain(parser)
     arguments.parameters(parser)
+    parser.add_argument("--engine", choices=("knative", "vhive"), default="knative", help="what the image is for")
+    targets.profile(parser)
     parser.add_argument(
         "--base", type=Path, metavar="PATH", help="an OCI layout, an OCI or 'docker save' tar, or a rootfs folder"
     )
-    parser.add_argument(
-        "--to", type=Path, metavar="PATH", help="write an OCI layout folder, or a tar when PATH ends in .tar"
-    )
-    parser.add_argument("--push", metavar="REGISTRY/REPOSITORY[:TAG]", help="push it to a registry")
     parser.add_argument("--tag", metavar="NAME[:TAG]", help="its name (default: dev.local/CHAIN:DIGITS of its content)")
     parser.add_argument("--platform", type=_platform, metavar="OS/ARCH", help="for another machine than this one")
     parser.add_argument(
@@ -43,11 +50,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="bake in one function's wiring, where no environment is passed on",
     )
-    parser.add_argument("--plain-http", action="store_true", help="push without TLS, as is done on this machine anyway")
     parser.add_argument(
         "--files", type=Path, metavar="DIR", help="write only the files that go on top of a base (the Dockerfile does)"
     )
+    _goals(parser)
+    baked = parser.add_argument_group("for --engine vhive --profile strict: what is baked in, as 'render' is asked")
+    targets.configure(baked)
+    baked.add_argument("--tracing", action="store_true", help="functions report to the Zipkin that 'render' adds")
+    parser.set_defaults(sandbox="firecracker", stub=None, no_namespace=False)  # what only 'render' asks
     arguments.output(parser, "text", "json", "name")
+
+
+def _goals(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where it goes, one or more of them")
+    group.add_argument(
+        "--to", type=Path, metavar="PATH", help="write an OCI layout folder, or a tar when PATH ends in .tar"
+    )
+    group.add_argument("--push", metavar="REGISTRY/REPOSITORY[:TAG]", help="push it to a registry")
+    group.add_argument("--plain-http", action="store_true", help="push without TLS, as is done on this machine anyway")
+    group.add_argument(
+        "--load",
+        type=_load,
+        metavar="kind[:CLUSTER]|containerd|docker",
+        help="hand it to a cluster's nodes on this machine",
+    )
+    group.add_argument(
+        "--publish",
+        type=_hook,
+        metavar="COMMAND",
+        help="then run this for each image, without a shell; {tar}, {image} and {digest} stand for what was built",
+    )
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -62,21 +94,45 @@ def execute(options: argparse.Namespace) -> int:
     content = Content(chain, options.wiring_file, _epoch(), places)
     if options.files is not None:
         return _files(content, options)
-    return _image(content, options)
+    return _images(content, options)
 
 
 def _see_that_they_agree(options: argparse.Namespace) -> None:
+    if options.engine != "vhive" and options.profile == "strict":
+        raise UsageError("--profile is for vHive", next_step="add --engine vhive")
+    if targets.strict(options):
+        targets.see_that_they_agree(options)
+        if both := [each for each in ("files", "wiring_file") if getattr(options, each)]:
+            raise UsageError(
+                f"--{both[0].removesuffix('_file')} is for one image, and --profile strict makes one for each function",
+                next_step="leave one of them out",
+            )
+    elif needless := [each for each in targets.given(options) if not _from_environment(each)]:
+        raise UsageError(
+            f"--{needless[0].replace('_', '-')} decides nothing of an image whose wiring comes from outside",
+            next_step="leave it out; --engine vhive --profile strict bakes wiring in",
+        )
     if options.files is not None:
         others = [f"--{each.replace('_', '-')}" for each in _FILES_EXCLUDE if getattr(options, each)]
         if others:
             raise UsageError(f"--files and {others[0]} exclude each other", next_step="see 'toolkit build --help'")
         return
+    _see_that_it_goes_somewhere(options)
+
+
+def _see_that_it_goes_somewhere(options: argparse.Namespace) -> None:
     if options.base is None:
         raise UsageError("--base is missing", next_step="name what the image is built on, a small rootfs for example")
-    if options.to is None and options.push is None:
-        raise UsageError("neither --to nor --push: the image would go nowhere", next_step="add --to image.tar")
+    if not any(getattr(options, each) is not None for each in _GOALS):
+        raise UsageError(
+            "neither --to nor --push, --load, --publish: the image would go nowhere", next_step="add --to image.tar"
+        )
     if options.to is not None:
         _see_that_it_can_be_written(options.to, options.base)
+
+
+def _from_environment(name: str) -> bool:
+    return f"{ENVIRONMENT}{name.upper()}" in os.environ
 
 
 def _see_that_it_can_be_written(to: Path, base: Path) -> None:
@@ -88,21 +144,49 @@ def _see_that_it_can_be_written(to: Path, base: Path) -> None:
         raise UsageError(f"{to} lies in the base: the next image would hold it", next_step="name another place")
 
 
-def _image(content: Content, options: argparse.Namespace) -> int:
-    from toolkit.images import build, layout, names, registry, store
+def _images(content: Content, options: argparse.Namespace) -> int:
+    from toolkit.images import delivery, memory
 
-    pushed = names.parse(options.push) if options.push is not None else None
-    name = names.parse(options.tag) if options.tag is not None else pushed
-    order = build.Order(content, options.base, store.user_cache(), options.platform, name)
-    with build.building(order, _progress) as image:
-        if options.to is not None:
-            (layout.write_tar if options.to.suffix == ".tar" else layout.write_folder)(image, options.to)
-        by_digest = None
-        if pushed is not None:
-            tag = pushed.tag or image.reference.rpartition(":")[2]
-            by_digest = registry.push(image, pushed, tag, plain=options.plain_http, note=_progress)
-        _tell(image, options, by_digest)
+    for way in (options.load, options.publish):
+        if way is not None:
+            delivery.find(way)
+    several = targets.strict(options)
+    wirings = _wirings(content.chain, options) if several else {}
+    called, pushed = build_delivery.templates(content.chain, options, several=several)
+    files = memory.digests(content.chain, content.left_out)  # before the build: what changes meanwhile is noticed
+    with _building(content, options, wirings, called) as images:
+        made = build_delivery.deliver(images, called, pushed, options)
+        if options.wiring_file is None:  # else it is one function's only
+            build_delivery.remember(made, content, files, wirings, options)
+        build_text.tell(made, options)
     return Exit.OK
+
+
+def _wirings(chain: ChainSpec, options: argparse.Namespace) -> dict[str, bytes]:
+    """What each function has baked in. Raises UsageError for a chain that cannot do with that."""
+    from toolkit import manifests
+
+    plan = targets.plan(chain, options)
+    target = targets.target(plan, options, f"unknown/{targets.FUNCTION}:unknown")
+    manifests.render(plan, target)  # refuses what a strict guest could not be told
+    return targets.wirings(plan, target)
+
+
+@contextmanager
+def _building(
+    content: Content, options: argparse.Namespace, wirings: dict[str, bytes], called: Template
+) -> Iterator[dict[str, Image]]:
+    """The images by function; the one of the whole chain is called ""."""
+    from toolkit.images import build, store
+
+    order = build.Order(content, options.base, store.user_cache(), options.platform, called.of(""))
+    if not wirings:
+        with build.building(order, _progress) as image:
+            yield {"": image}
+        return
+    names = {function: called.of(function) for function in wirings}
+    with build.building_each(order, wirings, names, _progress) as images:
+        yield images
 
 
 def _files(content: Content, options: argparse.Namespace) -> int:
@@ -110,69 +194,34 @@ def _files(content: Content, options: argparse.Namespace) -> int:
 
     written = build.write_files(content, options.files, _progress)
     if options.output == "json":
-        say(json.dumps({"schema": SCHEMA, "folder": str(options.files), "files": len(written)}))
+        say(json.dumps({"schema": build_text.SCHEMA, "folder": str(options.files), "files": len(written)}))
     else:
         say(str(options.files))
     return Exit.OK
 
 
-def _tell(image: Image, options: argparse.Namespace, pushed: str | None) -> None:
-    if options.output == "name":
-        say(image.reference)
-    elif options.output == "json":
-        say(
-            json.dumps(
-                _as_json(image) | {"written": str(options.to) if options.to else None, "pushed": pushed}, indent=2
-            )
-        )
-    else:
-        say(arguments.table(_rows(image, pushed)))
-        note(f"next: {_next_step(image, options.to, pushed)}")
-
-
-def _rows(image: Image, pushed: str | None) -> list[tuple[str, str]]:
-    rows = [
-        ("reference", image.reference),
-        ("digest", image.descriptor.digest),
-        ("platform", f"{image.platform}, Python {image.python}"),
-        *((each.what, _size(each.descriptor.size)) for each in image.layers),
-        ("total", f"{_size(image.size)}, compressed"),
-    ]
-    return rows + ([("pushed", pushed)] if pushed else [])
-
-
-def _next_step(image: Image, to: Path | None, pushed: str | None) -> str:
-    if to is None:
-        return f"use {pushed}"
-    if to.suffix == ".tar":
-        return f"ctr -n k8s.io images import {to} (or: kind load image-archive {to}, docker load -i {to})"
-    return f"skopeo copy oci:{to}:{image.reference.rpartition(':')[2]} docker://{image.reference}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
-def _as_json(image: Image) -> dict[str, Any]:
-    from toolkit.images import configuration
-
-    layers = [{"what": each.what, **each.descriptor.as_json(), "diff_id": each.diff_id} for each in image.layers]
-    return {
-        "schema": SCHEMA,
-        "reference": image.reference,
-        "digest": image.descriptor.digest,
-        "config": image.config_descriptor.digest,
-        "platform": str(image.platform),
-        "python": image.python,
-        "size": image.size,
-        "layers": layers,
-        "user": configuration.USER,
-        "entrypoint": list(configuration.ENTRYPOINT),
-    }
-
-
 def _progress(text: str) -> None:
     note(printable(text))
+
+
+def _load(text: str) -> Load:
+    from toolkit.images import delivery
+
+    return _read(delivery.load, text)
+
+
+def _hook(text: str) -> Hook:
+    from toolkit.images import delivery
+
+    return _read(delivery.hook, text)
+
+
+def _read(reader: Callable[[str], Read], text: str) -> Read:
+    try:
+        return reader(text)
+    except UsageError as error:
+        step = f"; {error.next_step}" if error.next_step else ""
+        raise argparse.ArgumentTypeError(f"{error}{step}") from error
 
 
 def _platform(text: str) -> Platform:
