@@ -47,8 +47,11 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
-        "Prepare a cluster",
-        (Command("tracing", "tracing_command", "make Knative send its own spans, or undo that"),),
+        "Prepare a machine and a cluster",
+        (
+            Command("doctor", "doctor_command", "what they can do, what they lack, and what mends it"),
+            Command("tracing", "tracing_command", "make Knative send its own spans, or undo that"),
+        ),
     ),
     (
         "Package",

@@ -81,7 +81,7 @@ class Told:
     def __str__(self) -> str:
         if not self.on:
             return "off" if not self.endpoint or self.protocol == "none" else f"off (a sampling rate of {self.rate})"
-        return f"{self.protocol} to {self.endpoint}, {self.share:.4g} of the requests"
+        return f"{self.protocol} to {self.endpoint}, {self.share:.4g} of all requests"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""Checks of the cluster itself, of Knative Serving, and of the way in.
+
+May live here: what a chain with `call` edges needs. May not: Eventing (`eventing`), rights, tracing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from toolkit.engines.findings import Finding, missing, ok, remark
+from toolkit.engines.knative import conditions, configmaps, installed, observability, reach
+from toolkit.engines.knative.api import Api, Refused, UnknownKind, accepted
+from toolkit.engines.knative.kinds import CONFIG_MAP, DEPLOYMENT, KSVC, NAMESPACE, NODE, Kind, labels, leaving, name
+from toolkit.engines.knative.observability import SERVING
+
+INSTALL = "install it: https://knative.dev/docs/install"
+OWN_DOMAIN = "svc.cluster.local"
+ENFORCE = "pod-security.kubernetes.io/enforce"
+FEATURES: Mapping[str, str] = {"kubernetes.podspec-nodeselector": "node-selector"}
+"""Flags of `config-features` that our manifests may need, and the key of chain.yaml that makes them do so."""
+_SET_DOMAIN = 'kubectl patch configmap config-domain -n knative-serving --type merge -p \'{"data":{"example.com":""}}\''
+
+
+async def kubernetes(api: Api, namespace: str | None) -> Sequence[Finding]:
+    version = str(accepted("ask for the version", await api.ask("GET", "/version")).get("gitVersion", ""))
+    try:
+        nodes = await api.every(NODE)
+    except Refused:
+        return [ok("kubernetes", version)]
+    ready = [name(each) for each in nodes if conditions.holds(each)]
+    if not ready:
+        return [missing("kubernetes", f"{version}, none of {len(nodes)} nodes is ready", "kubectl describe nodes")]
+    return [ok("kubernetes", f"{version}, {len(ready)} of {len(nodes)} nodes ready")]
+
+
+async def serving(api: Api, namespace: str | None) -> Sequence[Finding]:
+    return await whole(api, "serving", SERVING, KSVC)
+
+
+async def whole(api: Api, topic: str, namespace: str, kind: Kind) -> Sequence[Finding]:
+    """Whether a part of Knative is there, which release, and whether all of it runs."""
+    title = installed.NAMES[namespace]
+    try:
+        await api.path(kind)
+    except UnknownKind:
+        return [missing(topic, f"{title} is not installed", INSTALL)]
+    part = await installed.part(api, namespace)
+    if part is None:
+        return [missing(topic, f"{title} is not whole: its namespace {namespace} holds no ConfigMaps of it", INSTALL)]
+    if down := await unavailable(api, namespace):
+        text = f"{observability.shown(part.version)}, and not available: {', '.join(down)}"
+        return [missing(topic, text, f"kubectl describe pods -n {namespace}")]
+    return [ok(topic, observability.shown(part.version) or "of no known release")]
+
+
+async def unavailable(api: Api, namespace: str) -> Sequence[str]:
+    """The Deployments of it that do not have the pods they need; one that is scaled to nothing needs none."""
+    return [
+        name(each)
+        for each in await api.every(DEPLOYMENT, namespace)
+        if each["spec"].get("replicas", 1) and conditions.condition(each, "Available").get("status") != "True"
+    ]
+
+
+async def ingress(api: Api, namespace: str | None) -> Sequence[Finding]:
+    said = await installed.ingress_class(api)
+    which = said.partition(".")[0] or "no class in config-network"
+    gateway = await installed.gateway(api)
+    if gateway is not None and gateway.version:
+        which += f" {observability.shown(gateway.version)}"
+    addresses = await reach.ingresses(api, None)
+    return [ok("ingress", f"{which}, takes connections from here at {addresses[0]}")]
+
+
+async def domain(api: Api, namespace: str | None) -> Sequence[Finding]:
+    """A route that no selector chooses gets the one domain without a selector (serving/pkg/reconciler/route/config)."""
+    found = configmaps.data(await api.get(CONFIG_MAP, "config-domain", SERVING) or {})
+    domains = {key: value for key, value in found.items() if not key.startswith("_")}
+    default = sorted(key for key, value in domains.items() if "selector" not in value)
+    if not default or default == [OWN_DOMAIN]:
+        text = f"{OWN_DOMAIN}: functions would be reachable within the cluster only"
+        return [missing("domain", text, _SET_DOMAIN)]
+    return [ok("domain", default[0] if default[0] != OWN_DOMAIN else default[1])]
+
+
+async def features(api: Api, namespace: str | None) -> Sequence[Finding]:
+    found = configmaps.data(await api.get(CONFIG_MAP, "config-features", SERVING) or {})
+    off = {flag: key for flag, key in FEATURES.items() if found.get(flag, "disabled").lower() != "enabled"}
+    if not off:
+        return [ok("features", "all that chains may ask for are on")]
+    values = ",".join(f'"{flag}":"enabled"' for flag in off)
+    mend = f"kubectl patch configmap config-features -n {SERVING} --type merge -p '{{\"data\":{{{values}}}}}'"
+    text = "; ".join(f"{flag} is off, which {key} in a chain.yaml needs" for flag, key in off.items())
+    return [remark("features", text, f"only for chains that use it: {mend}")]
+
+
+async def pods(api: Api, namespace: str | None) -> Sequence[Finding]:
+    """Our manifests meet the strictest standard, so no label is in their way; a namespace that ends is."""
+    if namespace is None:
+        return [ok("pods", 'each chain makes a namespace of its own, with pod security "restricted"')]
+    found = await api.get(NAMESPACE, namespace)
+    if found is None:
+        return [ok("pods", f'the namespace {namespace} will be made, with pod security "restricted"')]
+    if leaving(found):
+        return [missing("pods", f"the namespace {namespace} is ending", "wait for its end, or name another with -n")]
+    level = labels(found).get(ENFORCE)
+    said = f'enforces pod security "{level}", which our pods meet' if level else "enforces no pod security"
+    return [ok("pods", f"the namespace {namespace} {said}")]
