@@ -22,7 +22,7 @@ def call(folder: Path, *arguments: str, **more: str) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("command", ["run", "verify", "deploy"])
 def test_a_cluster_needs_an_image_and_the_way_to_one_is_told(command: str, tmp_path: Path) -> None:
-    status, _, errors = call(tmp_path, command, CHAIN, *KNATIVE)
+    status, _, errors = call(tmp_path, command, CHAIN, *KNATIVE, XDG_CACHE_HOME=str(tmp_path))  # nothing is remembered
     assert status == 2
     assert "--image is missing" in errors
     assert f"next: 'toolkit build {CHAIN} " in errors

@@ -199,8 +199,13 @@ def test_a_baked_wiring_is_what_build_takes(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_in_words(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # no image is remembered
     assert main(["render", "chained-mixed", *arguments]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
