@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
-import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,11 +17,11 @@ from toolkit import environment
 from toolkit import plan as plans
 from toolkit.checks import judge
 from toolkit.contract import Tracing
-from toolkit.engines.base import Bound, Deployment, Engine
+from toolkit.engines.base import Bound, Deployment, Driven, Engine, Source
 from toolkit.engines.collector import Collector
+from toolkit.engines.here import Here
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
-from toolkit.load.generator import drive
 from toolkit.measure import completions, measure, notes
 from toolkit.plan import Plan
 from toolkit.results import CallRecord, Check, Elapsed, Evidence, Incident, Load, Measurement, Progress, Report
@@ -65,7 +64,7 @@ class _Observed:
     bound: Bound | None
     calls: Sequence[CallRecord]
     evidence: Evidence
-    elapsed: Elapsed
+    driven: Driven
     matches: Matches
     platform: Mapping[str, str] = field(default_factory=dict)
 
@@ -74,18 +73,20 @@ async def run(
     order: Order,
     engine: Engine,
     *,
+    source: Source | None = None,
     stop: asyncio.Event | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """Runs the order and takes everything down again, also when `stop` is set meanwhile: then the report is partial.
 
-    Raises EngineError when the chain could not be brought up, UsageError for a load that makes no sense.
+    `source` sends the load; without one, this process does. Raises EngineError when the chain could not be brought up,
+    UsageError for a load that makes no sense.
     """
     stop = stop or asyncio.Event()
     started = datetime.now(UTC)
     plan = plan_of(order, started)
     async with Collector(await engine.host()) as collector:
-        observed = await _observe(plan, order, engine, collector, stop, on_progress)
+        observed = await _observe(plan, order, engine, source or Here(), collector, stop, on_progress)
     report = _report(plan, order, engine, observed, started, partial=stop.is_set())
     return Outcome(report, observed.calls, observed.evidence)
 
@@ -106,35 +107,23 @@ async def _observe(
     plan: Plan,
     order: Order,
     engine: Engine,
+    source: Source,
     collector: Collector,
     stop: asyncio.Event,
     on_progress: Callable[[Progress], None] | None,
 ) -> _Observed:
     deployment = await unless(stop, engine.deploy(plan, receipts=collector.address))
     if deployment is None:
-        return _Observed(None, (), Evidence(), Elapsed(0, 0), {})
+        return _Observed(None, (), Evidence(), Driven((), (), Elapsed(0, 0)), {})
     try:
         await _reached(collector)
-        began = Elapsed(time.time_ns(), time.monotonic_ns())
-        roots: list[Span] = []
-        calls = await drive(
-            deployment.entry.target,
-            order.load,
-            authority=deployment.entry.authority,
-            run=plan.run,
-            chain=plan.chain.name,
-            entry=plan.entry,
-            spans=roots,
-            on_progress=on_progress,
-            stop=stop,
-        )
-        elapsed = Elapsed(time.time_ns() - began.wall_ns, time.monotonic_ns() - began.monotonic_ns)
-        await _settle(plan, collector, deployment, calls, order.settle_s, stop)
-        evidence = await _collect(collector, deployment, calls, roots)
+        driven = await source.drive(plan, deployment, order.load, stop=stop, on_progress=on_progress)
+        await _settle(plan, collector, deployment, driven.calls, order.settle_s, stop)
+        evidence = await _collect(collector, deployment, driven)
         ended = completions(plan.chain, evidence.receipts)
-        calls = [dataclasses.replace(call, completed_ns=ended.get(call.call)) for call in calls]
+        calls = [dataclasses.replace(call, completed_ns=ended.get(call.call)) for call in driven.calls]
         matches = _matches(plan, calls, evidence)
-        return _Observed(deployment.bound, calls, evidence, elapsed, matches, deployment.platform)
+        return _Observed(deployment.bound, calls, evidence, driven, matches, deployment.platform)
     finally:
         await deployment.delete()
 
@@ -154,21 +143,19 @@ async def _reached(collector: Collector) -> None:
         )
 
 
-async def _collect(
-    collector: Collector, deployment: Deployment, calls: Sequence[CallRecord], roots: Sequence[Span]
-) -> Evidence:
+async def _collect(collector: Collector, deployment: Deployment, driven: Driven) -> Evidence:
     """All there is. A store that cannot be asked costs the run its spans, and nothing else."""
     troubles: list[Incident] = []
     spans: list[Span] = []
     try:
-        spans = await deployment.spans([call.trace for call in calls if call.sampled], roots)
+        spans = await deployment.spans([call.trace for call in driven.calls if call.sampled], driven.roots)
     except EngineError as error:
         troubles.append(Incident("warning", "traces", f"the spans could not be had: {error}"))
     receipts = collector.receipts()
     if collector.unreadable:
         text = "what came as a receipt could not be read"
         troubles.append(Incident("warning", "receipts", text, count=collector.unreadable))
-    return Evidence(receipts, spans, [*deployment.incidents(), *troubles])
+    return Evidence(receipts, spans, [*deployment.incidents(), *driven.incidents, *troubles])
 
 
 async def _settle(
@@ -225,7 +212,7 @@ def _report(
         spec_sha256=chain.sha256,
         git_commit=environment.git_commit(chain.folder),
         toolkit_version=environment.toolkit_version(),
-        environment={**environment.describe(), **({"cluster": observed.platform} if observed.platform else {})},
+        environment=_environment(observed),
         load=order.load,
         parameters={each.name: each.value for each in chain.parameters},
         measurement=measurement,
@@ -238,6 +225,13 @@ def _report(
     )
 
 
+def _environment(observed: _Observed) -> Mapping[str, Any]:
+    """This machine; and where there is more to say, the cluster, and where the load came from."""
+    cluster = {"cluster": observed.platform} if observed.platform else {}
+    load = {"load": observed.driven.origin} if observed.driven.origin else {}
+    return {**environment.describe(), **cluster, **load}
+
+
 def _matches(plan: Plan, calls: Sequence[CallRecord], evidence: Evidence) -> Matches:
     """Every sampled call's trace, held against what its receipts prove."""
     sampled = [(call.trace, call.call) for call in calls if call.sampled]
@@ -246,14 +240,16 @@ def _matches(plan: Plan, calls: Sequence[CallRecord], evidence: Evidence) -> Mat
 
 
 def _measured(plan: Plan, order: Order, observed: _Observed) -> Measurement:
-    return measure(
+    driven = observed.driven
+    measured = measure(
         observed.calls,
         observed.evidence,
         chain=plan.chain,
         asked=order.load,
-        elapsed=observed.elapsed,
+        elapsed=driven.elapsed,
         matches=observed.matches,
     )
+    return dataclasses.replace(measured, invalid=(*driven.invalid, *measured.invalid)) if driven.invalid else measured
 
 
 def _judged(plan: Plan, order: Order, observed: _Observed, *, partial: bool) -> tuple[Check, ...]:

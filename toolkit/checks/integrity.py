@@ -51,10 +51,10 @@ def altered(ledger: Ledger) -> frozenset[str]:
 
 
 def _messages(ledger: Ledger) -> Iterator[_Comparison]:
-    asked = {call.call: (call.digest, call.size) for call in ledger.calls}
+    asked = {call.call: frozenset({(call.digest, call.size)} if call.digest else ()) for call in ledger.calls}
     for receipt in (each for own in ledger.by_call.values() for each in own):
         if receipt.via == "entry":
-            sent: frozenset[Print] = frozenset({asked[receipt.call]})
+            sent: frozenset[Print] = asked[receipt.call]
         else:
             sent = frozenset((each.digest, each.size) for _, each in ledger.sends.get(receipt.message, ()))
         if sent:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING, cast
 
 from toolkit.cli import options as arguments
+from toolkit.errors import UsageError
 from toolkit.results import Load
+
+if TYPE_CHECKING:
+    from toolkit.engines.base import Engine, Source
+    from toolkit.engines.knative.engine import KnativeEngine
 
 REQUESTS, RATE = 200, 100.0
 RIVALS = (("requests", "duration"), ("rate", "concurrency"))  # one of the two says how much, or how fast
@@ -20,6 +26,53 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--arrivals", choices=("constant", "poisson"), default="constant", help="when calls are due")
     group.add_argument("--concurrency", type=arguments.count, metavar="N", help="calls open at a time (closed loop)")
     group.add_argument("--timeout", type=arguments.seconds, default=30.0, metavar="TIME", help="deadline of a call")
+    origin(group)
+
+
+def origin(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Where the load is sent from, and by how many."""
+    parser.add_argument(
+        "--from",
+        choices=("here", "cluster"),
+        default="here",
+        help="where calls are sent from: this machine, or Jobs next to the functions (--engine knative)",
+    )
+    parser.add_argument(
+        "--generators",
+        type=arguments.count,
+        default=1,
+        metavar="N",
+        help="with --from cluster: how many share the load",
+    )
+
+
+def see_that_it_can_be_sent(load: Load, options: argparse.Namespace) -> None:
+    """Raises UsageError for a load that makes no sense, or cannot be sent from where it should be."""
+    from toolkit.load import pacing, share
+
+    pacing.validate(load)
+    share.validate(load, options.generators)
+    if _inside(options) and options.engine != "knative":
+        raise UsageError(
+            f"--from cluster: with --engine {options.engine} there is no cluster to send the load from",
+            next_step="add --engine knative and --image REF, or leave --from away: calls then come from this machine",
+        )
+    if options.generators > 1 and not _inside(options):
+        raise UsageError(
+            f"--generators {options.generators}: from this machine one generator sends the load",
+            next_step="add --from cluster, or leave --generators away",
+        )
+
+
+def source(engine: Engine, options: argparse.Namespace) -> Source | None:
+    """Who sends the load; None: this process."""
+    if not _inside(options):
+        return None
+    return cast("KnativeEngine", engine).inside(options.generators)  # no other one came so far
+
+
+def _inside(options: argparse.Namespace) -> bool:
+    return getattr(options, "from", "here") == "cluster"
 
 
 def load(options: argparse.Namespace) -> Load:

@@ -42,11 +42,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     from toolkit import catalog, runs
     from toolkit.cli import printing, running
-    from toolkit.load import pacing
     from toolkit.run import Order
 
     load = load_options.load(options)
-    pacing.validate(load)
+    load_options.see_that_it_can_be_sent(load, options)
     chain = catalog.load(options.chain, arguments.overrides(options))
     if options.zipkin is None:
         _fits(chain, load)

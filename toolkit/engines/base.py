@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from toolkit.plan import Plan
-from toolkit.results import Incident
+from toolkit.results import CallRecord, Elapsed, Incident, Load, Progress
 from toolkit.traces.model import Span
 
 
@@ -70,4 +71,38 @@ class Engine(Protocol):
         Without a collector the functions leave no receipts.
 
         Raises EngineError when it cannot, having cleaned up.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What became of a load. Calls are on this machine's monotonic clock, in their order; `roots` the caller's spans.
+
+    `elapsed` is of the clock that was moved most, of all that stamped calls. `invalid` says why it is no measurement,
+    besides what the calls show; `origin`, for the report, where the load came from and which way it went.
+    """
+
+    calls: Sequence[CallRecord]
+    roots: Sequence[Span]
+    elapsed: Elapsed
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    invalid: tuple[str, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+
+
+class Source(Protocol):
+    """Where a load is sent from: this process, or somewhere nearer to the functions."""
+
+    async def drive(
+        self,
+        plan: Plan,
+        deployment: Deployment,
+        load: Load,
+        *,
+        stop: asyncio.Event,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> Driven:
+        """Sends the whole load into the deployment's entry; what is there, soon after `stop` was set.
+
+        Raises EngineError when it cannot begin. Once it has begun, whatever goes wrong is in what it gives back.
         """

@@ -6,8 +6,8 @@ May live here: what is known and kept of single calls. May not: when they are du
 from __future__ import annotations
 
 import asyncio
-import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import grpc
 
 from toolkit import contract
 from toolkit.load import greeting
+from toolkit.load.identity import Identity
 from toolkit.results import CallRecord, Load, Progress
 from toolkit.traces.model import Span
 
@@ -49,39 +50,38 @@ class Caller:
     """Whoever sends calls into the entry: draws ids, keeps records, and makes the root span of sampled calls.
 
     `planned` is how many calls there will be, `sent` and `ok` how many there were; None, when only time ends the load.
+    `started_ns` is when the load began. What ends is added to `records` and `spans` at once.
     """
 
     def __init__(
         self,
         send: Send,
         load: Load,
-        run: str,
+        identities: Iterator[Identity],
         chain: str,
         entry: str,
+        records: list[CallRecord],
         spans: list[Span],
         most_in_flight: int,
     ) -> None:
         self._send, self._load, self._chain, self._entry = send, load, chain, entry
-        self._spans, self._most = spans, most_in_flight
-        self._draw = random.Random(f"{run}/{load.seed}")  # noqa: S311 - ids that anyone can make again, no secret
+        self._identities, self._records, self._spans, self._most = identities, records, spans, most_in_flight
         self._flying: set[asyncio.Task[None]] = set()
-        self._records: list[CallRecord] = []
-        self._started_ns = time.monotonic_ns()
+        self.started_ns = time.monotonic_ns()
         self.planned: int | None = None
         self.sent = self.ok = 0
 
     def prepare(self, due_ns: int | None = None) -> Ready:
         """The next call, due at `due_ns` of the monotonic clock; None: now."""
-        call, trace, span = self._hex(128), self._hex(128), self._hex(64)
-        sampled = self._draw.random() < self._load.sample
+        who = next(self._identities)
         now_ns = time.monotonic_ns()
         due_ns = now_ns if due_ns is None else due_ns
-        request = greeting.request(self._chain, call, str(self.sent), time.time_ns() + due_ns - now_ns)
-        digest = contract.digest(request)
+        request = greeting.request(self._chain, who.call, str(who.seq), time.time_ns() + due_ns - now_ns)
+        digest, size = contract.digest(request), len(request)
         record = CallRecord(
-            self.sent, call, trace, sampled, due_ns, due_ns, None, None, size=len(request), digest=digest
+            who.seq, who.call, who.trace, who.sampled, due_ns, due_ns, None, None, size=size, digest=digest
         )
-        return Ready(record, span, request)
+        return Ready(record, who.span, request)
 
     def send(self, ready: Ready) -> asyncio.Task[None]:
         """Sends the call now; the task ends when it is on the record. A call without a due time was due now."""
@@ -161,11 +161,8 @@ class Caller:
 
     def progress(self) -> Progress:
         done = len(self._records)
-        elapsed_s = (time.monotonic_ns() - self._started_ns) / SECOND
+        elapsed_s = max(0.0, (time.monotonic_ns() - self.started_ns) / SECOND)
         return Progress(self.planned, self.sent, self.ok, done - self.ok, self.sent - done, elapsed_s)
-
-    def _hex(self, bits: int) -> str:
-        return f"{self._draw.getrandbits(bits):0{bits // 4}x}"
 
 
 def _refused(record: CallRecord, now_ns: int, why: str) -> CallRecord:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -22,6 +22,8 @@ from toolkit import contract
 from toolkit.load import pacing
 from toolkit.load.alarm import Alarm, alarm
 from toolkit.load.caller import Caller
+from toolkit.load.identity import identities
+from toolkit.load.share import WHOLE, Share
 from toolkit.results import CallRecord, Load, Progress
 from toolkit.sdk.channels import balanced
 from toolkit.traces.model import Span
@@ -54,26 +56,33 @@ async def drive(
     chain: str,
     entry: str,
     authority: str | None = None,
+    share: Share = WHOLE,
+    records: list[CallRecord] | None = None,
     spans: list[Span] | None = None,
+    begin: Callable[[], Awaitable[int]] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     stop: asyncio.Event | None = None,
     drain_s: float = DRAIN_S,
     most_in_flight: int = MOST_IN_FLIGHT,
 ) -> list[CallRecord]:
-    """Sends `load` to the gRPC target and returns one record a call, in the order they were due.
+    """Sends `load`, or a `share` of it, to the gRPC target and returns one record a call, in the order they were due.
 
-    The ids of calls and traces follow from `run` and the load's seed. `spans` receives the caller's own root span of
-    every sampled call, whose other side is `entry`. When `stop` is set, nothing more is sent and what is there comes
-    back soon. Raises UsageError for a load that makes no sense; a call that fails is a record, never an exception.
+    The ids of calls and traces follow from `run` and the load's seed. `records` receives each record as the call ends,
+    `spans` the caller's own root span of every sampled one, whose other side is `entry`. `begin` is awaited once the
+    target was dialled, and says at which moment of the monotonic clock the load starts; else it starts at once. When
+    `stop` is set, nothing more is sent and what is there comes back soon. Raises UsageError for a load that makes no
+    sense; a call that fails is a record, never an exception.
     """
     pacing.validate(load)
     stop = stop or asyncio.Event()
+    kept, roots = [] if records is None else records, [] if spans is None else spans
     async with _channel(target, authority) as channel:
         send: Send = channel.unary_unary(f"/{contract.ENTRY_METHOD}")
-        caller = Caller(send, load, run, chain, entry, [] if spans is None else spans, most_in_flight)
+        caller = Caller(send, load, identities(run, load, share), chain, entry, kept, roots, most_in_flight)
+        caller.started_ns = time.monotonic_ns() if begin is None else await begin()
         async with _reporting(caller, on_progress):
             try:
-                await _send_all(caller, load, stop)
+                await _send_all(caller, load, share, stop)
                 await caller.drain(stop, min(drain_s, load.timeout_s + GRACE_S))
             finally:
                 await caller.give_up()
@@ -93,16 +102,19 @@ async def _channel(target: str, authority: str | None) -> AsyncIterator[grpc.aio
         yield channel
 
 
-async def _send_all(caller: Caller, load: Load, stop: asyncio.Event) -> None:
-    due = pacing.schedule(load)
-    start = time.monotonic_ns()
-    if due is None:
-        await _closed_loop(caller, load, stop, start)
-        return
-    caller.planned = len(due)
+async def _send_all(caller: Caller, load: Load, share: Share, stop: asyncio.Event) -> None:
+    schedule = pacing.schedule(load)
     with alarm() as clock:
+        if schedule is None:
+            if await _until(caller.started_ns, clock, stop):
+                await _closed_loop(caller, share.load(load), stop)
+            return
+        due = share.times(schedule)
+        caller.planned = len(due)
         for offset in due:
-            ready = caller.prepare(start + offset)  # before the moment comes: encoding must not make it late
+            ready = caller.prepare(
+                caller.started_ns + offset
+            )  # before the moment comes: encoding must not make it late
             if not await _until(ready.record.due_ns, clock, stop):
                 return
             if time.monotonic_ns() - ready.record.due_ns > HOPELESS_NS:
@@ -120,8 +132,8 @@ async def _until(due_ns: int, clock: Alarm, stop: asyncio.Event) -> bool:
     return not stop.is_set()
 
 
-async def _closed_loop(caller: Caller, load: Load, stop: asyncio.Event, start: int) -> None:
-    end = None if load.duration_s is None else start + round(load.duration_s * pacing.SECOND)
+async def _closed_loop(caller: Caller, load: Load, stop: asyncio.Event) -> None:
+    end = None if load.duration_s is None else caller.started_ns + round(load.duration_s * pacing.SECOND)
     caller.planned = load.requests
 
     def more() -> bool:

@@ -48,6 +48,17 @@ def _poisson(rate: float, load: Load) -> array[int]:
     return due
 
 
+def longest_s(load: Load) -> float:
+    """How long it takes at most to send such a load, and to have an answer to all of it."""
+    if load.duration_s is not None:
+        sending = load.duration_s
+    elif (due := schedule(load)) is not None:
+        sending = due[-1] / SECOND
+    else:
+        sending = load.timeout_s * (load.requests or 0) / (load.concurrency or 1)
+    return sending + load.timeout_s
+
+
 def validate(load: Load) -> None:
     """Raises UsageError, naming the flag, for a load that cannot be sent."""
     _exactly_one("--requests", load.requests, "--duration", load.duration_s)

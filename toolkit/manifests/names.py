@@ -17,6 +17,7 @@ OWNER = "kn-bench"
 PART_OF = "app.kubernetes.io/part-of"
 RUN = "kn-bench.dev/run"
 FUNCTION = "kn-bench.dev/function"
+GENERATOR = "kn-bench.dev/generator"  # which one of a run's, from 0 on
 CLUSTER_DOMAIN = "cluster.local"  # the usual one; kubelet's clusterDomain
 DOMAIN = f"svc.{CLUSTER_DOMAIN}"
 

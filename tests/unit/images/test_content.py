@@ -60,13 +60,18 @@ def test_the_chain_s_layer_holds_its_description_handlers_and_data(
     ]
 
 
-def test_the_scaffold_s_layer_holds_what_a_function_imports_of_the_toolkit_and_no_more(
+def test_the_scaffold_s_layer_holds_what_functions_and_generators_import_of_the_toolkit_and_no_more(
     base: Path, chain: Path, cache: Path, tmp_path: Path
 ) -> None:
     image = built(base, chain, cache, tmp_path / "image")
     members = layer_members(tmp_path / "image", image, "scaffold")
     top = {name.split("/")[3] for name in members if name.startswith("app/lib/toolkit/")}
-    assert top == {"__init__.py", "__pycache__", "contract", "sdk", "stubs"}
+    generator = {"errors.py", "load", "results.py", "traces"}
+    assert top == {"__init__.py", "__pycache__", "contract", "sdk", "stubs", *generator}
+    assert {name for name in members if name.startswith("app/lib/toolkit/traces/") and name.endswith(".py")} == {
+        "app/lib/toolkit/traces/__init__.py",
+        "app/lib/toolkit/traces/model.py",
+    }
     assert {Path(name).suffix for name, each in members.items() if each.isreg()} == {".py", ".pyc"}
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from toolkit.engines.knative import conditions, service_causes
+from toolkit.engines.knative import conditions, load_causes, service_causes
 from toolkit.engines.knative.evidence import Facts
-from toolkit.engines.knative.kinds import BROKER, KSVC, SINK_BINDING, TRIGGER, labels, notes
+from toolkit.engines.knative.kinds import BROKER, JOB, KSVC, SINK_BINDING, TRIGGER, labels, notes
 
 Told = tuple[str, str]
 Rule = Callable[[Facts], Told | None]
@@ -98,4 +98,5 @@ _RULES: Mapping[str, Sequence[Rule]] = {
     BROKER.kind: (_no_controller, _broker),
     SINK_BINDING.kind: (_not_injected, _no_controller),
     TRIGGER.kind: (_no_controller, _trigger),
+    JOB.kind: load_causes.RULES,
 }

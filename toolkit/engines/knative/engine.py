@@ -15,6 +15,7 @@ from toolkit.engines.knative.api import Api, Refused
 from toolkit.engines.knative.connection import Cluster, connect
 from toolkit.engines.knative.deployment import KnativeDeployment
 from toolkit.engines.knative.diagnosis import DeploymentFailed, diagnose
+from toolkit.engines.knative.inside import Inside
 from toolkit.engines.knative.kinds import BROKER, EVENT, KSVC, POD, Key, Object, selector
 from toolkit.engines.knative.rollout import Patience, Rollout, Stuck
 from toolkit.engines.knative.settings import Audience, Settings
@@ -40,6 +41,10 @@ class KnativeEngine:
             return self._settings.advertise
         async with self._dial(self._settings.cluster) as api:
             return await reach.own_address(api)
+
+    def inside(self, generators: int) -> Inside:
+        """A source of load in the same place: so many generators next to the functions."""
+        return Inside(self._settings, generators, self._audience, self._dial)
 
     def manifests_of(self, plan: Plan) -> Sequence[manifests.Manifest]:
         """What would be applied in a namespace that has to be made; nobody is asked."""

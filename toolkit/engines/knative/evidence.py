@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 from toolkit.engines.knative import conditions
 from toolkit.engines.knative.api import Api, Query, Refused
-from toolkit.engines.knative.kinds import EVENT, KSVC, NAMESPACE, POD, REVISION, Key, Object, leaving, name
+from toolkit.engines.knative.kinds import EVENT, JOB, KSVC, NAMESPACE, POD, REVISION, Key, Object, leaving, name
 from toolkit.errors import EngineError
 
 LOG_LINES = 8  # of each container that is shown
 PODS = 3
 SERVICE_LABEL = "serving.knative.dev/service"
+JOB_LABEL = "job-name"  # of a Job's pods
 USER_CONTAINER = "user-container"
+GENERATOR_CONTAINER = "generator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ def refusal(error: Refused) -> Refusal:
 class Facts:
     """What could be seen of `key`. Objects as the API server shows them; events oldest first; logs by pod.
 
-    `trouble` is what whoever waited could tell; `revisions`, `pods` and `logs` are those of a Service. `needs` are the
-    objects that this one waits for.
+    `trouble` is what whoever waited could tell; `revisions` are those of a Service, `pods` and `logs` those of a
+    Service or a Job. `needs` are the objects that this one waits for.
     """
 
     key: Key
@@ -54,17 +56,18 @@ async def gather(
     api: Api, namespace: str, key: Key, *, after_s: float, trouble: str | None, refusal: Refusal | None
 ) -> Facts:
     """Never fails: what cannot be seen is not there, and the facts that are there have to be told."""
-    of_it = f"{SERVICE_LABEL}={key.name}"
     service = key.kind == KSVC
+    of_it = f"{SERVICE_LABEL if service else JOB_LABEL}={key.name}"
+    container = USER_CONTAINER if service else GENERATOR_CONTAINER
     found, space, revisions, pods, events = await asyncio.gather(
         _object(api, key, namespace),
         _object(api, Key(NAMESPACE, namespace), None),
         _every(api, Key(REVISION, of_it), namespace) if service else _nothing(),
-        _every(api, Key(POD, of_it), namespace) if service else _nothing(),
+        _every(api, Key(POD, of_it), namespace) if service or key.kind == JOB else _nothing(),
         _every(api, Key(EVENT, ""), namespace),
     )
     shown = sorted(pods, key=lambda each: (leaving(each), conditions.holds(each), name(each)))[:PODS]
-    logs = await asyncio.gather(*(log_of(api, namespace, name(each)) for each in shown))
+    logs = await asyncio.gather(*(log_of(api, namespace, name(each), container) for each in shown))
     return Facts(
         key=key,
         after_s=after_s,

@@ -14,7 +14,7 @@ from toolkit.engines.knative.api import Api, Query
 from toolkit.engines.knative.evidence import USER_CONTAINER
 from toolkit.engines.knative.kinds import POD, Object, labels, name
 from toolkit.errors import EngineError
-from toolkit.manifests.names import FUNCTION
+from toolkit.manifests.names import FUNCTION, GENERATOR
 
 KEPT = 8 << 20  # bytes of each log's end
 
@@ -22,7 +22,7 @@ KEPT = 8 << 20  # bytes of each log's end
 async def keep(api: Api, namespace: str, ours: str, folder: Path) -> None:
     """Writes each function's log into `folder`. Never fails: logs are not worth a run's numbers."""
     with contextlib.suppress(EngineError, OSError):
-        pods = await api.every(POD, namespace, ours)
+        pods = [each for each in await api.every(POD, namespace, ours) if GENERATOR not in labels(each)]
         found = await asyncio.gather(*(_whole(api, pod) for pod in pods))
         await asyncio.to_thread(_write, folder, {_file(pod): text for pod, text in zip(pods, found, strict=True)})
 

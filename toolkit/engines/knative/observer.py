@@ -30,7 +30,7 @@ from toolkit.engines.knative.kinds import (
     uid,
 )
 from toolkit.errors import EngineError
-from toolkit.manifests.names import FUNCTION
+from toolkit.manifests.names import FUNCTION, GENERATOR
 from toolkit.results import Incident
 
 TELLING = frozenset(
@@ -82,7 +82,8 @@ class Observer:
         try:
             async for found in self._api.snapshots(POD, self._namespace, self._ours):
                 for pod in found.values():
-                    await self._look_at(pod)
+                    if GENERATOR not in labels(pod):  # what becomes of those, who waits for their calls tells
+                        await self._look_at(pod)
                 self._first.set()
         except EngineError as error:
             self._tell("warning", "cluster", f"its pods could not be watched: {error}")

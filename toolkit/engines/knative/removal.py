@@ -11,10 +11,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from toolkit.engines.knative import belongings
-from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.api import FORBIDDEN, Api, Refused
 from toolkit.engines.knative.kinds import (
     BROKER,
     CHANNEL,
+    JOB,
     KSVC,
     NAMESPACE,
     POD,
@@ -47,6 +48,7 @@ async def remove(api: Api, namespace: str, ours: Mapping[str, str], within_s: fl
     told: list[str] = []
     try:
         async with asyncio.timeout(within_s):
+            await _generators(api, namespace, selector(ours))
             if (made := await _made_by_us(api, namespace, ours)) is not None:
                 others = belongings.foreign(await belongings.of(api, namespace), ours)
                 if not others:
@@ -86,6 +88,15 @@ async def _with_the_namespace(api: Api, found: Object, ours: Mapping[str, str]) 
         return still is None or uid(still) != uid(found)
 
     await until(gone, within_s=math.inf, every_s=LOOK_S)  # the caller bounds it
+
+
+async def _generators(api: Api, namespace: str, selector: str) -> None:
+    """Whoever may not look at Jobs has made none."""
+    try:
+        await _delete(api, JOB, namespace, selector)
+    except Refused as error:
+        if error.code != FORBIDDEN:
+            raise
 
 
 async def _one_by_one(api: Api, namespace: str, selector: str) -> None:
