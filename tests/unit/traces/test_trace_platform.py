@@ -7,11 +7,10 @@ cold request to the function `tcold`. The functions did not trace; what they wou
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from tests.unit.traces.made import Played
+from tests.unit.traces.recorded import COLD, EVENT
 from toolkit.report.waterfall import render
-from toolkit.traces import tree, zipkin
 from toolkit.traces.critical import critical_path
 from toolkit.traces.expect import expect
 from toolkit.traces.hops import hops
@@ -19,8 +18,6 @@ from toolkit.traces.match import match
 from toolkit.traces.model import Span
 from toolkit.traces.platform import is_platform
 
-RECORDED = tree.by_trace(zipkin.decode((Path(__file__).parent / "platform-spans.json").read_bytes()))
-EVENT, COLD = RECORDED["e" * 32], RECORDED["c01d" * 8]
 PRODUCER = "3333333333333333"  # the parent that the event was sent with
 INGRESS_TO_FUNCTION = "7470b12ded61f660"  # broker.filter's request to the function
 ACTIVATED = "09e117e9d79f0576"  # the activator's parent, which Kourier did not export
