@@ -165,7 +165,8 @@ def _place(options: argparse.Namespace) -> str:
         f"given to {options.publish.template[0]}" if options.publish else "",
         f"written to {options.to}" if options.to else "",
     ]
-    return " and ".join(each for each in places if each)
+    machine = f" for {options.platform}" if options.platform else ""
+    return f"{' and '.join(each for each in places if each)}{machine}"
 
 
 def _command(options: argparse.Namespace) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli import options as arguments
+from toolkit.cli import targets
 from toolkit.cli.output import note, say
 
 if TYPE_CHECKING:
@@ -69,20 +70,21 @@ def _rows_of_all(made: Made) -> list[tuple[str, str]]:
 
 
 def _next_step(made: Made, options: argparse.Namespace) -> str:
+    if not (options.push or options.load or options.publish):
+        return _by_hand(made, options.to)
     chain = shlex.quote(options.chain)
-    if options.wiring_file is not None and options.push is not None:
-        return f"use {made.pushed['']}"
-    if options.push or options.load or options.publish:
-        if options.wiring_file is not None:
-            return f"use {made.reference}"
-        if made.several:
-            return f"toolkit render {chain} --engine vhive --profile strict"
-        return (
-            f"toolkit render {chain} --engine vhive"
-            if options.engine == "vhive"
-            else f"toolkit run {chain} --engine knative"
-        )
-    to: Path = options.to
+    if options.wiring_file is not None:  # one function's: nothing takes it by itself
+        return f"use {made.pushed.get('', made.reference)}"
+    if made.several:
+        return f"toolkit render {chain} --engine vhive --profile strict{targets.flags(options)}"
+    return (
+        f"toolkit render {chain} --engine vhive"
+        if options.engine == "vhive"
+        else f"toolkit run {chain} --engine knative"
+    )
+
+
+def _by_hand(made: Made, to: Path) -> str:
     if to.suffix == ".tar":
         return f"ctr -n k8s.io images import {to} (or: kind load image-archive {to}, docker load -i {to})"
     if made.several:

@@ -61,6 +61,7 @@ class Load:
 class Hook:
     """A command of the user's, in words; `{tar}`, `{image}` and `{digest}` in them stand for those of each image."""
 
+    text: str
     template: tuple[str, ...]
 
     @property
@@ -76,7 +77,7 @@ class Hook:
         return f"try it by hand; {', '.join(f'{{{each}}}' for each in PLACEHOLDERS)} stand for what was built"
 
     def __str__(self) -> str:
-        return shlex.join(self.template)
+        return self.text
 
 
 def load(text: str) -> Load:
@@ -93,18 +94,18 @@ def hook(text: str) -> Hook:
         words = tuple(shlex.split(text))
         fields = [each for word in words for each in string.Formatter().parse(word)]
     except ValueError as error:
-        raise UsageError(f"{text[:200]!r} is no command: {error}", next_step="write {{ and }} for braces") from error
+        raise UsageError(f"{text[:200]!r} is no command: {str(error).lower()}") from error
     if not words or not words[0]:
         raise UsageError("the command is empty", next_step="for example 'kind load image-archive {tar} --name dev'")
     for _, name, form, conversion in fields:
         if name is not None and (name not in PLACEHOLDERS or form or conversion):
             known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            raise UsageError(
+            raise UsageError(  # as it was written
                 f"{{{name[:100]}{'!' + conversion if conversion else ''}{':' + form if form else ''}}} stands for "
                 f"nothing: there are {known}",
                 next_step="write {{ and }} for braces",
             )
-    return Hook(words)
+    return Hook(text, words)
 
 
 def find(way: Load | Hook) -> None:

@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 from toolkit.images import application
 from toolkit.images.configuration import CHAIN_FOLDER
+from toolkit.images.failures import told
 from toolkit.images.model import digest_of_stream
 from toolkit.images.store import Store
 from toolkit.spec.model import ChainSpec
@@ -40,11 +41,15 @@ class Built:
 
 
 def digests(chain: ChainSpec, left_out: Sequence[Path]) -> dict[str, str]:
-    """What an image of the chain is made of: a digest of mode and content by path in the image. Raises UsageError."""
+    """What an image of the chain is made of: a digest of mode and content, by path in the image.
+
+    Raises UsageError and ImageError, as a build does.
+    """
     found = {}
-    for entry in application.sources(chain, left_out):
-        with cast(Path, entry.content).open("rb") as file:
-            found[entry.path] = f"{entry.mode:o} {digest_of_stream(file)[0]}"
+    with told("the chain cannot be read"):
+        for entry in application.sources(chain, left_out):
+            with cast(Path, entry.content).open("rb") as file:
+                found[entry.path] = f"{entry.mode:o} {digest_of_stream(file)[0]}"
     return found
 
 
