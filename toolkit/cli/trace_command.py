@@ -34,6 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="ask this Zipkin, or a 'toolkit trace serve', in place of a run",
     )
     show.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
+    show.add_argument(
+        "--unfold", action="store_true", help="show every span of Knative's own components, not one line a component"
+    )
     arguments.output(show, "text", "json")
 
 
@@ -74,15 +77,18 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
 
 
 def _show(options: argparse.Namespace) -> int:
-    from toolkit.report import waterfall
-    from toolkit.traces import zipkin
+    from toolkit.report import folding, waterfall
+    from toolkit.traces import tree, zipkin
 
     spans = _from_zipkin(options) if options.zipkin else _from_run(options)
     if options.output == "json":
         say(zipkin.encode(spans).decode())
     else:
         width = max(60, min(160, shutil.get_terminal_size((100, 24)).columns))
-        say(waterfall.render(spans, width=width, colour=colour()))
+        shown = spans if options.unfold else folding.fold(spans)
+        say(waterfall.render(shown, width=width, colour=colour()))
+        if folded := len(tree.merge(spans)) - len(shown):
+            note(f"{folded} spans of the platform are folded into others; --unfold shows them")
     return Exit.OK
 
 

@@ -60,7 +60,7 @@ def _head(arranged: Tree) -> str:
         f"trace {_clean(arranged.spans[0].trace)}",
         _some(len(arranged.spans), "span"),
         _some(services, "service"),
-        _time(None if start is None or end is None else end - start).strip(),
+        short_time(None if start is None or end is None else end - start).strip(),
         *([f"{failed} failed"] if failed else []),
         *([_some(len(arranged.orphans), "orphan")] if arranged.orphans else []),
     ]
@@ -106,7 +106,7 @@ def _line(arranged: Tree, at: int, depth: int, indent: str, frame: _Frame) -> st
     kind = f" [{span.kind.lower()}]" if span.kind else ""
     label = _fit(f"{indent}{mark}{_clean(span.service or '?')}: {_clean(span.name or '?')}{kind}", frame.label)
     offset = None if span.timestamp is None else span.timestamp - frame.start
-    line = f"{label} {_time(offset)} {_time(span.duration)}  {_bar(span, frame)}".rstrip()
+    line = f"{label} {short_time(offset)} {short_time(span.duration)}  {_bar(span, frame)}".rstrip()
     return f"{_RED}{line}{_PLAIN}" if failed and frame.colour else line
 
 
@@ -124,7 +124,7 @@ def _bar(span: Span, frame: _Frame) -> str:
     return " " * begin + ("█" * max(1, min(round(length), frame.bar - begin)) if length >= 0.5 else "▏")
 
 
-def _time(microseconds: int | None) -> str:
+def short_time(microseconds: int | None) -> str:
     """Nine columns, three digits: `412 µs`, `3.41 ms`, `12.7 s`, `?`."""
     if microseconds is None:
         return "?".rjust(9)

@@ -55,20 +55,31 @@ def passages(spans: Iterable[Span]) -> list[Passage]:
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
-    """One trace's spans as they would hang if the platform told everything once.
+    """One trace's spans as they would hang if the platform told everything, once.
 
     An orphan of the platform hangs below what sent the first message that arrives below it: the last request of the
-    platform that went to this receiver, or the sender's own span. A span of the platform that stands beside a longer
-    one about the same request, as each of the broker's do, hangs below that. The functions' spans stay as they are.
+    platform that went to this receiver, or the sender's own span. The rest is as `nested` has it.
     """
     listed = list(spans)
     known = _known(listed)
     if not any(known.parts):
         return listed
-    moved = dict(_twins(known)) | {at: target for at, target in _gaps(known) if target is not None}
-    whole = known.tree.spans
+    gaps = {at: target for at, target in _gaps(known) if target is not None}
+    return _moved(known, dict(_twins(known)) | gaps)
+
+
+def nested(spans: Iterable[Span]) -> list[Span]:
+    """One trace's spans, with those of the platform that stand beside a longer one about the same request, as each of
+    the broker's do, below that. The functions' spans stay as they are."""
+    known = _known(spans)
+    return _moved(known, dict(_twins(known)))
+
+
+def _moved(known: _Known, parents: Mapping[int, int]) -> list[Span]:
+    spans = known.tree.spans
     return [
-        dataclasses.replace(span, parent=whole[moved[at]].id) if at in moved else span for at, span in enumerate(whole)
+        dataclasses.replace(span, parent=spans[parents[at]].id) if at in parents else span
+        for at, span in enumerate(spans)
     ]
 
 
