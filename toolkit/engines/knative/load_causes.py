@@ -37,6 +37,13 @@ def _unschedulable(facts: Facts) -> Told | None:
     return f"no node takes its pod: {said}", "free the nodes, add one, or send the load with fewer --generators"
 
 
+def _taken_away(facts: Facts) -> Told | None:
+    """There was a pod, for it had come, and nothing is left of it."""
+    if facts.pods or facts.trouble is not None or any(each.get("reason") == "FailedCreate" for each in facts.events):
+        return None
+    return "its pod is gone: somebody deleted it, or its node was drained", "see who did: 'kubectl get events' tells"
+
+
 def _not_made(facts: Facts) -> Told | None:
     for each in reversed(facts.events):
         if each.get("reason") == "FailedCreate":
@@ -94,7 +101,7 @@ def _left(facts: Facts) -> Told | None:
     return None
 
 
-RULES = (_image, _unschedulable, _out_of_memory, _no_generator, _said, _left, _not_made)
+RULES = (_image, _unschedulable, _out_of_memory, _no_generator, _said, _left, _not_made, _taken_away)
 
 
 def _containers(facts: Facts) -> Iterator[Mapping[str, Any]]:
