@@ -60,17 +60,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     setup.add_argument("-n", "--namespace", default=NAMESPACE, metavar="NAME", help=f"default: {NAMESPACE}")
     setup.add_argument("--context", metavar="NAME", help="of the kubeconfig (default: its current one)")
+    arguments.cluster_domain(setup)
     setup.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: $KUBECONFIG, else ~/.kube/config")
 
 
 def execute(options: argparse.Namespace) -> int:
     _see_that_it_makes_sense(options)
-    outcome = asyncio.run(_do(options))
+    try:
+        outcome = asyncio.run(_do(options))
+    except KeyboardInterrupt:
+        note("what was done by then stays: call it again to go on, or with --undo to take it back")
+        raise
     say(_shown(options, outcome))
     for line in outcome.told:
         note(f"note: {line}")
-    if not options.dry_run and outcome.edits and (what := _about_functions(outcome)):
-        note(what)
     return Exit.OK
 
 
@@ -108,6 +111,7 @@ async def _do(options: argparse.Namespace) -> Outcome:
 def _wish(options: argparse.Namespace) -> Wish:
     from toolkit import manifests
     from toolkit.engines.knative.tracing import Wish
+    from toolkit.manifests.names import CLUSTER_DOMAIN
 
     default = manifests.Images()
     return Wish(
@@ -115,6 +119,7 @@ def _wish(options: argparse.Namespace) -> Wish:
         zipkin=options.zipkin,
         namespace=options.namespace,
         sample=options.sample,
+        cluster_domain=options.cluster_domain or CLUSTER_DOMAIN,
         images=manifests.Images(options.zipkin_image or default.zipkin, options.collector_image or default.collector),
         ready_within_s=options.ready_timeout,
     )
@@ -151,7 +156,3 @@ def _shown(options: argparse.Namespace, outcome: Outcome) -> str:
 
 def _or_nothing(value: str | None) -> str:
     return "(not set)" if value is None else value
-
-
-def _about_functions(outcome: Outcome) -> str:
-    return ""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from toolkit.manifests import templates
-from toolkit.manifests.names import DOMAIN, MANAGED_BY, OWNER
+from toolkit.manifests.names import CLUSTER_DOMAIN, MANAGED_BY, OWNER
 from toolkit.manifests.templates import Manifest
 
 NAMESPACE = "kn-bench-tracing"  # where `toolkit tracing setup` puts them
@@ -32,6 +32,7 @@ def tracing(
     *,
     zipkin: str | None = None,
     collector: bool = True,
+    cluster_domain: str = CLUSTER_DOMAIN,
 ) -> tuple[Manifest, ...]:
     """The objects in the order in which they are to be applied; they need no rights in the cluster.
 
@@ -39,7 +40,8 @@ def tracing(
     """
     labels, images = labels or {MANAGED_BY: OWNER}, images or Images()
     own = () if zipkin else tuple(_zipkin(namespace, labels, images))
-    return (*own, *_collector(namespace, labels, images, zipkin)) if collector else own
+    spans = zipkin or zipkin_endpoint(namespace, cluster_domain)
+    return (*own, *_collector(namespace, labels, images, spans)) if collector else own
 
 
 def tracing_namespace(namespace: str, labels: Mapping[str, str]) -> Manifest:
@@ -47,14 +49,14 @@ def tracing_namespace(namespace: str, labels: Mapping[str, str]) -> Manifest:
     return templates.render("namespace", _PLACES, {"namespace": namespace, "labels": labels})
 
 
-def zipkin_endpoint(namespace: str) -> str:
+def zipkin_endpoint(namespace: str, cluster_domain: str = CLUSTER_DOMAIN) -> str:
     """Where functions, and the collector, send spans: Zipkin's `POST`."""
-    return f"http://zipkin.{namespace}.{DOMAIN}:9411/api/v2/spans"
+    return f"http://zipkin.{namespace}.svc.{cluster_domain}:9411/api/v2/spans"
 
 
-def otlp_endpoint(namespace: str) -> str:
+def otlp_endpoint(namespace: str, cluster_domain: str = CLUSTER_DOMAIN) -> str:
     """Where Knative sends spans: `tracing-endpoint`, with the `tracing-protocol` http/protobuf."""
-    return f"http://otel-collector.{namespace}.{DOMAIN}:4318/v1/traces"
+    return f"http://otel-collector.{namespace}.svc.{cluster_domain}:4318/v1/traces"
 
 
 def _zipkin(namespace: str, labels: Mapping[str, str], images: Images) -> Iterator[Manifest]:
@@ -63,8 +65,8 @@ def _zipkin(namespace: str, labels: Mapping[str, str], images: Images) -> Iterat
     yield templates.render("zipkin-service", _PLACES, common)
 
 
-def _collector(namespace: str, labels: Mapping[str, str], images: Images, zipkin: str | None) -> Iterator[Manifest]:
-    common = {"namespace": namespace, "labels": labels, "zipkin": zipkin or zipkin_endpoint(namespace)}
+def _collector(namespace: str, labels: Mapping[str, str], images: Images, zipkin: str) -> Iterator[Manifest]:
+    common = {"namespace": namespace, "labels": labels, "zipkin": zipkin}
     yield templates.render("collector-config", _PLACES, common)
     yield templates.render("collector-deployment", _PLACES, {**common, "image": images.collector})
     yield templates.render("collector-service", _PLACES, common)

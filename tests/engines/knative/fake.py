@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ RESOURCES: dict[str, dict[str, str]] = {
 }
 CLUSTER_WIDE = {"v1": {"Namespace": "namespaces"}}
 Answer = tuple[int, Any]
+MERGE = "application/merge-patch+json"
 VERBS = ["list", "delete", "get", "watch", "patch"]
 
 
@@ -42,6 +44,8 @@ class FakeCluster:
     resources: dict[str, dict[str, str]] = field(default_factory=lambda: dict(RESOURCES))
     changed: Callable[[str, str], None] = lambda method, path: None
     admit: Callable[[dict[str, Any]], dict[str, Any]] = lambda manifest: manifest
+    allows: Callable[[Mapping[str, str]], bool] = lambda attributes: True
+    user: str = "somebody"
     version: int = 0
     server: str = "https://fake.example:6443"
 
@@ -85,7 +89,8 @@ class FakeCluster:
         reply = self._reply(method, path)
         if isinstance(reply, Exception):
             raise reply
-        code, found = reply if reply is not None else self._answer(method, urlsplit(path), body)
+        merge = headers.get("Content-Type") == MERGE
+        code, found = reply if reply is not None else self._answer(method, urlsplit(path), body, merge=merge)
         told = {"Retry-After": "0"} if code == 429 else {}
         return code, found if isinstance(found, bytes) else json.dumps(found).encode(), told
 
@@ -104,12 +109,18 @@ class FakeCluster:
                 return replies.pop(0)
         return None
 
-    def _answer(self, method: str, url: Any, body: bytes | None) -> Answer:
+    def _answer(self, method: str, url: Any, body: bytes | None, *, merge: bool = False) -> Answer:
         query = dict(parse_qsl(url.query))
         if method == "GET" and (listed := self._discovered(url.path)) is not None:
             return listed
         if method == "GET":
             return self._listed(url.path, query) if self._is_list(url.path) else self._one(url.path)
+        if method == "POST":
+            return self._reviewed(json.loads(body or b"{}"))
+        if method == "PUT":
+            return self._replaced(url.path, json.loads(body or b"{}"), dry_run="dryRun" in query)
+        if method == "PATCH" and merge:
+            return self._merged(url.path, json.loads(body or b"{}"))
         if method == "PATCH":
             return self._applied(url.path, json.loads(body or b"{}"), dry_run="dryRun" in query)
         return self._deleted(url.path, json.loads(body or b"{}"))
@@ -131,11 +142,11 @@ class FakeCluster:
         return path.rpartition("/")[2] in plurals and path not in self.objects
 
     def _listed(self, path: str, query: Mapping[str, str]) -> Answer:
-        wanted = dict(each.split("=") for each in query.get("labelSelector", "").split(",") if each)
+        wanted = [each.partition("=") for each in query.get("labelSelector", "").split(",") if each]
         found = [
             {key: value for key, value in each.items() if key not in ("apiVersion", "kind")}
             for place, each in self.objects.items()
-            if place.rpartition("/")[0] == path and wanted.items() <= (each["metadata"].get("labels") or {}).items()
+            if _within(place, path) and _fits(each["metadata"].get("labels") or {}, wanted)
         ]
         return 200, {"metadata": {"resourceVersion": str(self.version)}, "items": found}
 
@@ -149,6 +160,33 @@ class FakeCluster:
         found = self.put(manifest)
         self.changed("PATCH", path)
         return 200, self.objects.get(path, found)
+
+    def _replaced(self, path: str, found: dict[str, Any], *, dry_run: bool) -> Answer:
+        """An update: of the object as it is now, or not at all."""
+        if path not in self.objects:
+            return _status(404, "NotFound", f"{path} not found")
+        if found["metadata"]["resourceVersion"] != self.objects[path]["metadata"]["resourceVersion"]:
+            return _status(409, "Conflict", "the object has been modified; please apply your changes to the latest one")
+        if not dry_run:
+            self.version += 1
+            found = {**found, "metadata": {**found["metadata"], "resourceVersion": str(self.version)}}
+            self.objects[path] = found
+            self.changed("PUT", path)
+        return 200, found
+
+    def _merged(self, path: str, patch: dict[str, Any]) -> Answer:
+        """https://www.rfc-editor.org/rfc/rfc7396"""
+        if path not in self.objects:
+            return _status(404, "NotFound", f"{path} not found")
+        found = self.put(_merge(self.objects[path], patch))
+        self.changed("PATCH", path)
+        return 200, self.objects.get(path, found)
+
+    def _reviewed(self, review: dict[str, Any]) -> Answer:
+        """What we may do, and who we are."""
+        if review["kind"] == "SelfSubjectReview":
+            return 201, {**review, "status": {"userInfo": {"username": self.user}}}
+        return 201, {**review, "status": {"allowed": self.allows(review["spec"]["resourceAttributes"])}}
 
     def _deleted(self, path: str, options: Mapping[str, Any]) -> Answer:
         found = self.objects.get(path)
@@ -190,6 +228,29 @@ def status(code: int, reason: str, message: str) -> Answer:
 
 def _status(code: int, reason: str, message: str) -> Answer:
     return code, {"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message}
+
+
+def _within(place: str, path: str) -> bool:
+    """Whether the object at `place` is in the list at `path`: of a namespace, or of all."""
+    of, _, _ = place.rpartition("/")
+    return path in (of, re.sub(r"/namespaces/[^/]+", "", of))
+
+
+def _fits(labels: Mapping[str, str], wanted: list[tuple[str, str, str]]) -> bool:
+    """A key alone asks that there is such a label."""
+    return all(labels.get(key) == value if equals else key in labels for key, equals, value in wanted)
+
+
+def _merge(found: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(found) if isinstance(found, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merge(merged.get(key), value)
+    return merged
 
 
 def _base(version: str) -> str:

@@ -6,7 +6,7 @@ May live here: reading, changing and writing one ConfigMap. May not: which keys 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +94,7 @@ def setting(wanted: Mapping[str, str], namespace: str | None) -> Change:
         if noted is None and wanted.items() <= there.items():
             return Edit(place(found), found, found)
         before = {key: there.get(key) for key in wanted}
-        told: list[str] = []
+        told = _owners(found)
         for key, wrote in noted.wrote.items() if noted is not None else ():
             if there.get(key) == wrote:
                 before[key] = (noted.before if noted else {})[key]
@@ -109,24 +109,34 @@ def setting(wanted: Mapping[str, str], namespace: str | None) -> Change:
     return change
 
 
-def restoring(found: Object) -> Edit:
-    """Puts back what was there; a key that somebody else has changed since is left as it is, and told."""
-    noted = memory(found)
-    if noted is None:
-        return Edit(place(found), found, found)
-    there, told = dict(data(found)), []
-    for key, wrote in noted.wrote.items():
-        before = noted.before[key]
-        if there.get(key) != wrote:
-            told.append(
-                f"{place(found)}: {key} is {_quoted(there.get(key))}, which we did not write: left as it is "
-                f"(it was {_quoted(before)})"
-            )
-        elif before is None:
-            del there[key]
-        else:
-            there[key] = before
-    return Edit(place(found), found, _with(found, there, None), told)
+def restoring(decisive: Collection[str] = ()) -> Change:
+    """Puts back what was there. A key that somebody else has changed since is left as it is, and told.
+
+    When it is one of the `decisive` ones, all are left: without it the others mean nothing, or something else.
+    """
+
+    def change(found: Object) -> Edit:
+        noted = memory(found)
+        if noted is None:
+            return Edit(place(found), found, found)
+        there = dict(data(found))
+        foreign = [key for key, wrote in noted.wrote.items() if there.get(key) != wrote]
+        left = list(noted.wrote) if any(key in decisive for key in foreign) else foreign
+        for key in noted.wrote.keys() - set(left):
+            if (before := noted.before[key]) is None:
+                del there[key]
+            else:
+                there[key] = before
+        told = [_left(place(found), foreign, left, noted, there)] if foreign else []
+        return Edit(place(found), found, _with(found, there, None), told)
+
+    return change
+
+
+def _left(where: str, foreign: Sequence[str], left: Sequence[str], noted: Memory, there: Mapping[str, str]) -> str:
+    changed = ", ".join(f"{key} is {_quoted(there.get(key))}" for key in foreign)
+    before = ", ".join(f"{key} {_quoted(noted.before[key])}" for key in left)
+    return f"{where}: {changed}, which we did not write; left as it is (before us: {before})"
 
 
 async def write(api: Api, namespace: str, name: str, change: Change, *, dry_run: bool = False) -> Edit:
@@ -153,6 +163,13 @@ async def write(api: Api, namespace: str, name: str, change: Change, *, dry_run:
         f"the ConfigMap {namespace}/{name} changes again and again, so it could not be written",
         next_step="an operator may be putting it back: set tracing where that operator takes its settings from",
     )
+
+
+def _owners(found: Object) -> list[str]:
+    return [
+        f"{place(found)} belongs to the {each.get('kind')} {each.get('name')}, whose operator may put it back"
+        for each in found["metadata"].get("ownerReferences") or ()
+    ]
 
 
 def _with(found: Object, values: Mapping[str, str], note: str | None) -> Object:

@@ -17,16 +17,18 @@ from dataclasses import dataclass, field
 from toolkit import manifests
 from toolkit.engines import zipkin_client
 from toolkit.engines.knative import configmaps, installed, observability, restarts, tracing_objects
-from toolkit.engines.knative.api import Api
+from toolkit.engines.knative.api import Api, Refused
 from toolkit.engines.knative.configmaps import Edit
 from toolkit.engines.knative.installed import Installed
-from toolkit.engines.knative.kinds import CONFIG_MAP, DEPLOYMENT, Key, Kind, name
+from toolkit.engines.knative.kinds import CONFIG_MAP, DEPLOYMENT, POD, Key, Kind, labels, name
 from toolkit.engines.knative.observability import SERVING, Place
 from toolkit.engines.knative.restarts import Name
 from toolkit.engines.knative.settings import READY_WITHIN_S, Audience
 from toolkit.errors import EngineError
+from toolkit.manifests.names import CLUSTER_DOMAIN
 
 MARK = "kn-bench.dev/tracing"  # on the template of a Deployment that was restarted: which settings it has read
+REVISION = "serving.knative.dev/revision"  # a label of every pod of a function
 _UNDO = "'toolkit tracing setup --undo' takes back what was done by then"
 _WHY_NOT = f"'kubectl get pods -n {{}}' tells more; {_UNDO}"
 
@@ -40,15 +42,18 @@ class Wish:
     zipkin: str | None = None
     namespace: str = manifests.NAMESPACE
     sample: float = 1.0
+    cluster_domain: str = CLUSTER_DOMAIN
     images: manifests.Images = field(default_factory=manifests.Images)
     ready_within_s: float = READY_WITHIN_S
 
     def otlp(self) -> str:
-        return self.endpoint or manifests.otlp_endpoint(self.namespace)
+        return self.endpoint or manifests.otlp_endpoint(self.namespace, self.cluster_domain)
 
     def spans(self) -> str:
         """Where Zipkin's JSON is posted to."""
-        return zipkin_client.spans_url(self.zipkin) if self.zipkin else manifests.zipkin_endpoint(self.namespace)
+        if self.zipkin:
+            return zipkin_client.spans_url(self.zipkin)
+        return manifests.zipkin_endpoint(self.namespace, self.cluster_domain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ async def setup(api: Api, wish: Wish, audience: Audience, *, dry_run: bool = Fal
     await restarts.rolled_out(api, ours, wish.ready_within_s, audience, _next_step_for_images(wish))
     edits = await _edited(api, wanted, wish, dry_run=False)
     restarted = await _read_anew(api, await _unread(api, found, edits), wish.ready_within_s, audience)
-    return Outcome(keys, edits, restarted, told)
+    return Outcome(keys, edits, restarted, [*told, *await _about_functions(api, edits)])
 
 
 async def undo(api: Api, namespace: str, audience: Audience, within_s: float, *, dry_run: bool = False) -> Outcome:
@@ -105,7 +110,8 @@ async def undo(api: Api, namespace: str, audience: Audience, within_s: float, *,
         removed, left = await tracing_objects.remove(api, space, within_s, dry_run=dry_run)
         gone += removed
         told += left
-    return Outcome(gone, [each for each in edits if each.changed], restarted, told)
+    told += [] if dry_run else await _about_functions(api, edits)
+    return Outcome(gone, edits, restarted, told)
 
 
 async def _knative(api: Api) -> Installed:
@@ -141,8 +147,9 @@ def _objects(found: Installed, wish: Wish) -> Sequence[manifests.Manifest]:
     if wish.endpoint is not None:
         return ()
     otlp = any(each.dialect is not observability.ZIPKIN for each in found.places)
-    zipkin = wish.spans() if wish.zipkin else None
-    return manifests.tracing(wish.namespace, tracing_objects.OURS, wish.images, zipkin=zipkin, collector=otlp)
+    zipkin, domain = wish.spans() if wish.zipkin else None, wish.cluster_domain
+    ours = tracing_objects.OURS
+    return manifests.tracing(wish.namespace, ours, wish.images, zipkin=zipkin, collector=otlp, cluster_domain=domain)
 
 
 def _remarks(found: Installed, wish: Wish) -> list[str]:
@@ -170,7 +177,8 @@ async def _restored(api: Api, place: Place, dry_run: bool) -> Edit | None:
     found = await api.get(CONFIG_MAP, place.name, place.namespace)
     if found is None or configmaps.memory(found) is None:
         return None
-    return await configmaps.write(api, place.namespace, place.name, configmaps.restoring, dry_run=dry_run)
+    change = configmaps.restoring((place.dialect.protocol, place.dialect.endpoint))
+    return await configmaps.write(api, place.namespace, place.name, change, dry_run=dry_run)
 
 
 # --- the data plane, which reads its settings when it starts
@@ -218,6 +226,28 @@ async def _read_anew(
     step = f"'kubectl get pods -A' tells more; {_UNDO}"
     await restarts.rolled_out(api, await _data_plane(api, None), within_s, audience, step)
     return restarted
+
+
+async def _about_functions(api: Api, edits: Sequence[Edit]) -> list[str]:
+    """What becomes of pods that run: each has a queue-proxy that was told of the old settings when it was made.
+
+    Serving's controller makes every revision's Deployment anew when `config-observability` changes
+    (serving/pkg/reconciler/revision/controller.go).
+    """
+    names = {str(observability.place(SERVING, otlp=otlp)): otlp for otlp in (True, False)}
+    changed = [names[each.place] for each in edits if each.place in names and each.keys]
+    if not changed:
+        return []
+    try:
+        pods = await api.every(POD, labels=REVISION)
+    except Refused:
+        pods = None
+    if pods == []:
+        return []
+    running = "functions that run" if pods is None else f"{len({labels(each)[REVISION] for each in pods})} revisions"
+    if changed[0]:
+        return [f"Knative is replacing the pods of {running}: wait for that before you measure ('kubectl get pods -A')"]
+    return [f"the pods of {running} stay as they are: deploy those functions again, or delete their pods"]
 
 
 def _next_step_for_images(wish: Wish) -> str:
