@@ -84,11 +84,18 @@ def _nobody(trigger: dict[str, Any]) -> None:
 _HIDDEN = {"networking.knative.dev/visibility": "cluster-local"}
 LOOSE = {"runAsUser": 0, "allowPrivilegeEscalation": True}
 LISTENS_ELSEWHERE = ["python3", "-m", "http.server", "9999"]
+SPEAKS_HTTP = ["python3", "-m", "http.server", "8080"]
 CASES: Mapping[str, Broken] = {
     "wrong port": Broken(
         SERVING,
-        "its container runs, but does not answer on port 8080, where Knative asks for gRPC health",
+        "does not answer on port 8080, where Knative asks for gRPC health: connection refused",
         consumer(lambda each: each.update(command=LISTENS_ELSEWHERE)),
+    ),
+    "wrong protocol": Broken(
+        SERVING,
+        "what listens on port 8080, where Knative asks for gRPC health, speaks another protocol",
+        consumer(lambda each: each.update(command=SPEAKS_HTTP)),
+        within_s=60.0,
     ),
     "image not there": Broken(
         SERVING, "cannot be pulled", consumer(lambda each: each.update(image="dev.local/nowhere:1"))

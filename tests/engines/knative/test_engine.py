@@ -10,6 +10,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from tests.engines.knative import test_probes
 from tests.engines.knative.controllers import Controllers, collect_garbage
 from tests.engines.knative.fake import FakeCluster, status
 from toolkit import catalog, manifests
@@ -238,6 +239,41 @@ async def test_what_never_becomes_ready_ends_the_deployment_in_time(ingress: str
     world.controllers.says["Service/consumer"] = {"conditions": [condition]}
     with pytest.raises(DeploymentFailed, match=r"Service consumer is not ready after 0.5 s: Deploying"):
         await world.deploy(plan("chained-serving"))
+
+
+STARTING = {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "RevisionMissing"}]}
+SILENT = test_probes.CALLED["status"]
+PROXY_LOG = f"GET /api/v1/namespaces/{NAMESPACE}/pods/one/log?container=queue-proxy"
+
+
+def silent(world: World, *lines: str) -> None:
+    """The consumer's pod runs, does not answer its probe, and queue-proxy says `lines` of it."""
+    world.controllers.says["Service/consumer"] = STARTING
+    own = {"serving.knative.dev/service": "consumer", **manifests.labels(plan("chained-serving"))}
+    spec = test_probes.CALLED["spec"]
+    metadata = {"name": "one", "namespace": NAMESPACE, "labels": own}
+    world.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": SILENT})
+    world.cluster.replies[PROXY_LOG] = [(200, "\n".join(lines).encode())] * 100
+
+
+async def test_a_function_that_speaks_another_protocol_than_knative_asks_is_told_long_before_the_deadline(
+    ingress: str,
+) -> None:
+    world = World(ingress, ready_within_s=60.0)
+    silent(world, test_probes.STARTED, test_probes.HTTP_TO_GRPC)
+    with pytest.raises(DeploymentFailed, match=r"what listens on port 8080, .*, speaks another protocol") as caught:
+        await world.deploy(plan("chained-serving"))
+    assert "listen on $PORT" in (caught.value.next_step or "")
+
+
+async def test_a_function_that_does_not_listen_yet_is_waited_for_and_a_live_line_says_so(ingress: str) -> None:
+    world = World(ingress, ready_within_s=2.0, error_window_s=0.1)
+    silent(world, test_probes.NOTHING_LISTENS)
+    with pytest.raises(DeploymentFailed, match=r"not ready after 2.0 s: .* asks for gRPC health: connection refused"):
+        await world.deploy(plan("chained-serving"))
+    live = [each for each in world.stages if each.startswith("Service consumer: runs")]
+    assert live[0] == "Service consumer: runs, does not answer on port 8080 yet"
+    assert live[-1] == f"{live[0]}: connection refused"
 
 
 async def test_what_the_cluster_refuses_is_told_in_its_words_and_taken_away(world: World) -> None:

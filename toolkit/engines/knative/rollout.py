@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.contract import K_SINK
-from toolkit.engines.knative import conditions
+from toolkit.engines.knative import conditions, evidence, probes
 from toolkit.engines.knative.api import Api, Refused
 from toolkit.engines.knative.conditions import Trouble
-from toolkit.engines.knative.kinds import EVENT, KSVC, POD, REVISION, Key, Object, labels, leaving
+from toolkit.engines.knative.kinds import EVENT, KSVC, POD, REVISION, Key, Object, labels, leaving, name
 from toolkit.engines.knative.order import Step
 from toolkit.engines.knative.watching import View
 from toolkit.engines.waiting import until
@@ -53,6 +53,7 @@ class Rollout:
         self._ready = {step.key: asyncio.Event() for step in steps}
         self._applied = {step.key: asyncio.Event() for step in steps}
         self._bad_since: dict[Key, float] = {}
+        self._heard: dict[str, str | None] = {}  # what queue-proxy's log tells, by pod
 
     async def run(self) -> None:
         """Returns once everything is ready. Raises Stuck of the first object that will not be, EngineError."""
@@ -94,17 +95,39 @@ class Rollout:
             if found is not None and (found["metadata"].get("generation") or 0) < (generation or 0):
                 return None  # as it was before it was applied
             trouble = self._trouble(key, found)
-            if (said := trouble.text if trouble is not None else conditions.progress(found)) != told:
+            if (said := trouble.text if trouble is not None else self._progress(key, found)) != told:
                 told = said
                 self._stage(key, said)
             if conditions.ready(found):
                 return found
             return self._lasting_trouble(key, found)
 
-        settled = await self._view.until(look, self._left_s())
+        listening = asyncio.ensure_future(self._listen(key))
+        try:
+            settled = await self._view.until(look, self._left_s())
+        finally:
+            listening.cancel()
         if settled is None or isinstance(settled, str):
-            last = self._trouble(key, self._view.get(key))
-            raise Stuck(key, self._after_s(), settled or (last.text if last else None))
+            raise Stuck(key, self._after_s(), settled or self._last_word(key))
+
+    async def _listen(self, key: Key) -> None:
+        """Reads what queue-proxy heard of the functions that run and do not answer, now and then."""
+        while key.kind == KSVC:
+            await asyncio.sleep(self._patience.error_s / 2)
+            for pod in self._silent(key):
+                lines = await evidence.log_of(self._api, pod["metadata"]["namespace"], name(pod), probes.QUEUE_PROXY)
+                self._heard[name(pod)] = probes.heard(lines) or self._heard.get(name(pod))
+
+    def _progress(self, key: Key, found: Object | None) -> str:
+        pod = None if conditions.ready(found) else next(self._silent(key), None)
+        return probes.progress(pod, self._heard.get(name(pod))) if pod is not None else conditions.progress(found)
+
+    def _last_word(self, key: Key) -> str | None:
+        """What speaks against it when there is no time left."""
+        if (last := self._trouble(key, self._view.get(key))) is not None:
+            return last.text
+        pod = next(self._silent(key), None)
+        return probes.verdict(pod, self._heard.get(name(pod))) if pod is not None else None
 
     def _lasting_trouble(self, key: Key, found: Object | None) -> str | None:
         trouble = self._trouble(key, found)
@@ -119,12 +142,21 @@ class Rollout:
         return next(of_service, None) or conditions.trouble(found)
 
     def _troubles_of_service(self, service: str) -> Iterator[Trouble]:
-        pods = (each for each in self._view.every(POD) if labels(each).get(SERVICE_LABEL) == service)
-        yield from (told for each in pods if not leaving(each) and (told := conditions.pod_trouble(each)))
+        yield from (told for each in self._pods(service) if (told := conditions.pod_trouble(each)))
         for event in self._view.every(EVENT):
             about = event.get("involvedObject") or {}
             if about.get("kind") == REVISION.kind and str(about.get("name", "")).startswith(f"{service}-"):
                 yield from (told for told in [conditions.event_trouble(event)] if told)
+        for pod in self._silent(Key(KSVC, service)):
+            yield from (told for told in [probes.trouble(pod, self._heard.get(name(pod)))] if told)
+
+    def _pods(self, service: str) -> Iterator[Object]:
+        found = (each for each in self._view.every(POD) if labels(each).get(SERVICE_LABEL) == service)
+        return (each for each in found if not leaving(each))
+
+    def _silent(self, key: Key) -> Iterator[Object]:
+        """The pods of a Service that run and do not answer their probe."""
+        return (each for each in (self._pods(key.name) if key.kind == KSVC else ()) if probes.silent(each))
 
     def _after_s(self) -> float:
         return self._clock() - self._began

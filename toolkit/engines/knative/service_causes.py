@@ -6,12 +6,11 @@ records.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from toolkit.engines.knative import conditions
+from toolkit.engines.knative import conditions, probes
 from toolkit.engines.knative.evidence import USER_CONTAINER, Facts
 from toolkit.engines.knative.kinds import Object
 
@@ -140,29 +139,13 @@ def _does_not_answer(facts: Facts) -> Told | None:
     ]
     if not running or any(conditions.holds(pod) for pod in running):
         return None
-    port, probe = _asked(running[0])
+    said = facts.trouble or ""
     return (
-        f"its container runs, but does not answer on port {port}, where Knative asks {probe}",
+        said if said.startswith(probes.RUNS) else probes.verdict(running[0]),
         "a function has to listen on $PORT, on every interface, with the protocol of its edges (h2c for calls, "
-        "HTTP/1.1 for events); its log tells where it listens",
+        "HTTP/1.1 for events); its log tells where it listens. One that takes long to start needs a longer "
+        "--ready-timeout",
     )
-
-
-def _asked(pod: Object) -> tuple[str, str]:
-    """Where and how queue-proxy asks the function whether it is ready."""
-    proxies = [each for each in pod["spec"]["containers"] if each["name"] == "queue-proxy"]
-    said = conditions.environment({"containers": proxies}) if proxies else {}
-    try:
-        probe = json.loads(said.get("SERVING_READINESS_PROBE", ""))
-    except ValueError:
-        probe = {}
-    if "grpc" in probe:
-        how = "for gRPC health"
-    elif "httpGet" in probe:
-        how = f"for {probe['httpGet'].get('path', '/')} by HTTP"
-    else:
-        how = "for a connection"
-    return said.get("USER_PORT", "8080"), how
 
 
 def _no_route(facts: Facts) -> Told | None:
