@@ -16,7 +16,7 @@ from dataclasses import dataclass
 SERVING, EVENTING = "knative-serving", "knative-eventing"
 OTLP_SINCE = (1, 19)
 _ZEROTH = 27  # modules and nightly labels count v0.N, and v0.27 was released as 1.0
-_VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.\d+)?(?:[-+].*)?")
+_VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.\d+)?(?:[-+].*)?", re.ASCII)
 
 Release = tuple[int, int]
 Data = Mapping[str, str]
