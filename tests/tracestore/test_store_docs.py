@@ -8,28 +8,47 @@ import re
 import shlex
 from pathlib import Path
 
+from tests.unit.checks.simulation import EVENT_PAIR, healthy
+from tests.unit.traces.composite import on_a_cluster
 from toolkit.engines.tracestore.__main__ import _parser
 from toolkit.engines.tracestore.api import Api
 from toolkit.engines.tracestore.memory import Memory
+from toolkit.report.folding import fold
+from toolkit.report.waterfall import render
 from toolkit.sdk.http1 import Request
 
 PAGE = (Path(__file__).parents[2] / "docs" / "traces.md").read_text()
 
 
-def block(language: str) -> str:
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return str(found)
+def blocks(language: str, section: str) -> list[str]:
+    """The blocks of a language from a heading on."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.partition(f"\n## {section}\n")[2], re.DOTALL)
+
+
+def block(language: str, section: str) -> str:
+    return blocks(language, section)[0]
+
+
+def printed(program: str, **names: object) -> str:
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        exec(program, dict(names))
+    return text.getvalue()
 
 
 def test_the_example_prints_what_the_page_says() -> None:
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(block("python"), {})
-    assert printed.getvalue() == block("text")
+    assert printed(block("python", "In Python")) == block("text", "In Python")
+
+
+def test_the_platform_is_told_as_the_page_says() -> None:
+    spans = on_a_cluster(healthy(EVENT_PAIR, 1), gateway=True).spans
+    ways, waterfall = blocks("text", "The platform's spans")[:2]
+    assert printed(block("python", "The platform's spans"), spans=spans) == ways
+    assert waterfall in render(fold(spans), width=100)
 
 
 def test_the_command_takes_the_flags_that_are_shown() -> None:
-    words = shlex.split(block("sh"))
+    words = shlex.split(block("sh", "The store"))
     assert words[:3] == ["python", "-m", "toolkit.engines.tracestore"]
     assert _parser().parse_args(words[3:]).store == Path("spans.ndjson")
 

@@ -142,3 +142,15 @@ async def test_reading_back_keeps_within_the_bounds(tmp_path: Path) -> None:
     async with asking(file, max_spans=100) as it:
         assert (await it.json("/info"))["store"]["spans"] == 100
         assert it.warnings
+
+
+async def test_a_span_that_is_longer_in_the_file_than_it_was_sent_is_read_back(tmp_path: Path) -> None:
+    file, text = tmp_path / "spans.ndjson", "é" * 4_000_000
+    async with asking(file) as it:
+        assert (await it.post(json.dumps([wire(1, tags={"a": text})], ensure_ascii=False).encode())).status == 202
+        await it.put(wire(2))
+    assert file.stat().st_size > 16 << 20
+    async with asking(file) as it:
+        (kept,) = await it.json(f"/api/v2/trace/{wire(1)['traceId']}")
+        assert kept["tags"]["a"] == text
+        assert it.warnings == []

@@ -21,7 +21,9 @@ LISTEN = "127.0.0.1:9411"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True, metavar="serve|show")
-    serve = commands.add_parser("serve", help="run a trace store that speaks Zipkin's API v2, until Ctrl-C")
+    serve = commands.add_parser(
+        "serve", help="run a trace store that speaks Zipkin's API v2 and takes OTLP, until Ctrl-C"
+    )
     serve.add_argument("--listen", type=_place, default=LISTEN, metavar="HOST:PORT", help=f"default {LISTEN}")
     serve.add_argument("--store", type=Path, metavar="FILE", help="keep spans in this file, and start with it")
     show = commands.add_parser("show", help="one trace as a waterfall")
@@ -69,6 +71,7 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
             f"cannot listen on {host}:{port}: {error.strerror or error}", next_step="choose another port with --listen"
         ) from error
     say(f"spans are taken at {store.url}/api/v2/spans")
+    note(f"and, as OTLP over HTTP, at {store.url}/v1/traces")
     note("Ctrl-C ends it")
     try:
         await stop.wait()

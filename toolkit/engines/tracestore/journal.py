@@ -19,7 +19,7 @@ from toolkit.errors import EngineError
 from toolkit.traces import zipkin
 
 _LINES_AT_ONCE = 1000
-_LONGEST = 16 << 20  # bytes of one line; no span is as large, because no request is
+_LONGEST = 256 << 20  # bytes of one line; a request has 16 MiB, of which JSON makes seven times as many at most
 _NEXT = "give --store a path of its own"
 
 
