@@ -4,44 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli import program, programs
-from tests.unit.images import surroundings
 from toolkit.cli import main
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+pytestmark = pytest.mark.usefixtures("workshop")
 BUILD = ("build", "chained-serving", "--base", "base")
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return surroundings.wheels(tmp_path_factory.mktemp("wheels"))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a base in it, and nothing on the PATH but what the test puts there."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in (("NO_INDEX", "1"), ("FIND_LINKS", str(wheels)), ("CONFIG_FILE", "/dev/null")):
-        monkeypatch.setenv(f"PIP_{name}", value)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-    surroundings.rootfs(tmp_path / "base")
-    (tmp_path / "bin").mkdir()
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield tmp_path
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
@@ -54,12 +25,12 @@ def here(tmp_path: Path, wheels: Path, cache: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_tar_is_handed_to_the_program_and_gone_afterwards(
-    way: str, words: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+    way: str, words: list[str], workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    programs.install(here, words[0])
+    programs.install(workshop, words[0])
     assert main([*BUILD, "--load", way, "-o", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    (call,) = programs.taken(here)
+    (call,) = programs.taken(workshop)
     (tar,) = [each for each in call["words"] if each.endswith(".tar")]
     assert [each if each != tar else "TAR" for each in call["words"]] == words
     assert call["images"] == [told["reference"]]
@@ -67,22 +38,22 @@ def test_a_tar_is_handed_to_the_program_and_gone_afterwards(
     assert (told["loaded"], told["written"], told["pushed"], told["published"]) == (way, None, None, None)
 
 
-def test_a_tar_that_was_asked_for_is_the_one_that_is_loaded_and_stays(here: Path) -> None:
-    programs.install(here, "kind")
+def test_a_tar_that_was_asked_for_is_the_one_that_is_loaded_and_stays(workshop: Path) -> None:
+    programs.install(workshop, "kind")
     assert main([*BUILD, "--load", "kind", "--to", "image.tar"]) == 0
-    assert programs.taken(here)[0]["words"][-1] == str(here / "image.tar")
-    assert (here / "image.tar").is_file()
+    assert programs.taken(workshop)[0]["words"][-1] == str(workshop / "image.tar")
+    assert (workshop / "image.tar").is_file()
 
 
-def test_a_layout_that_was_asked_for_is_written_and_a_tar_is_loaded(here: Path) -> None:
-    programs.install(here, "kind")
+def test_a_layout_that_was_asked_for_is_written_and_a_tar_is_loaded(workshop: Path) -> None:
+    programs.install(workshop, "kind")
     assert main([*BUILD, "--load", "kind", "--to", "image"]) == 0
-    assert programs.taken(here)[0]["words"][-1].endswith(".tar")
-    assert (here / "image/oci-layout").is_file()
+    assert programs.taken(workshop)[0]["words"][-1].endswith(".tar")
+    assert (workshop / "image/oci-layout").is_file()
 
 
-def test_the_next_step_after_loading_is_to_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    programs.install(here, "docker")
+def test_the_next_step_after_loading_is_to_run(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    programs.install(workshop, "docker")
     assert main([*BUILD, "--load", "docker"]) == 0
     assert "next: toolkit run chained-serving --engine knative\n" in capsys.readouterr().err
 
@@ -96,10 +67,10 @@ def test_the_next_step_after_loading_is_to_run(here: Path, capsys: pytest.Captur
     ],
 )
 def test_a_program_that_fails_ends_the_build_with_its_last_lines(
-    way: str, program_: str, step: str, here: Path, capsys: pytest.CaptureFixture[str]
+    way: str, program_: str, step: str, workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = "import sys\nfor each in range(99): print('line', each)\nsys.exit('ERROR: \\033[31mno nodes\\r\\n')"
-    programs.install(here, program_, source)
+    programs.install(workshop, program_, source)
     assert main([*BUILD, "--load", way]) == 3
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -111,33 +82,33 @@ def test_a_program_that_fails_ends_the_build_with_its_last_lines(
 
 
 def test_a_program_that_is_ended_by_a_signal_and_says_nothing_is_told_too(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    programs.install(here, "kind", "import os\nos.kill(os.getpid(), 9)")
+    programs.install(workshop, "kind", "import os\nos.kill(os.getpid(), 9)")
     assert main([*BUILD, "--load", "kind"]) == 3
     assert "was ended by signal 9:\n    (it said nothing)\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("way", [("--load", "kind"), ("--load", "docker"), ("--publish", "nowhere/to-be-found {tar}")])
 def test_a_program_that_is_not_there_is_told_before_anything_is_built(
-    way: tuple[str, str], here: Path, capsys: pytest.CaptureFixture[str]
+    way: tuple[str, str], workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*BUILD, *way, "--to", "image.tar"]) == 3
     told = capsys.readouterr().err
     assert "cannot be run: there is no such program on the PATH\nnext: install it" in told
     assert "base:" not in told
-    assert not (here / "image.tar").exists()
+    assert not (workshop / "image.tar").exists()
 
 
 def test_a_hook_gets_the_tar_the_name_and_the_digest_as_words_of_their_own(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    programs.install(here, "send")
+    programs.install(workshop, "send")
     hook = "send {tar} 'to a cluster' --label={image}@{digest} $HOME `id` ; rm {{braces}} \"\""
     assert main([*BUILD, "--publish", hook, "-o", "json"]) == 0
     captured = capsys.readouterr()
     told = json.loads(captured.out)
-    (call,) = programs.taken(here)
+    (call,) = programs.taken(workshop)
     label = f"--label={told['reference']}@{told['digest']}"
     assert call["words"][2:] == ["to a cluster", label, "$HOME", "`id`", ";", "rm", "{braces}", ""]
     assert call["images"] == [told["reference"]]
@@ -146,29 +117,31 @@ def test_a_hook_gets_the_tar_the_name_and_the_digest_as_words_of_their_own(
 
 
 def test_a_hook_that_wants_no_tar_gets_none_and_may_come_from_the_environment(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    programs.install(here, "send")
+    programs.install(workshop, "send")
     monkeypatch.setenv("TOOLKIT_PUBLISH", "send {image}")
     assert main([*BUILD, "-o", "name"]) == 0
     captured = capsys.readouterr()
-    assert programs.taken(here) == [{"words": ["send", captured.out.strip()], "images": []}]
+    assert programs.taken(workshop) == [{"words": ["send", captured.out.strip()], "images": []}]
 
 
 def test_a_hook_comes_after_all_else_and_does_not_come_when_that_failed(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    programs.install(here, "kind")
-    programs.install(here, "send")
+    programs.install(workshop, "kind")
+    programs.install(workshop, "send")
     assert main([*BUILD, "--load", "kind", "--publish", "send {tar}"]) == 0
-    assert [each["words"][0] for each in programs.taken(here)] == ["kind", "send"]
-    programs.install(here, "kind", "raise SystemExit(1)")
+    assert [each["words"][0] for each in programs.taken(workshop)] == ["kind", "send"]
+    programs.install(workshop, "kind", "raise SystemExit(1)")
     assert main([*BUILD, "--load", "kind", "--publish", "send {tar}"]) == 3
-    assert [each["words"][0] for each in programs.taken(here)] == ["kind", "send"]
+    assert [each["words"][0] for each in programs.taken(workshop)] == ["kind", "send"]
 
 
-def test_a_hook_that_fails_ends_the_build_with_its_last_lines(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    programs.install(here, "send", "import sys\nprint('on stdout', flush=True)\nsys.exit('denied: caf\\u00e9')")
+def test_a_hook_that_fails_ends_the_build_with_its_last_lines(
+    workshop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs.install(workshop, "send", "import sys\nprint('on stdout', flush=True)\nsys.exit('denied: caf\\u00e9')")
     assert main([*BUILD, "--publish", "send {tar}"]) == 3
     told = capsys.readouterr().err
     assert "ended with status 1:\n    on stdout\n    denied: café\n" in told
@@ -200,14 +173,14 @@ def test_a_hook_that_fails_ends_the_build_with_its_last_lines(here: Path, capsys
     ],
 )
 def test_what_makes_no_sense_is_told_before_anything_is_built(
-    arguments: list[str], message: str, here: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    programs.install(here, "send")
+    programs.install(workshop, "send")
     assert main([*BUILD, *arguments]) == 2
     captured = capsys.readouterr()
     assert message in captured.err
     assert "base:" not in captured.err
-    assert programs.taken(here) == []
+    assert programs.taken(workshop) == []
 
 
 def test_files_alone_go_nowhere_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,18 +188,18 @@ def test_files_alone_go_nowhere_else(capsys: pytest.CaptureFixture[str]) -> None
     assert "--files and --load exclude each other" in capsys.readouterr().err
 
 
-def test_who_ends_the_build_ends_the_program_that_it_waits_for(here: Path) -> None:
+def test_who_ends_the_build_ends_the_program_that_it_waits_for(workshop: Path) -> None:
     source = """
         import os, signal, sys
         with open(TAKEN, "w") as file:
             print('{"words": [], "images": []}', file=file)
         signal.pause()
     """
-    programs.install(here, "send", source)
-    with program.start(here, *BUILD, "--publish", "send {tar}") as found:
-        program.wait_until(lambda: bool(programs.taken(here)), "the hook")
+    programs.install(workshop, "send", source)
+    with program.start(workshop, *BUILD, "--publish", "send {tar}") as found:
+        program.wait_until(lambda: bool(programs.taken(workshop)), "the hook")
         found.send_signal(signal.SIGTERM)
         _, told = found.communicate(timeout=30)
     assert (found.returncode, "interrupted" in told) == (130, True), told
-    assert program.all_gone(here) == {}
-    assert list((here / "tmp").iterdir()) == []
+    assert program.all_gone(workshop) == {}
+    assert list((workshop / "tmp").iterdir()) == []
