@@ -39,7 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "necessary."
     )
     parser.add_argument(
-        "-n", "--namespace", metavar="NAME", help="where chains are to run (default: each in one of its own)"
+        "-n",
+        "--namespace",
+        type=arguments.namespace,
+        metavar="NAME",
+        help="where chains are to run (default: each in one of its own)",
     )
     parser.add_argument("--context", metavar="NAME", help="of the kubeconfig (default: its current one)")
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: $KUBECONFIG, else ~/.kube/config")

@@ -81,6 +81,13 @@ def domain(text: str) -> str:
     return text
 
 
+def namespace(text: str) -> str:
+    """A DNS label, as Kubernetes wants a namespace's name."""
+    if not re.fullmatch(_LABEL, text):
+        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no name of a namespace, such as kn-bench")
+    return text
+
+
 def count(text: str) -> int:
     return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
 

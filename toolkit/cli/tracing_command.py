@@ -58,7 +58,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help=f"longest wait for a step to be through (default {READY_WITHIN_S:.0f}s)",
     )
-    setup.add_argument("-n", "--namespace", default=NAMESPACE, metavar="NAME", help=f"default: {NAMESPACE}")
+    setup.add_argument(
+        "-n",
+        "--namespace",
+        type=arguments.namespace,
+        default=NAMESPACE,
+        metavar="NAME",
+        help=f"where Zipkin and collector are brought up (default: {NAMESPACE})",
+    )
     setup.add_argument("--context", metavar="NAME", help="of the kubeconfig (default: its current one)")
     arguments.cluster_domain(setup)
     setup.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: $KUBECONFIG, else ~/.kube/config")

@@ -104,7 +104,7 @@ class Parser(argparse.ArgumentParser):
     def _near(self, message: str) -> str:
         """A flag that looks like the one nobody knows."""
         _, found, words = message.partition("unrecognized arguments: ")
-        flags = [flag for action in self._actions for flag in action.option_strings]
+        flags = [flag for each in leaves(self) for action in each._actions for flag in action.option_strings]
         near = difflib.get_close_matches(words.split()[0].partition("=")[0], flags, n=1) if found and words else []
         return f" — did you mean '{near[0]}'?" if near else ""
 
