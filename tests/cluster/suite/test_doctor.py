@@ -1,0 +1,71 @@
+"""`toolkit doctor`, and what `toolkit tracing setup` would do, on the cluster: neither changes anything."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.suite import rights, tracing
+from tests.cluster.suite.cluster import Cluster
+from tests.cluster.suite.namespaces import namespace
+
+TOPICS = ("kubernetes", "serving", "ingress", "domain", "features", "eventing", "broker", "channel", "pods", "rights")
+WITHIN_S = 60.0
+
+
+def doctor(*arguments: str) -> tuple[int, Mapping[str, Any], Mapping[str, Mapping[str, str]]]:
+    """Its status, what it says of the cluster, and the finding of each topic; of several the last."""
+    command = (sys.executable, "-m", "toolkit.cli", "doctor", "-o", "json", *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    assert done.stderr == ""
+    there = json.loads(done.stdout)["places"][1]
+    return done.returncode, there, {each["topic"]: each for each in there["findings"]}
+
+
+def test_the_cluster_that_these_tests_run_on_is_fit(cluster: Cluster) -> None:
+    status, there, found = doctor()
+    assert (status, there["fit"], there["server"]) == (0, True, cluster.api.client.configuration.host)
+    assert [topic for topic in TOPICS if topic not in found] == []
+    lacking = {topic: each["text"] for topic, each in found.items() if each["state"] not in ("ok", "remark")}
+    assert lacking == {}
+    assert "MTChannelBasedBroker" in found["broker"]["text"]
+    assert found["tracing"]["state"] == "ok" or "toolkit tracing setup" in found["tracing"]["mend"]
+
+
+def test_a_user_of_one_namespace_is_told_what_may_be_done_there_and_what_may_not_be_seen(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    with namespace(cluster, "doctor") as place:
+        robot = str(rights.user(cluster, place, tmp_path))
+        status, there, found = doctor("-n", place, "--kubeconfig", robot)
+        assert (status, there["fit"]) == (0, True)
+        assert found["rights"]["text"] == f"all that chains need in the namespace {place}"
+        assert {found[each]["state"] for each in ("domain", "broker", "tracing")} == {"unseen"}
+        assert "is forbidden" in found["domain"]["text"]
+        status, _, found = doctor("-n", "default", "--kubeconfig", robot)
+    assert (status, found["rights"]["state"]) == (3, "missing")
+    assert f"--serviceaccount={place}:{rights.NAME}" in found["rights"]["mend"]
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_a_dry_run_of_setting_up_tracing_is_judged_and_changes_nothing(cluster: Cluster, undo: bool) -> None:
+    before = tracing.settings(cluster)
+    said = tracing.toolkit("tracing", "setup", "--dry-run", *(["--undo"] if undo else []))
+    assert tracing.settings(cluster) == before
+    assert said
+
+
+def test_who_may_not_change_configmaps_is_told_which_right_is_missing(cluster: Cluster, tmp_path: Path) -> None:
+    with namespace(cluster, "doctor") as place:
+        robot = str(rights.user(cluster, place, tmp_path))
+        command = (sys.executable, "-m", "toolkit.cli", "tracing", "setup", "-n", place, "--kubeconfig", robot)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert 'cannot get resource "configmaps" in API group "" in the namespace "knative-serving"' in done.stderr
+    assert "next: ask an administrator" in done.stderr
