@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from toolkit.traces import otel, wire
+from toolkit.traces import otel, otlptext, wire
 
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -70,12 +70,17 @@ def gathered(found: Iterator[dict[str, Any] | Rejection]) -> Decoded:
 
 
 def read_protobuf(body: bytes) -> ExportTraceServiceRequest:
-    """The request in `body`. Raises OtlpError: torn, text that is not UTF-8, nested too deeply."""
+    """The request in `body`; text that is not UTF-8 is repaired. Raises OtlpError: torn, or nested too deeply."""
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     try:
         return ExportTraceServiceRequest.FromString(body)
+    except DecodeError:
+        if len(body) > otlptext.MOST_REPAIRED:
+            raise OtlpError("not an ExportTraceServiceRequest in protobuf") from None
+    try:
+        return ExportTraceServiceRequest.FromString(otlptext.repaired(body))
     except DecodeError:
         raise OtlpError("not an ExportTraceServiceRequest in protobuf") from None
 

@@ -17,7 +17,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from tests.unit.traces.made import calm
 from tests.unit.traces.recorded import ROWS, request
-from toolkit.traces import otel, otlp, wire
+from toolkit.traces import otel, otlp, otlptext, wire
 
 TRACE, SPAN, PARENT = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174", "eee19b7ec3c1b173"
 START = 1_544_712_660_000_000_000
@@ -284,12 +284,44 @@ def test_protobuf_that_is_torn_is_refused_and_never_half_taken() -> None:
         b"\xff" * 20,
         b"plain text",
         b"{}",
-        b"\x0a\x09\x12\x07\x12\x05\x2a\x03\xff\xfe\xfd",  # a name that is not UTF-8
     ],
 )
 def test_what_is_no_request_in_protobuf_is_refused(body: bytes) -> None:
     with pytest.raises(otlp.OtlpError, match="not an ExportTraceServiceRequest in protobuf"):
         otlp.decode(body)
+
+
+def test_text_that_is_not_utf_8_is_repaired_and_the_rest_is_as_it_was() -> None:
+    """Envoy sends a client's headers as they came."""
+    whole = otlp.read_json(json.dumps(request(ROWS)).encode()).SerializeToString()
+    assert otlptext.repaired(whole) == whole
+    spoilt = whole.replace(b"curl/7.88.1", b"curl\xff7\xc3\x28 .1")
+    (expected,) = {each["tags"]["user_agent.original"] for each in otlp.decode(whole).fields if _by_curl(each)}
+    found = otlp.decode(spoilt)
+    assert expected == "curl/7.88.1"
+    assert {each["tags"]["user_agent.original"] for each in found.fields if _by_curl(each)} == {"curl�7�( .1"}
+    assert [{**each, "tags": None} for each in found.fields] == [
+        {**each, "tags": None} for each in otlp.decode(whole).fields
+    ]
+
+
+def _by_curl(fields: dict[str, Any]) -> bool:
+    return str(fields["tags"].get("user_agent.original", "")).startswith("curl")
+
+
+def test_bytes_are_no_text_and_stay_as_they_are() -> None:
+    message = otlp.read_json(json.dumps(one(attributes=[{"key": "b", "value": {"bytesValue": "//79"}}])).encode())
+    span = message.resource_spans[0].scope_spans[0].spans[0]
+    span.trace_id, span.name = b"\xff" * 16, "SPOILT"
+    (fields,) = otlp.decode(message.SerializeToString().replace(b"SPOILT", b"\xff\xfe\xfd\xfc\xfb\xfa")).fields
+    assert (fields["traceId"], fields["tags"]["b"], fields["name"]) == ("f" * 32, "//79", "�" * 6)
+
+
+def test_a_large_request_with_such_text_is_refused() -> None:
+    body = b"\x0a\x09\x12\x07\x12\x05\x2a\x03\xff\xfe\xfd"
+    assert otlp.decode(body).rejected == 1
+    with pytest.raises(otlp.OtlpError):
+        otlp.decode(body * (1 + otlptext.MOST_REPAIRED // len(body)))
 
 
 def test_a_value_that_is_nested_too_deeply_is_refused_and_one_that_is_not_is_taken() -> None:
