@@ -12,42 +12,14 @@ from tests.cluster.suite.api import APPLY, KSVC, SINK_BINDING, TRIGGER, YAML, An
 from tests.cluster.suite.calls import Door
 from tests.cluster.suite.cluster import FIELD_MANAGER, Cluster
 from tests.cluster.suite.namespaces import namespace
-from tests.unit.manifests.samples import container, expanded, lone, of_kind, render, service, shipped
+from tests.unit.manifests.samples import EVERY_KNOB, container, expanded, lone, of_kind, render, service, shipped
 from tests.unit.manifests.test_scalars import HOSTILE
 from toolkit import catalog, manifests, plan
 from toolkit.manifests import Target
-from toolkit.spec.model import Resources, Scale
 
 GATED = "must not set the field(s): spec.template.spec.runtimeClassName"  # unless config-features allows it
 INSECURE = "Kubernetes default value is insecure"
 HELD = tuple(each for each in HOSTILE if "\x00" not in each)  # no process can have it in its environment
-EVERY_KNOB: Mapping[str, Any] = {
-    "scale": Scale(
-        min=0,
-        max=3,
-        initial=1,
-        activation=2,
-        target=0.5,
-        utilization=70,
-        metric="concurrency",
-        autoscaler="kpa",
-        algorithm="weighted-exponential",
-        window_s=60,
-        panic_window=12.5,
-        panic_threshold=200,
-        down_delay_s=30,
-        retention_s=1.5,
-        burst=0,
-    ),
-    "concurrency": 1,
-    "timeout_s": 600,
-    "response_start_s": 20,
-    "idle_s": 7,
-    "resources": Resources({"cpu": "250m", "memory": "64Mi"}, {"cpu": "1", "memory": "1e9"}),
-    "visibility": "cluster",
-    "annotations": {"queue.sidecar.serving.knative.dev/cpu-resource-request": "10m"},
-    "service_annotations": {"serving.knative.dev/rollout-duration": "10s"},
-}
 
 
 @pytest.fixture(scope="module")

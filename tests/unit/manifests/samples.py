@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from toolkit import catalog, manifests, plan
 from toolkit.manifests import Manifest, Target, VHive
 from toolkit.plan import Plan
-from toolkit.spec.model import Broker, ChainSpec, Edge, Function
+from toolkit.spec.model import Broker, ChainSpec, Edge, Function, Resources, Scale
 
 IMAGE = "dev.local/sample:v1"
 NAMESPACE = "space"
 VARIANTS = ("knative", "vhive-env", "vhive-strict", "vhive-gvisor")
+EVERY_KNOB: Mapping[str, Any] = {
+    "scale": Scale(
+        min=0,
+        max=3,
+        initial=1,
+        activation=2,
+        target=0.5,
+        utilization=70,
+        metric="concurrency",
+        autoscaler="kpa",
+        algorithm="weighted-exponential",
+        window_s=60,
+        panic_window=12.5,
+        panic_threshold=200,
+        down_delay_s=30,
+        retention_s=1.5,
+        burst=0,
+    ),
+    "concurrency": 1,
+    "timeout_s": 600,
+    "response_start_s": 20,
+    "idle_s": 7,
+    "resources": Resources({"cpu": "250m", "memory": "64Mi"}, {"cpu": "1", "memory": "1e9"}),
+    "visibility": "cluster",
+    "annotations": {"queue.sidecar.serving.knative.dev/cpu-resource-request": "10m"},
+    "service_annotations": {"serving.knative.dev/rollout-duration": "10s"},
+}
 
 
 def chain(functions: Iterable[Function], edges: Iterable[Edge] = (), broker: Broker | None = None) -> ChainSpec:

@@ -11,11 +11,12 @@ import pytest
 from toolkit.cli import main
 
 TEXT = (Path(__file__).parents[3] / "docs" / "manifests.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^toolkit (render [^|\n]*)", TEXT, re.MULTILINE)
+SHOWN = re.findall(r"^toolkit (render [^|\n]*)", TEXT, re.MULTILINE)
+COMMANDS = [each for each in SHOWN if "--image" in each]  # the others take what a build before them left
 
 
 def test_the_document_shows_commands() -> None:
-    assert len(COMMANDS) == 7
+    assert (len(SHOWN), len(COMMANDS)) == (8, 7)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
