@@ -21,7 +21,7 @@ from toolkit import catalog
 from toolkit.engines.knative.engine import KnativeEngine
 from toolkit.engines.knative.settings import Settings
 from toolkit.errors import EngineError
-from toolkit.results import Load, Report
+from toolkit.results import Load, Progress, Report
 from toolkit.run import Order, Outcome, run
 
 JOB = Kind("batch/v1", "Job")
@@ -41,9 +41,16 @@ def place(cluster: Cluster) -> Iterator[str]:
     assert left is None, f"the namespace {name} was left"
 
 
-async def outcome(chain: str, generators: int, load: Load = LOAD, **settings: Any) -> Outcome:
+async def outcome(
+    chain: str,
+    generators: int,
+    load: Load = LOAD,
+    on_progress: Callable[[Progress], None] | None = None,
+    **settings: Any,
+) -> Outcome:
     engine = KnativeEngine(Settings(**settings))
-    return await run(Order(catalog.load(chain), load), engine, source=engine.inside(generators))
+    order = Order(catalog.load(chain), load)
+    return await run(order, engine, source=engine.inside(generators), on_progress=on_progress)
 
 
 def red(found: Report) -> set[str]:
@@ -84,9 +91,15 @@ def test_a_generator_that_is_killed_under_load_is_told_and_no_call_goes_missing(
 ) -> None:
     async def broken_run() -> Outcome:
         load = Load(requests=240, rate=30.0)
-        running = asyncio.ensure_future(
-            outcome("chained-serving", 3, load, image=images["chained-serving"], namespace=place)
-        )
+        under_way = asyncio.Event()
+
+        def told(progress: Progress) -> None:
+            if progress.ok >= 30:
+                under_way.set()
+
+        image = images["chained-serving"]
+        running = asyncio.ensure_future(outcome("chained-serving", 3, load, told, image=image, namespace=place))
+        await asyncio.wait((running, asyncio.ensure_future(under_way.wait())), return_when=asyncio.FIRST_COMPLETED)
         await asyncio.to_thread(_kill, cluster, place, 1)
         return await running
 
@@ -103,18 +116,9 @@ def test_a_generator_that_is_killed_under_load_is_told_and_no_call_goes_missing(
 
 
 def _kill(cluster: Cluster, place: str, index: int) -> None:
-    """Takes a generator's pod away once calls are under way."""
+    """Takes a generator's pod away."""
     pod = _running(cluster, place, f"{GENERATOR}={index}", "the generator to run")
-    until(lambda: _calls(cluster, place) or None, "calls to come", 60.0)
     cluster.delete(POD, pod, place, gracePeriodSeconds=0)
-
-
-def _calls(cluster: Cluster, place: str) -> bool:
-    """Whether the producer has handled something: it logs each."""
-    pods = cluster.pods(place, "kn-bench.dev/function=producer")
-    return any(
-        "handled" in line for pod in pods for line in cluster.log(pod["metadata"]["name"], place, "user-container")
-    )
 
 
 def _running(cluster: Cluster, place: str, labels: str, what: str) -> str:

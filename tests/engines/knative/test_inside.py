@@ -273,7 +273,11 @@ QUOTA = {"reason": "FailedCreate", "message": "exceeded quota: pods"}
 @pytest.mark.parametrize(
     ("seen", "cause"),
     [
-        (facts(FAILED, "python3: No module named 'toolkit.load'"), "its image holds no generator"),
+        (
+            facts(FAILED, "python3: … (ModuleNotFoundError: No module named 'toolkit.load')"),
+            "its image holds no generator",
+        ),
+        (facts(FAILED, "/usr/bin/python3: No module named toolkit.load.worker"), "its image holds no generator"),
         (
             facts({"terminated": {"exitCode": 3}}, "toolkit.load.worker: cannot reach 10.0.0.1 port 1: no answer"),
             "it cannot reach 10.0.0.1 port 1: no answer, where this machine waits for it",

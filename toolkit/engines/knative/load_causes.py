@@ -6,6 +6,7 @@ May live here: what is particular about generators. What holds for every pod is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from toolkit.engines.knative.evidence import Facts
 Told = tuple[str, str]
 _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 _SAYS = "toolkit.load.worker: "  # before what a generator says on its last line
+_MISSING = re.compile(r"No module named '?toolkit\b")
 _KILLED = 137
 
 
@@ -64,8 +66,8 @@ def _out_of_memory(facts: Facts) -> Told | None:
 
 
 def _no_generator(facts: Facts) -> Told | None:
-    """Python names the first module that is missing."""
-    if any("No module named 'toolkit." in line for line in _lines(facts)):
+    """Python names the first module that is missing, in quotes when it is on the way to the one that was asked for."""
+    if any(_MISSING.search(line) for line in _lines(facts)):
         return (
             "its image holds no generator: it was built by an older toolkit",
             "'toolkit build' again, and name the new image with --image",
