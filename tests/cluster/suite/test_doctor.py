@@ -46,8 +46,9 @@ def test_a_user_of_one_namespace_is_told_what_may_be_done_there_and_what_may_not
         status, there, found = doctor("-n", place, "--kubeconfig", robot)
         assert (status, there["fit"]) == (0, True)
         assert found["rights"]["text"] == f"all that chains need in the namespace {place}"
-        assert {found[each]["state"] for each in ("domain", "broker", "tracing")} == {"unseen"}
-        assert "is forbidden" in found["domain"]["text"]
+        assert {found[each]["state"] for each in ("domain", "broker", "tracing", "sight")} == {"unseen"}
+        assert found["domain"]["text"] == "you may not get configmaps in the namespace knative-serving"
+        assert "--verb=get,list --resource=configmaps" in found["sight"]["mend"]
         status, _, found = doctor("-n", "default", "--kubeconfig", robot)
     assert (status, found["rights"]["state"]) == (3, "missing")
     assert f"--serviceaccount={place}:{rights.NAME}" in found["rights"]["mend"]

@@ -134,12 +134,12 @@ async def test_without_serving_no_chain_runs(gateway: int) -> None:
     knative = reachable(Knative(FakeCluster(), serving=None, kourier=None).install(), gateway)
     del knative.cluster.resources["serving.knative.dev/v1"]
     found = await examine(knative)
-    assert {"serving", "domain"} <= worst(found)
+    assert "serving" in worst(found)
     assert (found["serving"][0].text, found["serving"][0].mend) == (
         "Knative Serving is not installed",
         "install it: https://knative.dev/docs/install",
     )
-    assert "tracing" not in found
+    assert {"domain", "features", "tracing"} & found.keys() == set()
 
 
 async def test_without_eventing_chains_of_calls_still_run(gateway: int) -> None:
@@ -228,13 +228,37 @@ async def test_rights_that_only_events_need_are_a_remark_and_elsewhere_a_namespa
     assert (found.state, found.mend) == (State.MISSING, "name a namespace in which you may with -n NAME")
 
 
+def forbidden(resource: str, group: str, place: str) -> str:
+    return (
+        f'{resource} is forbidden: User "jo" cannot get resource "{resource}" in API group "{group}" '
+        f'in the namespace "{place}"'
+    )
+
+
 async def test_what_may_not_be_seen_keeps_nothing_else_from_being_seen(knative: Knative) -> None:
-    path = f"GET /api/v1/namespaces/{SERVING}/configmaps/config-domain"
-    knative.cluster.replies[path] = [status(403, "Forbidden", 'configmaps "config-domain" is forbidden')]
-    found = await examine(knative)
-    assert found["domain"][0].state is State.UNSEEN
-    assert "cannot be seen: get ConfigMap config-domain" in found["domain"][0].text
+    place = f"GET /api/v1/namespaces/{SERVING}/configmaps"
+    knative.cluster.replies[place] = [status(403, "Forbidden", forbidden("configmaps", "", SERVING))] * 99
+    found = await examine(knative, "mine")
     assert worst(found) == set()
+    assert {topic for topic, each in found.items() if each[0].state is State.UNSEEN} == {
+        *("domain", "features", "tracing", "sight"),
+    }
+    assert found["domain"][0].text == "you may not get configmaps in the namespace knative-serving"
+    assert found["serving"][0].text.startswith("installed; which release cannot be seen: you may not get configmaps")
+    assert found["ingress"][0].text.startswith("of a class that cannot be seen, takes connections from here at ")
+    assert str(found["sight"][0].mend).splitlines() == [
+        "kubectl create role kn-bench-see-configmaps -n knative-serving --verb=get,list --resource=configmaps",
+        "kubectl create rolebinding kn-bench-see-configmaps -n knative-serving --role=kn-bench-see-configmaps "
+        "--user=somebody",
+    ]
+
+
+async def test_an_ingress_that_may_not_be_seen_is_not_one_that_is_missing(knative: Knative) -> None:
+    refused: list[tuple[int, object] | Exception] = [status(403, "Forbidden", forbidden("configmaps", "", SERVING))] * 9
+    knative.cluster.replies[f"GET /api/v1/namespaces/{SERVING}/configmaps/config-network"] = refused
+    knative.cluster.objects.pop("/api/v1/namespaces/kourier-system/services/kourier")
+    (found,) = (await examine(knative))["ingress"]
+    assert (found.state, "--ingress HOST:PORT" in (found.mend or "")) == (State.UNSEEN, True)
 
 
 async def test_a_namespace_that_is_ending_takes_no_chain(knative: Knative) -> None:

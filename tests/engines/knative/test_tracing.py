@@ -392,7 +392,7 @@ async def test_pods_of_functions_that_run_are_told_of(knative: Knative) -> None:
     metadata = {"name": "f-1", "namespace": "mine", "labels": {"serving.knative.dev/revision": "f-00001"}}
     knative.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
     (told,) = (await setup(knative)).told
-    assert told.startswith("Knative is replacing the pods of 1 revisions: wait for that")
+    assert told.startswith("Knative is replacing the pods of 1 revision of functions: wait for that")
     assert (await setup(knative)).told == []
     knative.cluster.replies = {"GET /api/v1/pods": [status(403, "Forbidden", "no")]}
     assert "functions that run" in (await undo(knative)).told[0]

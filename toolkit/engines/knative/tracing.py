@@ -244,7 +244,10 @@ async def _about_functions(api: Api, edits: Sequence[Edit]) -> list[str]:
         pods = None
     if pods == []:
         return []
-    running = "functions that run" if pods is None else f"{len({labels(each)[REVISION] for each in pods})} revisions"
+    running = "functions that run"
+    if pods is not None:
+        count = len({(each["metadata"]["namespace"], labels(each)[REVISION]) for each in pods})
+        running = f"{count} revision{'s' * (count > 1)} of functions"
     if changed[0]:
         return [f"Knative is replacing the pods of {running}: wait for that before you measure ('kubectl get pods -A')"]
     return [f"the pods of {running} stay as they are: deploy those functions again, or delete their pods"]

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from toolkit.engines.findings import Finding, missing, unseen
-from toolkit.engines.knative.api import FORBIDDEN, Api, Refused
+from toolkit.engines.knative.api import FORBIDDEN, Api, Refused, Unreachable
 from toolkit.engines.knative.doctor import eventing, rights, serving, tracing
 from toolkit.errors import EngineError
 
@@ -32,16 +32,20 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 
 async def examine(api: Api, namespace: str | None) -> Sequence[Finding]:
     """`namespace` is where chains are to run; None: each in one of its own. Raises Unreachable."""
-    found = await asyncio.gather(*(_made(topic, check, api, namespace) for topic, check in CHECKS))
-    return [finding for findings in found for finding in findings]
+    hidden: list[Refused] = []
+    found = await asyncio.gather(*(_made(topic, check, api, namespace, hidden) for topic, check in CHECKS))
+    return [*(finding for findings in found for finding in findings), *await rights.to_see(api, hidden)]
 
 
-async def _made(topic: str, check: Check, api: Api, namespace: str | None) -> Sequence[Finding]:
+async def _made(topic: str, check: Check, api: Api, namespace: str | None, hidden: list[Refused]) -> Sequence[Finding]:
     try:
         return await check(api, namespace)
+    except Unreachable:
+        raise
     except Refused as error:
         if error.code != FORBIDDEN:
             return [missing(topic, str(error), error.next_step)]
-        return [unseen(topic, f"cannot be seen: {error}", error.next_step)]
+        hidden.append(error)
+        return [unseen(topic, rights.what_is_forbidden(error))]
     except EngineError as error:
         return [missing(topic, str(error), error.next_step)]

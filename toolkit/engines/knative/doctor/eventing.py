@@ -9,7 +9,7 @@ import yaml
 
 from toolkit.engines.findings import Finding, State, ok, remark
 from toolkit.engines.knative import configmaps
-from toolkit.engines.knative.api import Api, UnknownKind
+from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.doctor import serving
 from toolkit.engines.knative.kinds import BROKER, CHANNEL, CONFIG_MAP, DEPLOYMENT, Kind, name
 from toolkit.engines.knative.observability import EVENTING
@@ -37,7 +37,7 @@ def _softened(found: Finding) -> Finding:
 
 
 async def broker(api: Api, namespace: str | None) -> Sequence[Finding]:
-    if not await _is_there(api, BROKER):
+    if not await serving.is_there(api, BROKER):
         return []
     there = {name(each) for each in await api.every(DEPLOYMENT, EVENTING)}
     classes = [of for deployment, of in CLASSES.items() if deployment in there]
@@ -53,7 +53,7 @@ async def broker(api: Api, namespace: str | None) -> Sequence[Finding]:
 
 async def channel(api: Api, namespace: str | None) -> Sequence[Finding]:
     """Brokers of the class that we use are made of channels, of the kind that a ConfigMap names."""
-    if not await _is_there(api, BROKER):
+    if not await serving.is_there(api, BROKER):
         return []
     data = configmaps.data(await api.get(CONFIG_MAP, "config-br-default-channel", EVENTING) or {})
     template = _yaml(data.get("channel-template-spec"))
@@ -61,21 +61,13 @@ async def channel(api: Api, namespace: str | None) -> Sequence[Finding]:
     if not kind.kind or not kind.api_version:
         mend = "see that 'kubectl get configmap config-br-default-channel -n knative-eventing -o yaml' names one"
         return [remark("channel", f"no kind of channel for brokers; {_WITHOUT}", mend)]
-    if not await _is_there(api, kind):
+    if not await serving.is_there(api, kind):
         return [
             remark("channel", f"{kind} for brokers, and it is not installed; {_WITHOUT}", f"install it: {_RELEASES}")
         ]
     if kind != CHANNEL:
         return [remark("channel", f"{kind} for brokers; what was subscribed is only verified of {CHANNEL}")]
     return [ok("channel", f"{kind} for brokers")]
-
-
-async def _is_there(api: Api, kind: Kind) -> bool:
-    try:
-        await api.path(kind)
-    except UnknownKind:
-        return False
-    return True
 
 
 def _yaml(text: str | None) -> Any:

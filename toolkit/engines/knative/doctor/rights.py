@@ -6,15 +6,19 @@ May live here: the rights that chains need, as docs/clusters.md lists them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from toolkit.engines.findings import Finding, missing, ok, remark
-from toolkit.engines.knative.api import Api, accepted
+from toolkit.engines.findings import Finding, missing, ok, remark, unseen
+from toolkit.engines.knative.api import Api, Refused, accepted
 
 AT_ONCE = 8
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+_FORBIDDEN = re.compile(
+    r'cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?'
+)  # kubernetes/staging/src/k8s.io/apiserver/pkg/endpoints/handlers/responsewriters
 _ACCOUNT = "system:serviceaccount:"
 ALL = ("get", "list", "watch", "create", "patch", "delete")
 
@@ -71,6 +75,35 @@ async def rights(api: Api, namespace: str | None) -> Sequence[Finding]:
     if all(each.events for each in found):
         return [remark("rights", f"{text}; chains without event edges run all the same", mend)]
     return [missing("rights", text, mend)]
+
+
+def what_is_forbidden(error: Refused) -> str:
+    """In the API server's terms, without who we are."""
+    found = _FORBIDDEN.search(error.answer.message)
+    if found is None:
+        return str(error)
+    where = f" in the namespace {found[4]}" if found[4] else ""
+    return f"you may not {found[1]} {found[2]}{where}"
+
+
+async def to_see(api: Api, hidden: Iterable[Refused]) -> Sequence[Finding]:
+    """What an administrator types so that we may look where we could not; none when there was nothing of that kind."""
+    by_place: dict[tuple[str, str], set[str]] = {}
+    for error in hidden:
+        if (found := _FORBIDDEN.search(error.answer.message)) is not None and found[4]:
+            resource = f"{found[2]}.{found[3]}" if found[3] else found[2]
+            by_place.setdefault((found[4], resource), set()).update((found[1], "get", "list"))
+    if not by_place:
+        return []
+    user = await _who(api)
+    commands = []
+    for (place, resource), verbs in sorted(by_place.items()):
+        role = f"kn-bench-see-{resource.partition('.')[0]}"
+        words = f"--verb={','.join(sorted(verbs))} --resource={resource}"
+        commands.append(f"kubectl create role {role} -n {place} {words}")
+        commands.append(f"kubectl create rolebinding {role} -n {place} --role={role} {user}")
+    text = "chains may run all the same; an administrator can let you see what could not be seen"
+    return [unseen("sight", text, "\n".join(commands))]
 
 
 async def _may(api: Api, rule: Rule, verb: str, namespace: str | None) -> bool:

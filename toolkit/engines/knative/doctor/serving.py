@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from toolkit.engines.findings import Finding, missing, ok, remark
+from toolkit.engines.findings import Finding, missing, ok, remark, unseen
 from toolkit.engines.knative import conditions, configmaps, installed, observability, reach
 from toolkit.engines.knative.api import Api, Refused, UnknownKind, accepted
+from toolkit.engines.knative.doctor.rights import what_is_forbidden
 from toolkit.engines.knative.kinds import CONFIG_MAP, DEPLOYMENT, KSVC, NAMESPACE, NODE, Kind, labels, leaving, name
 from toolkit.engines.knative.observability import SERVING
+from toolkit.errors import EngineError
 
 INSTALL = "install it: https://knative.dev/docs/install"
 OWN_DOMAIN = "svc.cluster.local"
@@ -40,17 +42,27 @@ async def serving(api: Api, namespace: str | None) -> Sequence[Finding]:
 async def whole(api: Api, topic: str, namespace: str, kind: Kind) -> Sequence[Finding]:
     """Whether a part of Knative is there, which release, and whether all of it runs."""
     title = installed.NAMES[namespace]
-    try:
-        await api.path(kind)
-    except UnknownKind:
+    if not await is_there(api, kind):
         return [missing(topic, f"{title} is not installed", INSTALL)]
-    part = await installed.part(api, namespace)
+    try:
+        part = await installed.part(api, namespace)
+    except Refused as error:
+        return [ok(topic, f"installed; which release cannot be seen: {what_is_forbidden(error)}")]
     if part is None:
         return [missing(topic, f"{title} is not whole: its namespace {namespace} holds no ConfigMaps of it", INSTALL)]
     if down := await unavailable(api, namespace):
         text = f"{observability.shown(part.version)}, and not available: {', '.join(down)}"
         return [missing(topic, text, f"kubectl describe pods -n {namespace}")]
     return [ok(topic, observability.shown(part.version) or "of no known release")]
+
+
+async def is_there(api: Api, kind: Kind) -> bool:
+    """Whether the cluster knows this kind."""
+    try:
+        await api.path(kind)
+    except UnknownKind:
+        return False
+    return True
 
 
 async def unavailable(api: Api, namespace: str) -> Sequence[str]:
@@ -63,17 +75,30 @@ async def unavailable(api: Api, namespace: str) -> Sequence[str]:
 
 
 async def ingress(api: Api, namespace: str | None) -> Sequence[Finding]:
-    said = await installed.ingress_class(api)
-    which = said.partition(".")[0] or "no class in config-network"
-    gateway = await installed.gateway(api)
-    if gateway is not None and gateway.version:
-        which += f" {observability.shown(gateway.version)}"
-    addresses = await reach.ingresses(api, None)
+    """Who may not look at Knative's settings can still use an ingress whose address somebody tells them."""
+    try:
+        which, hidden = await _which_ingress(api), None
+    except Refused as error:
+        which, hidden = "of a class that cannot be seen", what_is_forbidden(error)
+    try:
+        addresses = await reach.ingresses(api, None)
+    except EngineError as error:
+        if hidden is None:
+            raise
+        return [unseen("ingress", hidden, error.next_step)]
     return [ok("ingress", f"{which}, takes connections from here at {addresses[0]}")]
+
+
+async def _which_ingress(api: Api) -> str:
+    which = (await installed.ingress_class(api)).partition(".")[0] or "no class in config-network"
+    gateway = await installed.gateway(api)
+    return f"{which} {observability.shown(gateway.version)}".rstrip() if gateway is not None else which
 
 
 async def domain(api: Api, namespace: str | None) -> Sequence[Finding]:
     """A route that no selector chooses gets the one domain without a selector (serving/pkg/reconciler/route/config)."""
+    if not await is_there(api, KSVC):
+        return []
     found = configmaps.data(await api.get(CONFIG_MAP, "config-domain", SERVING) or {})
     domains = {key: value for key, value in found.items() if not key.startswith("_")}
     default = sorted(key for key, value in domains.items() if "selector" not in value)
@@ -84,6 +109,8 @@ async def domain(api: Api, namespace: str | None) -> Sequence[Finding]:
 
 
 async def features(api: Api, namespace: str | None) -> Sequence[Finding]:
+    if not await is_there(api, KSVC):
+        return []
     found = configmaps.data(await api.get(CONFIG_MAP, "config-features", SERVING) or {})
     off = {flag: key for flag, key in FEATURES.items() if found.get(flag, "disabled").lower() != "enabled"}
     if not off:
