@@ -15,7 +15,7 @@ from typing import NoReturn
 import pytest
 
 from tests.cluster.suite import images as image_building
-from tests.cluster.suite import ingress, namespaces, platform
+from tests.cluster.suite import ingress, namespaces, platform, tracing
 from tests.cluster.suite.api import Unreachable
 from tests.cluster.suite.calls import Door
 from tests.cluster.suite.cluster import Cluster
@@ -48,6 +48,12 @@ def cluster(_connected: Cluster, at_first: frozenset[platform.Container]) -> Ite
 def at_first(_connected: Cluster) -> frozenset[platform.Container]:
     """Knative's containers before any test ran."""
     return platform.containers(_connected)
+
+
+@pytest.fixture(scope="session")
+def on_purpose() -> tracing.OnPurpose:
+    """What tests restarted of Knative because they had to."""
+    return tracing.OnPurpose()
 
 
 @pytest.fixture

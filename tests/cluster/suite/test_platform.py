@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster import versions as pins
 from tests.cluster.node import NAME as OWN_NODE
-from tests.cluster.suite import platform
+from tests.cluster.suite import platform, tracing
 from tests.cluster.suite.api import NODE
 from tests.cluster.suite.cluster import Cluster, holds
 
@@ -44,8 +44,11 @@ def test_the_cluster_that_this_folder_brings_up_has_the_versions_it_pins(cluster
 
 
 def test_nothing_of_knative_began_again_while_the_tests_ran(
-    at_first: frozenset[platform.Container], in_the_end: frozenset[platform.Container]
+    at_first: frozenset[platform.Container],
+    in_the_end: frozenset[platform.Container],
+    on_purpose: tracing.OnPurpose,
 ) -> None:
     assert at_first
-    assert sorted(at_first - in_the_end) == [], "these are gone, or began again"
-    assert sorted(in_the_end - at_first) == [], "these came instead"
+    assert sorted(at_first - in_the_end - on_purpose.ended) == [], "these are gone, or began again"
+    assert sorted(in_the_end - at_first - on_purpose.came) == [], "these came instead"
+    assert sorted(on_purpose.came - in_the_end) == [], "these are gone, or began again, after they came on purpose"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 
 from toolkit import manifests
 from toolkit import plan as plans
 from toolkit.engines.base import Bound, Entry
-from toolkit.engines.knative import exports, logs, removal
+from toolkit.engines.knative import arrival, logs, removal
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.kinds import selector
 from toolkit.engines.knative.observer import Observer
@@ -20,11 +18,6 @@ from toolkit.engines.knative.spans import Spans
 from toolkit.plan import Plan
 from toolkit.results import Incident
 from toolkit.traces.model import Span
-
-QUIET_S = 1.5  # functions send their spans every 0.2 s, and try a second time after that
-SPANS_WITHIN_S = 10.0
-LOOK_S = 0.25
-LAST = 20  # traces that are looked at while the platform's spans come: whoever sends these has sent those before
 
 
 class KnativeDeployment:
@@ -93,38 +86,19 @@ class KnativeDeployment:
         return [*told, *(self._store.incidents if self._store is not None else ())]
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
-        """Functions stay: a pod takes half a minute to leave. They send what they have every 0.2 s, so this waits until
-        all that can be expected are there, or until no new one comes for a while. Knative's components, where they
-        trace, send every 5 s, and nobody can know how many: each has had its turn once that time is over.
+        """Functions stay: a pod takes half a minute to leave. So this waits until all that can be expected are there,
+        or until no new one comes for a while; for those of Knative's components only where these trace.
         """
         if self._observer is not None:
             await self._observer.look_once_more()
         if self._store is None:
             return list(caller)
-        began = asyncio.get_running_loop().time()
+        ended = asyncio.get_running_loop().time()
         await self._store.send(caller)
+        least, services = plans.spans(self.plan.chain) - 1, self.plan.wirings
         if self._platform_spans:
-            await self._quiet(self._store, traces[-LAST:], began + exports.EVERY_S + LOOK_S, lambda found: False)
-        return await self._quiet(self._store, traces, began, partial(self._complete, traces))
-
-    async def _quiet(
-        self, store: Spans, traces: Sequence[str], not_before: float, enough: Callable[[Sequence[Span]], bool]
-    ) -> list[Span]:
-        """The spans, once it is `enough` or none came for a while, at the loop's time `not_before` at the earliest."""
-        clock = asyncio.get_running_loop().time
-        deadline, count, changed = max(not_before, clock()) + SPANS_WITHIN_S, -1, clock()
-        while True:
-            found = await store.of(traces)
-            if len(found) != count:
-                count, changed = len(found), clock()
-            if enough(found) or clock() >= deadline or (clock() >= not_before and clock() - changed >= QUIET_S):
-                return found
-            await asyncio.sleep(LOOK_S)
-
-    def _complete(self, traces: Sequence[str], found: Sequence[Span]) -> bool:
-        """Whether each trace has as many spans of functions as the chain leaves at least."""
-        own = Counter(each.trace for each in found if each.service in self.plan.wirings)
-        return all(own[trace] >= plans.spans(self.plan.chain) - 1 for trace in traces)
+            return await arrival.with_the_platform(self._store, traces, least, services, ended)
+        return await arrival.of_functions(self._store, traces, least, services)
 
     async def leave(self) -> None:
         """Lets go of it without taking it away: it is found again by its labels."""

@@ -65,7 +65,10 @@ class KnativeEngine:
             ours = manifests.labels(plan)
             made = await ground.prepare(api, self._namespace(plan), ours, self._settings, self._audience)
             zipkin = self._settings.zipkin
-            if zipkin is None and (found := await spans.of_the_cluster(api, self._audience)) is not None:
+            if (
+                zipkin is None
+                and (found := await spans.of_the_cluster(api, self._settings, self._audience)) is not None
+            ):
                 zipkin = found.url
             objects = self._rendered(plan, receipts=None, endpoint=self._endpoint(zipkin), make_namespace=made)
             await self._look_first(api, plan, objects)

@@ -17,7 +17,7 @@ from toolkit.engines.knative.kinds import K8S_SERVICE, labels
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.engines.knative.store import Store
 from toolkit.errors import EngineError
-from toolkit.manifests import NAMESPACE, zipkin_endpoint
+from toolkit.manifests import NAMESPACE
 from toolkit.manifests.names import MANAGED_BY, OWNER
 from toolkit.results import Incident
 from toolkit.sdk.http1 import Response
@@ -70,7 +70,7 @@ async def choose(
     if settings.zipkin is not None:
         await zipkin_client.ready(settings.zipkin)
         return Spans(settings.zipkin, settings.zipkin)
-    if (found := await of_the_cluster(api, audience)) is not None:
+    if (found := await of_the_cluster(api, settings, audience)) is not None:
         return found
     if host is None:
         return None
@@ -79,12 +79,13 @@ async def choose(
     return Spans(store.url, store.url, shared=False, store=store)
 
 
-async def of_the_cluster(api: Api, audience: Audience) -> Spans | None:
+async def of_the_cluster(api: Api, settings: Settings, audience: Audience) -> Spans | None:
     """The Zipkin of `toolkit tracing setup`, if it is there and we may ask it; that we may not is told, and no more."""
     service = await api.see(K8S_SERVICE, SERVICE, NAMESPACE)
     if service is None or labels(service).get(MANAGED_BY) != OWNER:
         return None
-    found = Spans(zipkin_client.base_url(zipkin_endpoint(NAMESPACE)), PROXY, Proxied(api.wire))
+    url = f"http://{SERVICE}.{NAMESPACE}.svc.{settings.cluster_domain}:9411"
+    found = Spans(url, PROXY, Proxied(api.wire))
     try:
         await zipkin_client.ready(found.asked, within_s=READY_WITHIN_S, carrier=found.carrier)
     except EngineError as error:
