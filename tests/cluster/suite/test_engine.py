@@ -33,13 +33,14 @@ from toolkit.engines.knative.connection import Cluster as Whichever
 from toolkit.engines.knative.engine import KnativeEngine
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.errors import EngineError
-from toolkit.results import Load, Report
+from toolkit.results import Load, Progress, Report
 from toolkit.run import Order, run
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
 AT_ONCE = 4  # broken deployments
 TAKEN_AWAY_WITHIN_S = 60.0  # pods in a namespace of somebody else's drain for half a minute
 LOAD = Load(requests=50, rate=25.0)
+ANSWERED = 5  # calls, until something befalls the chain
 
 
 @pytest.fixture(scope="module")
@@ -190,11 +191,23 @@ def test_nothing_of_the_broken_deployments_is_left(cluster: Cluster, verdicts: M
 
 def test_a_function_that_leaves_under_load_is_named(cluster: Cluster, images: Mapping[str, str], place: str) -> None:
     async def broken_run() -> Report:
+        answered = asyncio.Event()
+
+        def look(progress: Progress) -> None:
+            if progress.ok >= ANSWERED:
+                answered.set()
+
+        async def end() -> None:
+            await answered.wait()
+            await asyncio.to_thread(_end_consumer, cluster, place)
+
         engine = KnativeEngine(Settings(images["chained-serving"], namespace=place))
         order = Order(catalog.load("chained-serving"), Load(requests=60, rate=10.0, timeout_s=20.0))
-        running = asyncio.ensure_future(run(order, engine))
-        await asyncio.to_thread(_end_when_called, cluster, place)
-        return (await running).report
+        ending = asyncio.ensure_future(end())
+        outcome = await run(order, engine, on_progress=look)
+        assert answered.is_set(), "the load was over before a handful of calls was answered"
+        await ending
+        return outcome.report
 
     found = asyncio.run(broken_run())
     assert "steady" in red(found)
@@ -203,16 +216,10 @@ def test_a_function_that_leaves_under_load_is_named(cluster: Cluster, images: Ma
     assert "is started again" in restart.text
 
 
-def _end_when_called(cluster: Cluster, place: str) -> None:
-    """Ends the consumer once the chain stands: from inside a container, its first process takes SIGTERM only."""
-
-    def running() -> str | None:
-        ready = [each for each in cluster.pods(place, pods_of("consumer")) if _is_ready(each)]
-        producers = [each for each in cluster.pods(place, pods_of("producer")) if _is_ready(each)]
-        return str(ready[0]["metadata"]["name"]) if ready and producers else None
-
-    pod = until(running, "the consumer to run", 60.0)
-    cluster.run(pod, place, "python3", "-c", "import time, os; time.sleep(3); os.kill(1, 15)", container=CONTAINER)
+def _end_consumer(cluster: Cluster, place: str) -> None:
+    """From inside its container, whose first process takes SIGTERM only."""
+    (pod,) = [each["metadata"]["name"] for each in cluster.pods(place, pods_of("consumer")) if _is_ready(each)]
+    cluster.run(pod, place, "python3", "-c", "import os; os.kill(1, 15)", container=CONTAINER)
 
 
 def _is_ready(pod: Mapping[str, Any]) -> bool:
