@@ -25,7 +25,7 @@ from toolkit.images.model import ImageError
 PLACEHOLDERS = ("tar", "image", "digest")
 _LAST_LINES, _LAST_BYTES = 8, 1 << 16
 _PATIENCE_S = 5.0  # from SIGTERM to SIGKILL
-_CLUSTER = re.compile(r"[a-z0-9][a-z0-9.-]*")  # sigs.k8s.io/kind, pkg/cluster/provider.go, of names that it makes
+_CLUSTER = re.compile(r"[a-z0-9][a-z0-9.-]*")  # kind's rule (pkg/internal/apis/config/validate.go), but no flag
 _TOOLS = {
     "kind": ("kind", "load", "image-archive"),
     "containerd": ("ctr", "-n", "k8s.io", "images", "import"),
