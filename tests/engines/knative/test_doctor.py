@@ -130,6 +130,20 @@ async def test_spans_that_nobody_takes_are_told(knative: Knative) -> None:
     assert "no Service otel-collector is seen in the namespace kn-bench-tracing" in told.text
 
 
+@pytest.mark.parametrize(("born", "told"), [("2026-01-01T00:00:00Z", True), ("2026-01-03T00:00:00Z", False)])
+async def test_who_started_before_the_settings_came_is_told_to_be_restarted(
+    knative: Knative, born: str, told: bool
+) -> None:
+    entry = {"time": "2026-01-02T00:00:00Z", "fieldsV1": {"f:data": {"f:tracing-endpoint": {}}}}
+    knative.config_map(EVENTING, "config-observability", {"tracing-endpoint": ENDPOINT}, managedFields=[entry])
+    for name in ("mt-broker-filter", "imc-dispatcher"):
+        pod = {"name": f"{name}-1", "namespace": EVENTING, "labels": {"app": name}, "creationTimestamp": born}
+        knative.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": pod})
+    mends = [each.mend for each in (await examine(knative))["tracing"]]
+    restart = "kubectl rollout restart deployment mt-broker-filter imc-dispatcher -n knative-eventing"
+    assert (restart in mends) is told
+
+
 async def test_without_serving_no_chain_runs(gateway: int) -> None:
     knative = reachable(Knative(FakeCluster(), serving=None, kourier=None).install(), gateway)
     del knative.cluster.resources["serving.knative.dev/v1"]
@@ -180,6 +194,9 @@ async def test_a_feature_that_is_off_is_told_with_the_key_that_needs_it(knative:
     assert found.state is State.REMARK
     assert found.text == "kubernetes.podspec-nodeselector is off, which node-selector in a chain.yaml needs"
     assert '{"data":{"kubernetes.podspec-nodeselector":"enabled"}}' in str(found.mend)
+    knative.config_map(EVENTING, "config-features", {"delivery-timeout": "Disabled"})
+    (_, found) = (await examine(knative))["features"]
+    assert found.text == "delivery-timeout is off, which delivery.timeout in a chain.yaml needs"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "clusterDefault: 7", "clusterDefault:\n  brokerClass: Kafka", "\x00"])

@@ -5,21 +5,24 @@ May live here: what a chain with `call` edges needs. May not: Eventing (`eventin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from toolkit.engines.findings import Finding, missing, ok, remark, unseen
 from toolkit.engines.knative import conditions, configmaps, installed, observability, reach
 from toolkit.engines.knative.api import Api, Refused, UnknownKind, accepted
 from toolkit.engines.knative.doctor.rights import what_is_forbidden
 from toolkit.engines.knative.kinds import CONFIG_MAP, DEPLOYMENT, KSVC, NAMESPACE, NODE, Kind, labels, leaving, name
-from toolkit.engines.knative.observability import SERVING
+from toolkit.engines.knative.observability import EVENTING, SERVING
 from toolkit.errors import EngineError
 
 INSTALL = "install it: https://knative.dev/docs/install"
 OWN_DOMAIN = "svc.cluster.local"
 ENFORCE = "pod-security.kubernetes.io/enforce"
-FEATURES: Mapping[str, str] = {"kubernetes.podspec-nodeselector": "node-selector"}
-"""Flags of `config-features` that our manifests may need, and the key of chain.yaml that makes them do so."""
+FEATURES = (
+    (SERVING, "kubernetes.podspec-nodeselector", "disabled", "node-selector"),
+    (EVENTING, "delivery-timeout", "enabled", "delivery.timeout"),
+)
+"""Flags of `config-features` that a manifest may need: what counts where one is not set, and the key of chain.yaml."""
 _SET_DOMAIN = 'kubectl patch configmap config-domain -n knative-serving --type merge -p \'{"data":{"example.com":""}}\''
 
 
@@ -108,17 +111,28 @@ async def domain(api: Api, namespace: str | None) -> Sequence[Finding]:
     return [ok("domain", default[0] if default[0] != OWN_DOMAIN else default[1])]
 
 
-async def features(api: Api, namespace: str | None) -> Sequence[Finding]:
+async def features(api: Api, place: str | None) -> Sequence[Finding]:
     if not await is_there(api, KSVC):
         return []
-    found = configmaps.data(await api.get(CONFIG_MAP, "config-features", SERVING) or {})
-    off = {flag: key for flag, key in FEATURES.items() if found.get(flag, "disabled").lower() != "enabled"}
-    if not off:
-        return [ok("features", "all that chains may ask for are on")]
-    values = ",".join(f'"{flag}":"enabled"' for flag in off)
-    mend = f"kubectl patch configmap config-features -n {SERVING} --type merge -p '{{\"data\":{{{values}}}}}'"
-    text = "; ".join(f"{flag} is off, which {key} in a chain.yaml needs" for flag, key in off.items())
-    return [remark("features", text, f"only for chains that use it: {mend}")]
+    findings = [
+        _off(namespace, flag, key)
+        for namespace, flag, default, key in FEATURES
+        if not await _enabled(api, namespace, flag, default)
+    ]
+    return findings or [ok("features", "all that chains may ask for are on")]
+
+
+async def _enabled(api: Api, namespace: str, flag: str, default: str) -> bool:
+    """Of a part that is not installed, nothing is off."""
+    found = await api.get(CONFIG_MAP, "config-features", namespace)
+    return found is None or configmaps.data(found).get(flag, default).lower() == "enabled"
+
+
+def _off(namespace: str, flag: str, key: str) -> Finding:
+    value = f'{{"data":{{"{flag}":"enabled"}}}}'
+    mend = f"kubectl patch configmap config-features -n {namespace} --type merge -p '{value}'"
+    text = f"{flag} is off, which {key} in a chain.yaml needs"
+    return remark("features", text, f"only for chains that use it: {mend}")
 
 
 async def pods(api: Api, namespace: str | None) -> Sequence[Finding]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from toolkit.engines.findings import Finding, missing, ok, remark
 from toolkit.engines.knative import configmaps, installed, observability
 from toolkit.engines.knative.api import Api
-from toolkit.engines.knative.kinds import CONFIG_MAP, K8S_SERVICE
+from toolkit.engines.knative.kinds import CONFIG_MAP, DEPLOYMENT, K8S_SERVICE, POD, Object, leaving, selector
 from toolkit.engines.knative.observability import GATEWAY, KOURIER, SERVING, Place, Told
 
 SETUP = "toolkit tracing setup"
@@ -23,11 +23,11 @@ async def tracing(api: Api, namespace: str | None) -> Sequence[Finding]:
     found = await installed.look(api)
     if not any(each.namespace == SERVING for each in found.parts):
         return []
-    said: dict[Place, Told] = {}
-    for place in found.places:
-        data = configmaps.data(await api.get(CONFIG_MAP, place.name, place.namespace) or {})
-        said[place] = place.dialect.told(data)
+    maps = {place: await api.get(CONFIG_MAP, place.name, place.namespace) or {} for place in found.places}
+    said = {place: place.dialect.told(configmaps.data(each)) for place, each in maps.items()}
     findings = [*_broken_gateway(said), *_overall(said), *await _ignored(api, said)]
+    for place, each in maps.items():
+        findings += await _unread(api, place, each)
     if found.gateway is not None and found.gateway.place is None:
         version = observability.shown(found.gateway.version)
         findings.append(remark("tracing", f"Kourier {version} sends no OTLP: its gateway's spans will be missing"))
@@ -80,6 +80,39 @@ async def _ignored(api: Api, said: Mapping[Place, Told]) -> Sequence[Finding]:
             instead = next(each for each in said if each.namespace == place.namespace)
             findings.append(remark("tracing", f"{place} is set, and this release reads {instead} instead", SETUP))
     return findings
+
+
+async def _unread(api: Api, place: Place, found: Object) -> Sequence[Finding]:
+    """Who reads its settings at start, and started before they were set: the pods of a Deployment tell."""
+    changed = _changed(found, place.dialect.keys)
+    if place.dialect is not observability.OTLP or changed is None:
+        return []
+    old: list[str] = []
+    for each in observability.READ_AT_START[place.namespace]:
+        deployment = await api.get(DEPLOYMENT, each, place.namespace)
+        wanted = (deployment or {}).get("spec", {}).get("selector", {}).get("matchLabels") or {}
+        pods = await api.every(POD, place.namespace, selector(wanted)) if wanted else []
+        if any(not leaving(pod) and _born(pod) < changed for pod in pods):
+            old.append(each)
+    if not old:
+        return []
+    text = f"{', '.join(old)} started before {place} was changed, and read it at start only"
+    return [remark("tracing", text, f"kubectl rollout restart deployment {' '.join(old)} -n {place.namespace}")]
+
+
+def _changed(found: Object, keys: Sequence[str]) -> str | None:
+    """When somebody last wrote one of the keys, as Kubernetes notes it; taking a key away leaves no trace."""
+    times = [
+        str(each.get("time", ""))
+        for each in (found.get("metadata") or {}).get("managedFields") or ()
+        if any(f"f:{key}" in ((each.get("fieldsV1") or {}).get("f:data") or {}) for key in keys)
+    ]
+    return max(times, default=None)
+
+
+def _born(pod: Object) -> str:
+    """Times of Kubernetes' are all of one form, so their order is that of their texts."""
+    return str(pod["metadata"].get("creationTimestamp", ""))
 
 
 async def _receiver(api: Api, told: Told) -> Sequence[Finding]:
