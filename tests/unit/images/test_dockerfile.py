@@ -130,10 +130,11 @@ def test_what_the_first_stage_needs_is_not_kept_from_it_and_what_it_does_not_is(
 
 def test_what_the_documentation_shows_is_understood() -> None:
     text = (ROOT / "docs/images.md").read_text()
-    shown = [line.partition("#")[0].split() for line in text.splitlines() if line.startswith("toolkit build ")]
-    assert len(shown) == 5
-    for _, _, *arguments in shown:
-        assert tree.parser_of("build").parse_args(arguments).chain
+    lines = [line.strip() for line in text.splitlines() if line.strip().startswith("toolkit ")]
+    shown = [shlex.split(line, comments=True) for line in lines]
+    assert [command for _, command, *_ in shown].count("build") == 12
+    for _, command, *arguments in shown:
+        assert tree.parser_of(command).parse_args(arguments).chain
     assert f"docker build --build-arg {only(FIRST, 'ARG').partition('=')[0]}=" in text
 
 
