@@ -192,6 +192,7 @@ class Measurement:
     refused: int = 0  # calls that the generator did not send; they are in none of the counts above
     failed_handlings: int = 0  # handlings that ended with an error, of calls and events
     retried_handlings: int = 0  # those of them whose message the same function handled after all
+    platform_traces: tuple[tuple[str, int], ...] = ()  # (part of the platform, traces that have a span of it)
 
 
 @dataclass(frozen=True, slots=True)

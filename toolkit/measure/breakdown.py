@@ -13,7 +13,7 @@ from toolkit.spec.model import ChainSpec
 from toolkit.traces import critical
 from toolkit.traces import hops as traced
 from toolkit.traces.model import Span
-from toolkit.traces.platform import is_platform
+from toolkit.traces.platform import PARTS, is_platform, parts
 
 
 def hops(chain: ChainSpec, traces: Sequence[Sequence[Span]]) -> tuple[Hop, ...]:
@@ -52,6 +52,12 @@ def critical_path(traces: Iterable[Sequence[Span]]) -> tuple[PathPart, ...]:
     total_us = math.fsum(map(sum, times.values()))
     parts = [_part(label, durations_us, total_us) for label, durations_us in times.items()]
     return tuple(sorted(parts, key=lambda part: (-part.share, part.segment)))
+
+
+def platform(traces: Iterable[Sequence[Span]]) -> tuple[tuple[str, int], ...]:
+    """In how many traces each part of the platform has a span, in the order in which an event passes them."""
+    found = Counter(part for spans in traces for part in parts(spans))
+    return tuple((part, found[part]) for part in PARTS if found[part])
 
 
 def _part(label: str, durations_us: Sequence[int], total_us: float) -> PathPart:

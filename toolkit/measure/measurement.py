@@ -70,6 +70,7 @@ def measure(
         refused=len(asked_for) - len(calls),
         failed_handlings=sum(each.receipt.error is not None for each in receipts),
         retried_handlings=_retried(each.receipt for each in receipts),
+        platform_traces=breakdown.platform(spans.get(call.trace, ()) for call in calls if call.sampled),
     )
 
 

@@ -32,6 +32,7 @@ def to_json(report: Report) -> dict[str, Any]:
             "complete": found.traces_complete,
             "missing_spans": found.missing_spans,
             "orphans": found.orphans,
+            "platform": dict(found.platform_traces) or None,
         },
         "checks": [_check(each) for each in report.checks],
         "passed": report.passed,

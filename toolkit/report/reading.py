@@ -70,6 +70,7 @@ def _measurement(found: Mapping[str, Any], load: Mapping[str, Any]) -> Measureme
         "traces_complete": traces.get("complete"),
         "missing_spans": traces.get("missing_spans"),
         "orphans": traces.get("orphans"),
+        "platform_traces": [[part, n] for part, n in _object(traces.get("platform") or {}, "traces.platform").items()],
         "hops": hops,
         "critical_path": found.get("critical_path") or [],
         "histogram": [

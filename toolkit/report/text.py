@@ -119,6 +119,16 @@ def _traces(report: Report) -> Iterator[str]:
     yield _labelled(
         "traces", f"{count(found.traces_complete)} of {count(found.traces_expected)} complete{gaps}{orphans}"
     )
+    if found.platform_traces:
+        yield _labelled("platform", _spans_of(found.platform_traces))
+
+
+def _spans_of(parts: Sequence[tuple[str, int]]) -> str:
+    """Parts that are in the same number of traces stand together."""
+    together: dict[int, list[str]] = {}
+    for part, traces in parts:
+        together.setdefault(traces, []).append(printable(part))
+    return "spans of " + " · ".join(f"{', '.join(each)} in {plural(n, 'trace')}" for n, each in together.items())
 
 
 def _checks(checks: Sequence[Check], paint: _Paint, width: int) -> Iterator[str]:

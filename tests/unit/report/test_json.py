@@ -42,7 +42,7 @@ def test_the_keys_are_those_that_scripts_rely_on() -> None:
     assert set(document["latency_us"]) == {"n", "min", "p50", "p90", "p95", "p99", "p999", "max", "mean"}
     assert set(document["hops"][0]) == {"from", "to", "via", "n", "p50_us", "p99_us", "share"}
     assert set(document["critical_path"][0]) == {"segment", "n", "p50_us", "p99_us", "share"}
-    assert set(document["traces"]) == {"expected", "complete", "missing_spans", "orphans"}
+    assert set(document["traces"]) == {"expected", "complete", "missing_spans", "orphans", "platform"}
     assert set(document["checks"][0]) == {"name", "passed", "wanted", "got", "details"}
 
 
@@ -79,6 +79,21 @@ def test_a_report_from_before_failed_handlings_were_counted_can_be_read() -> Non
     document = through_text(to_json(REPORT))
     for key in ("refused", "failed_handlings", "retried_handlings"):
         del document["load"][key]
+    assert from_json(document, "report.json") == REPORT
+
+
+def test_a_report_says_in_how_many_traces_each_part_of_the_platform_has_spans() -> None:
+    measurement = dataclasses.replace(MEASUREMENT, platform_traces=(("activator", 1203), ("queue-proxy", 1200)))
+    report = dataclasses.replace(REPORT, measurement=measurement)
+    document = through_text(to_json(report))
+    assert document["traces"]["platform"] == {"activator": 1203, "queue-proxy": 1200}
+    assert from_json(document, "report.json") == report
+    assert to_json(REPORT)["traces"]["platform"] is None
+
+
+def test_a_report_from_before_the_platform_traced_can_be_read() -> None:
+    document = through_text(to_json(REPORT))
+    del document["traces"]["platform"]
     assert from_json(document, "report.json") == REPORT
 
 

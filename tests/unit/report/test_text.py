@@ -85,6 +85,14 @@ def test_calls_that_were_never_sent_stand_beside_those_that_were() -> None:
     assert "never sent" not in render(GOOD)
 
 
+def test_parts_of_the_platform_that_tell_the_same_of_stand_together() -> None:
+    parts = (("broker filter", 1199), ("activator", 1203), ("queue-proxy", 1203))
+    said = render(replace(GOOD, measurement=replace(MEASUREMENT, platform_traces=parts)))
+    line = "platform     spans of broker filter in 1,199 traces · activator, queue-proxy in 1,203 traces"
+    assert line in said.splitlines()
+    assert "platform " not in render(GOOD)
+
+
 def test_a_whole_report_reads_like_this() -> None:
     assert render(REPORT) == WHOLE
 

@@ -55,6 +55,12 @@ def test_nothing_is_counted_twice_and_nothing_is_an_orphan(chain: ChainSpec, gat
     assert (found.traces_expected, found.traces_complete, found.missing_spans, found.orphans) == (3, 3, 0, 0)
 
 
+def test_a_run_tells_in_how_many_traces_each_part_of_the_platform_has_spans() -> None:
+    found = measured(on_a_cluster(healthy(EVENT_PAIR, 3), gateway=False))
+    assert dict(found.platform_traces) == dict.fromkeys(EVENT, 3)
+    assert measured(healthy(EVENT_PAIR, 3)).platform_traces == ()
+
+
 @every_gateway
 @every_chain
 def test_hops_are_the_same_with_the_platforms_spans_and_without(chain: ChainSpec, gateway: bool) -> None:
