@@ -17,7 +17,7 @@ from typing import Literal
 from toolkit.traces import tree
 from toolkit.traces.expect import MESSAGE_TAG
 from toolkit.traces.model import Span
-from toolkit.traces.platform import Part, chains_own, part
+from toolkit.traces.platform import Part, chains_own, part, parts
 from toolkit.traces.tree import Tree
 
 
@@ -48,9 +48,8 @@ class _Known:
 
 def passages(spans: Iterable[Span]) -> list[Passage]:
     """The ways of one trace's messages, one for each SERVER and CONSUMER span of a function, in the order of start."""
-    listed = list(spans)
-    known = _known(joined(listed))
-    gaps = {known.tree.spans[at].id for at, _ in _gaps(_known(listed))}
+    whole, gaps = _joined(_known(spans))
+    known = _known(whole)
     return [_passage(known, at, gaps) for at, _ in known.tree.walk() if _receives(known.tree.spans[at])]
 
 
@@ -61,11 +60,16 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     platform that went to this receiver, or the sender's own span. The rest is as `nested` has it.
     """
     listed = list(spans)
-    known = _known(listed)
-    if not any(known.parts):
+    if not parts(listed):  # most traces: not worth a tree
         return listed
-    gaps = {at: target for at, target in _gaps(known) if target is not None}
-    return _moved(known, dict(_twins(known)) | gaps)
+    return _joined(_known(listed))[0]
+
+
+def _joined(known: _Known) -> tuple[list[Span], set[str]]:
+    """The spans as they would hang, and the ids of those before which there was a gap."""
+    gaps = dict(_gaps(known))
+    moved = dict(_twins(known)) | {at: target for at, target in gaps.items() if target is not None}
+    return _moved(known, moved), {known.tree.spans[at].id for at in gaps}
 
 
 def nested(spans: Iterable[Span]) -> list[Span]:

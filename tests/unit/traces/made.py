@@ -165,14 +165,21 @@ def tangled(most: int = 12) -> st.SearchStrategy[list[Span]]:
     one = st.builds(
         span,
         few,
-        st.sampled_from([None, "a", "b", "c"]),
+        st.sampled_from([None, "a", "b", "c", "activator", "broker.ingress"]),
         st.sampled_from([None, "CLIENT", "SERVER", "PRODUCER", "CONSUMER"]),
         st.none() | st.integers(1, 8),
         message=st.sampled_from([None, "m", CALL]),
         start=st.none() | st.integers(1, 50),
         duration=st.none() | st.integers(1, 50),
         remote=st.sampled_from([None, "a", "b", "x"]),
-        tags=st.sampled_from([{}, {"error": ""}, {"cloudevents.traceparent": f"00-{TRACE}-{1:016x}-01"}]),
+        tags=st.sampled_from(
+            [
+                {},
+                {"error": ""},
+                {"container.name": "queue-proxy"},
+                {"cloudevents.traceparent": f"00-{TRACE}-{1:016x}-01"},
+            ]
+        ),
         shared=st.booleans(),
     )
     return st.lists(one, max_size=most)
