@@ -49,7 +49,7 @@ def test_what_is_printed_can_be_told_apart_by_programs(tmp_path: Path) -> None:
     assert [each["topic"] for each in found["places"][0]["findings"]] == ["python", "libraries", "ports", "processors"]
 
 
-@pytest.mark.parametrize("more", [(), ("--undo",), ("--dry-run",), ("--undo", "--dry-run")])
+@pytest.mark.parametrize("more", [(), ("--undo",), ("--dry-run",), ("--undo", "--dry-run=server")])
 def test_tracing_without_a_cluster_says_so(tmp_path: Path, more: tuple[str, ...]) -> None:
     status, out, errors = call(tmp_path, "tracing", "setup", *more)
     assert (status, out) == (3, "")
@@ -85,6 +85,13 @@ def test_input_that_makes_no_sense_is_told_before_a_cluster_is_looked_for(
 def test_an_address_from_the_environment_and_another_from_a_flag_do_not_go_together(tmp_path: Path) -> None:
     status, _, errors = call(tmp_path, "tracing", "setup", "--endpoint", "http://a", TOOLKIT_ZIPKIN="http://b")
     assert (status, "--endpoint and --zipkin are both given" in errors) == (2, True)
+
+
+def test_a_dry_run_of_another_command_that_the_environment_asks_for_is_no_leave_to_change_anything(
+    tmp_path: Path,
+) -> None:
+    status, _, errors = call(tmp_path, "tracing", "setup", TOOLKIT_DRY_RUN="client")
+    assert (status, "TOOLKIT_DRY_RUN='client': choose from server" in errors) == (2, True)
 
 
 def test_the_doctor_refuses_what_is_no_namespace(tmp_path: Path) -> None:

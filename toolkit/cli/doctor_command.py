@@ -34,9 +34,9 @@ class Examined:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Says what this machine and the cluster are, whether chains can run there, and what mends what is missing. "
-        "Status 3 when something necessary is missing; a cluster that nobody named and none is configured for is not "
-        "necessary."
+        "Says what this machine and the cluster are, whether chains can run there, and\n"
+        "what mends what is missing. Status 3 when something is missing that chains need:\n"
+        "a cluster is only when one is named, or configured for kubectl."
     )
     parser.add_argument(
         "-n",

@@ -47,7 +47,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--sample", type=arguments.fraction, default=1.0, help="the share of requests that are traced, 0..1 (default 1)"
     )
     setup.add_argument("--undo", action="store_true", help="put back what was there, and remove what was brought up")
-    setup.add_argument("--dry-run", action="store_true", help="have the cluster judge it, and change nothing")
+    setup.add_argument(
+        "--dry-run",
+        choices=("server",),
+        nargs="?",
+        const="server",
+        help="have the cluster judge every change, and change nothing",
+    )
     setup.add_argument("--zipkin-image", metavar="REF", help="of the Zipkin that is brought up")
     setup.add_argument("--collector-image", metavar="REF", help="of the collector; it needs the exporter 'zipkin'")
     setup.add_argument(
@@ -61,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     setup.add_argument(
         "-n",
         "--namespace",
+        dest="tracing_namespace",  # $TOOLKIT_NAMESPACE is where chains run
         type=arguments.namespace,
         default=NAMESPACE,
         metavar="NAME",
@@ -110,9 +117,9 @@ async def _do(options: argparse.Namespace) -> Outcome:
     async with connect(engines.which_cluster(options)) as api:
         if options.undo:
             return await tracing.undo(
-                api, options.namespace, engines.audience(), options.ready_timeout, dry_run=options.dry_run
+                api, options.tracing_namespace, engines.audience(), options.ready_timeout, dry_run=bool(options.dry_run)
             )
-        return await tracing.setup(api, _wish(options), engines.audience(), dry_run=options.dry_run)
+        return await tracing.setup(api, _wish(options), engines.audience(), dry_run=bool(options.dry_run))
 
 
 def _wish(options: argparse.Namespace) -> Wish:
@@ -124,7 +131,7 @@ def _wish(options: argparse.Namespace) -> Wish:
     return Wish(
         endpoint=otlp_url(options.endpoint) if options.endpoint else None,
         zipkin=options.zipkin,
-        namespace=options.namespace,
+        namespace=options.tracing_namespace,
         sample=options.sample,
         cluster_domain=options.cluster_domain or CLUSTER_DOMAIN,
         images=manifests.Images(options.zipkin_image or default.zipkin, options.collector_image or default.collector),
