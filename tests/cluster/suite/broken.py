@@ -29,7 +29,7 @@ class Broken:
     chain: str
     says: str
     alter: Callable[[Objects], Objects] = lambda objects: objects
-    within_s: float = 20.0
+    within_s: float = 45.0
     labels: Mapping[str, str] = field(default_factory=dict)
     beside: Sequence[Manifest] = ()
 
@@ -90,6 +90,7 @@ CASES: Mapping[str, Broken] = {
         SERVING,
         "does not answer on port 8080, where Knative asks for gRPC health: connection refused",
         consumer(lambda each: each.update(command=LISTENS_ELSEWHERE)),
+        within_s=35.0,
     ),
     "wrong protocol": Broken(
         SERVING,
@@ -107,7 +108,6 @@ CASES: Mapping[str, Broken] = {
         SERVING,
         "no node takes its pod: ",
         consumer(lambda each: each.update(resources={"requests": {"cpu": "1000"}})),
-        within_s=30.0,
     ),
     "refused by the webhook": Broken(
         SERVING, "refuses it: validation failed", template(lambda each: each.update(containerConcurrency=5000))
@@ -138,14 +138,11 @@ CASES: Mapping[str, Broken] = {
     "bad wiring": Broken(
         SERVING, "the function cannot start: $TOOLKIT_WIRING", consumer(_wiring(serves=[], consumes=False))
     ),
-    "no such handler": Broken(
-        SERVING, "nowhere cannot be imported", consumer(_wiring(handler="nowhere:handle")), within_s=25.0
-    ),
+    "no such handler": Broken(SERVING, "nowhere cannot be imported", consumer(_wiring(handler="nowhere:handle"))),
     "too little memory": Broken(
         SERVING,
         "OOMKilled",
         consumer(lambda each: each.update(resources={"limits": {"memory": "12Mi"}})),
-        within_s=25.0,
     ),
     "no such program": Broken(
         SERVING, "its container cannot be started", consumer(lambda each: each.update(command=["/no/such/program"]))
