@@ -22,7 +22,8 @@ class Refusal(Exception):
 
 def unpacked(request: Request) -> bytes:
     """The body, gunzipped if it says that it is gzipped. Raises Refusal."""
-    return _gunzipped(request.body) if request.header(b"content-encoding") == b"gzip" else request.body
+    packed = (request.header(b"content-encoding") or b"").strip().lower() == b"gzip"
+    return _gunzipped(request.body) if packed else request.body
 
 
 def _gunzipped(body: bytes) -> bytes:
@@ -35,4 +36,6 @@ def _gunzipped(body: bytes) -> bytes:
         raise Refusal(413, f"more than {MAX_BODY} bytes of spans in one request")
     if not unpacking.eof:
         raise Refusal(400, "Cannot gunzip spans: it ends too early")
+    if unpacking.unused_data:  # it would be lost without a word
+        raise Refusal(400, "Cannot gunzip spans: something follows")
     return plain

@@ -30,7 +30,7 @@ async def answer(request: Request, keep: Keep) -> Response:
     told = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
     if (as_json := _TYPES.get(told)) is None:
         return _plain(415, "spans are taken as OTLP, Content-Type: application/x-protobuf or application/json")
-    if (request.header(b"content-encoding") or b"identity").lower() not in (b"identity", b"gzip"):
+    if (request.header(b"content-encoding") or b"identity").strip().lower() not in (b"identity", b"gzip"):
         return _plain(415, "spans are taken as they are, or gzipped", (b"Accept-Encoding", b"gzip"))
     try:
         body = unpacked(request)
