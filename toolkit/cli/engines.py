@@ -133,6 +133,7 @@ def knative(options: argparse.Namespace, kept: Kept = NOTHING) -> KnativeEngine:
         namespace=options.namespace,
         advertise=options.advertise,
         ingress=options.ingress,
+        from_inside=getattr(options, "from", "here") == "cluster",
         cluster_domain=options.cluster_domain or CLUSTER_DOMAIN,
         zipkin=options.zipkin,
         ready_within_s=options.ready_timeout,

@@ -14,7 +14,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
@@ -190,7 +190,7 @@ class Generators:
         async def settled() -> bool:
             return all(each.ready or each.lost_ns is not None for each in self.all)
 
-        return await until(settled, within_s=READY_WITHIN_S) and not self.lost
+        return await until(settled, within_s=READY_WITHIN_S + order.healthy_s) and not self.lost
 
     async def load(self, stop: asyncio.Event, on_progress: Callable[[Progress], None] | None) -> tuple[int, int | None]:
         """Lets all begin at one moment, and returns when each is done or lost: the moment, and that of a stop."""
@@ -236,6 +236,4 @@ class Generators:
 
 
 def _share_of(order: wire.Order, index: int, of: int) -> wire.Order:
-    return wire.Order(
-        *(order.target, order.run, order.chain, order.entry, order.load), share.Share(index, of), order.authority
-    )
+    return replace(order, share=share.Share(index, of))

@@ -30,7 +30,11 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a generator is to do: its share of a load, into the gRPC target, as `generator.drive` takes it."""
+    """What a generator is to do: its share of a load, into the gRPC target, as `generator.drive` takes it.
+
+    Before it is ready the target has said that it serves (grpc.health.v1), at most `healthy_s` seconds later; it is not
+    asked when that is 0.
+    """
 
     target: str
     run: str
@@ -39,6 +43,7 @@ class Order:
     load: Load
     share: Share
     authority: str | None = None
+    healthy_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

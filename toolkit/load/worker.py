@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
-from toolkit.load import wire
+from toolkit.load import health, wire
 from toolkit.load.generator import drive
 from toolkit.load.wire import Order
 from toolkit.results import CallRecord, Progress
@@ -67,6 +67,17 @@ async def _connected(host: str, port: int) -> tuple[asyncio.StreamReader, asynci
                 why = error.strerror if isinstance(error, OSError) and error.strerror else "no answer"
                 raise Cannot(f"cannot reach {host} port {port}: {why}") from error
             await asyncio.sleep(TRY_AGAIN_S)
+
+
+async def _see_that_it_serves(order: Order) -> None:
+    """Raises Cannot. A route takes a moment to be known everywhere."""
+    end = time.monotonic() + order.healthy_s
+    while time.monotonic() < end:
+        if (said := await health.complaint(order.target, order.authority)) is None:
+            return
+        if time.monotonic() + TRY_AGAIN_S >= end:
+            raise Cannot(f"asked {order.target} in vain whether it serves: {said}")
+        await asyncio.sleep(TRY_AGAIN_S)
 
 
 def kernel() -> str:
@@ -133,6 +144,7 @@ class Worker:
             self._trouble.set_exception(error)
 
     async def _send(self, order: Order) -> None:
+        await _see_that_it_serves(order)
         began = time.time_ns(), time.monotonic_ns()
         progress: list[Progress] = []
         telling = asyncio.create_task(self._tell_of(progress))

@@ -10,6 +10,7 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -216,6 +217,18 @@ async def test_a_load_that_makes_no_sense_ends_the_generator_with_its_reason() -
         assert processes[0].stderr is not None
         assert b"toolkit.load.worker: neither --requests nor --duration is set" in await processes[0].stderr.read()
         assert await processes[0].wait() == worker.CANNOT
+
+
+async def test_a_target_that_does_not_serve_ends_the_generator_before_it_is_ready() -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        target = f"{HOST}:{taken.getsockname()[1]}"
+        async with come(1) as (generators, processes):
+            wanted = replace(order(target, Load(requests=3, rate=100.0)), healthy_s=0.5)
+            assert not await generators.get_ready(wanted)
+            assert processes[0].stderr is not None
+            said = await processes[0].stderr.read()
+    assert f"asked {target} in vain whether it serves: UNAVAILABLE".encode() in said
 
 
 async def test_an_address_that_is_not_ours_is_told_with_the_next_step() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from toolkit.load.health import SERVING
 from toolkit.stubs.helloworld_pb2 import HelloReply
 
 Answer = Callable[["Entry", bytes, Any], Awaitable[bytes]]
@@ -47,11 +48,17 @@ class Entry:
             self.inside -= 1
 
 
+async def _serving(request: bytes, context: Any) -> bytes:
+    return SERVING
+
+
 @contextlib.asynccontextmanager
 async def entry(answer: Answer = at_once) -> AsyncIterator[Entry]:
     found, server = Entry(answer), grpc.aio.server()
     method: Any = grpc.unary_unary_rpc_method_handler(found.say_hello)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("helloworld.Greeter", {"SayHello": method}),))
+    health: Any = grpc.unary_unary_rpc_method_handler(_serving)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": health}),))
     found.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:

@@ -103,7 +103,8 @@ class KnativeEngine:
         api, plan, namespace = deployment.api, deployment.plan, deployment.namespace
         ours = manifests.labels(plan)
         await self._look_first(api, plan, objects)
-        ingresses = await reach.ingresses(api, self._settings.ingress)
+        inside = self._settings.from_inside
+        ingresses = [] if inside else await reach.ingresses(api, self._settings.ingress)
         first, rest = ground.split(objects)
         deployment.begins()
         for each in first:
@@ -115,12 +116,13 @@ class KnativeEngine:
         senders = dict.fromkeys(edge.source for edge in plan.chain.edges if edge.via == "event")
         await assertions.see_that_sinks_are_bound(api, namespace, senders, where.sink, within_s)
         await assertions.see_that_all_are_subscribed(api, namespace, selector(ours), within_s)
-        entry = await self._entry(found[Key(KSVC, plan.entry)], ingresses)
+        service = found[Key(KSVC, plan.entry)]
+        entry = Entry(where.targets[plan.entry]) if inside else await self._entry(service, ingresses)
         await deployment.stands(entry, where, await platform.versions(api))
 
     async def _look_first(self, api: Api, plan: Plan, objects: Sequence[Object]) -> None:
         """Raises EngineError for what can be known before anything is applied."""
-        fit.check(plan, objects)
+        fit.check(plan, objects, from_inside=self._settings.from_inside)
         await ground.see_that_knative_is_there(api, objects)
         await ground.see_that_it_is_free(api, objects, manifests.labels(plan))
 

@@ -14,8 +14,8 @@ from toolkit.plan import Plan
 VISIBILITY = "networking.knative.dev/visibility"
 
 
-def check(plan: Plan, manifests: Sequence[Object]) -> None:
-    """Raises EngineError for the first thing that cannot work."""
+def check(plan: Plan, manifests: Sequence[Object], *, from_inside: bool = False) -> None:
+    """Raises EngineError for the first thing that cannot work. `from_inside`: no call is sent from this machine."""
     found = {Key.of(each): each for each in manifests}
     for subscriber in _subscribers(found.values()):
         service = found.get(Key(KSVC, subscriber))
@@ -26,10 +26,10 @@ def check(plan: Plan, manifests: Sequence[Object]) -> None:
                 next_step=f"name the port of {subscriber} http1, as 'toolkit render' does for who has event edges in",
             )
     entry = found.get(Key(KSVC, plan.entry))
-    if entry is not None and labels(entry).get(VISIBILITY) == "cluster-local":
+    if entry is not None and labels(entry).get(VISIBILITY) == "cluster-local" and not from_inside:
         raise EngineError(
             f"the entry {plan.entry} is visible inside the cluster only, so no call can be sent to it from here",
-            next_step=f"leave 'visibility: cluster' away from {plan.entry} in chain.yaml",
+            next_step=f"leave 'visibility: cluster' away from {plan.entry} in chain.yaml, or call it --from cluster",
         )
 
 

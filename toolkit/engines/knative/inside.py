@@ -24,6 +24,7 @@ from toolkit.plan import Plan
 from toolkit.results import Elapsed, Incident, Load, Progress
 from toolkit.traces.model import Span
 
+ANSWERS_WITHIN_S = 30.0  # the entry to each generator, once Knative says that it is ready
 Dial = Callable[[Cluster], contextlib.AbstractAsyncContextManager[Api]]
 
 
@@ -44,9 +45,8 @@ class Inside:
     ) -> Driven:
         share.validate(load, self._count)
         namespace = self._settings.namespace or plan.namespace
-        order = wire.Order(
-            deployment.bound.targets[plan.entry], plan.run, plan.chain.name, plan.entry, load, share.WHOLE
-        )
+        target = deployment.bound.targets[plan.entry]
+        order = wire.Order(target, plan.run, plan.chain.name, plan.entry, load, share.WHOLE, healthy_s=ANSWERS_WITHIN_S)
         async with self._dial(self._settings.cluster) as api:
             host = self._settings.advertise or await reach.own_address(api)
             async with Jobs(api, namespace, plan) as jobs, Generators(host, self._count) as generators:

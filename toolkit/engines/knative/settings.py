@@ -27,7 +27,7 @@ class Settings:
     `advertise` is the address of this machine as pods reach it, `ingress` that of the gateway as we do (`HOST:PORT`).
     A failure that lasts `error_window_s` seconds is one, whatever is left of `ready_within_s`. `logs` is a folder that
     takes the functions' logs at the end, `manifests` one for what is applied. `alter` is for fault tests: it gets the
-    manifests before they are applied.
+    manifests before they are applied. With `from_inside` no call is sent from here, so no ingress has to be reached.
     """
 
     image: str = ""
@@ -35,6 +35,7 @@ class Settings:
     namespace: str | None = None
     advertise: str | None = None
     ingress: str | None = None
+    from_inside: bool = False
     cluster_domain: str = CLUSTER_DOMAIN
     zipkin: str | None = None
     ready_within_s: float = READY_WITHIN_S
