@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.cluster import extras as provisions
 from tests.cluster.cluster import Cluster, refuse_where_it_cannot_work
 from tests.cluster.footprint import footprint
+from tests.cluster.kubernetes import CONTAINERD
 from tests.cluster.pin import pin
 from tests.cluster.running import ClusterError
 
@@ -53,6 +54,7 @@ def test(*arguments: str) -> None:
             raise ClusterError("there is no cluster: make cluster-up, or make test-cluster KUBECONFIG=…")
         kubeconfig = str(cluster.kubernetes.kubeconfig)
         environment["KNBENCH_LOAD_IMAGE"] = shlex.join([sys.executable, "-m", "tests.cluster", "load", "{}"])
+        environment["CONTAINERD_ADDRESS"] = f"/proc/{cluster.node.pid}/root{CONTAINERD}"  # as this machine reaches it
     environment["KUBECONFIG"] = kubeconfig
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests/cluster/suite", *arguments], env=environment)
     sys.exit(done.returncode)
