@@ -117,6 +117,14 @@ def test_all_addresses_are_of_the_clusters_domain(
     assert "cluster.local" not in baked
 
 
+def test_its_own_zipkin_is_of_the_clusters_domain_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", "chained-mixed", "--image", IMAGE, "--tracing", "--cluster-domain", "corp.example"]) == 0
+    printed = capsys.readouterr()
+    assert "http://zipkin.chained-mixed.svc.corp.example:9411/api/v2/spans" in printed.out
+    assert "http://otel-collector.chained-mixed.svc.corp.example:4318/v1/traces" in printed.err
+    assert "cluster.local" not in printed.out + printed.err
+
+
 def test_the_namespace_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     made = rendered(capsys, "chained-serving", "--image", IMAGE, "--no-namespace")
     assert {each["kind"] for each in made} == {"Service"}

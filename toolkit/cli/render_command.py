@@ -120,8 +120,10 @@ def _with_tracing(plan: Plan, target: Target, made: Sequence[Manifest]) -> Seque
             next_step="rename the function, or use --zipkin with a Zipkin that runs elsewhere",
         )
     first = 1 if target.create_namespace else 0
-    note(f"Knative's own spans: set tracing-endpoint to {manifests.otlp_endpoint(target.namespace)}")
-    return (*made[:first], *manifests.tracing(target.namespace, manifests.labels(plan)), *made[first:])
+    space, domain = target.namespace, target.cluster_domain
+    note(f"Knative's own spans: set tracing-endpoint to {manifests.otlp_endpoint(space, domain)}")
+    added = manifests.tracing(space, manifests.labels(plan), cluster_domain=domain)
+    return (*made[:first], *added, *made[first:])
 
 
 def _write(folder: Path, plan: Plan, target: Target, made: Sequence[Manifest]) -> None:

@@ -79,10 +79,10 @@ def target(plan: Plan, options: argparse.Namespace, image: str) -> Target:
             f"--namespace {namespace[:100]!r} is no name of a namespace: at most 63 of a-z, 0-9 and '-'",
             next_step=f"for example -n {plan.chain.name[:63]}",
         )
-    endpoint = zipkin_endpoint(namespace) if options.tracing else _endpoint(options.zipkin)
+    domain = options.cluster_domain or CLUSTER_DOMAIN
+    endpoint = zipkin_endpoint(namespace, domain) if options.tracing else _endpoint(options.zipkin)
     vhive = _vhive(plan, options, image) if options.engine == "vhive" else None
     whole = image if strict(options) else _image("--image", image)
-    domain = options.cluster_domain or CLUSTER_DOMAIN
     return Target(namespace, whole, None, endpoint, not options.no_namespace, vhive, domain)
 
 
