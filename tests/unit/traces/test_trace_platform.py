@@ -7,16 +7,21 @@ cold request to the function `tcold`. The functions did not trace; what they wou
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
+from pathlib import Path
 
 from tests.unit.traces.made import Played
 from tests.unit.traces.recorded import COLD, EVENT
+from toolkit.report.folding import fold
 from toolkit.report.waterfall import render
+from toolkit.traces import zipkin
 from toolkit.traces.critical import critical_path
-from toolkit.traces.expect import expect
+from toolkit.traces.expect import MESSAGE_TAG, expect
 from toolkit.traces.hops import hops
 from toolkit.traces.match import match
 from toolkit.traces.model import Span
-from toolkit.traces.platform import is_platform
+from toolkit.traces.passages import passages
+from toolkit.traces.platform import is_platform, part
 
 PRODUCER = "3333333333333333"  # the parent that the event was sent with
 INGRESS_TO_FUNCTION = "7470b12ded61f660"  # broker.filter's request to the function
@@ -107,3 +112,29 @@ def test_the_whole_of_it_is_shown() -> None:
     lines = render(spans, width=120).splitlines()
     assert len(lines) == 1 + 34
     assert lines[0].startswith(f"trace {'e' * 32} · 34 spans · 7 services")
+
+
+def test_a_call_of_chained_mixed_on_a_real_cluster_is_whole_from_end_to_end() -> None:
+    """`cluster-trace.json`: functions, Kourier's Envoy and all of Knative 1.23 tracing into the embedded store."""
+    spans = zipkin.decode((Path(__file__).parent / "cluster-trace.json").read_bytes())
+    call = ("gateway", "activator", "queue-proxy")
+    event = ("broker ingress", "channel dispatcher", "broker filter", *call)
+    assert [(each.source, each.to, each.via, each.parts, each.whole) for each in passages(spans)] == [
+        ("caller", "producer", "call", call, True),
+        ("producer", "publisher", "call", call, True),
+        ("publisher", "subscriber", "event", event, True),
+        ("subscriber", "consumer", "call", call, True),
+    ]
+    assert [(each.source, each.to, each.via) for each in hops([spans])] == [
+        ("caller", "producer", "call"),
+        ("producer", "publisher", "call"),
+        ("publisher", "subscriber", "event"),
+        ("subscriber", "consumer", "call"),
+    ]
+    assert all(part(each) for each in spans if MESSAGE_TAG not in each.tags)
+    path = critical_path(spans)
+    assert all(one.end == other.start for one, other in pairwise(path))
+    assert {each.label for each in path} >= {"producer", "publisher", "subscriber", "consumer", "gateway (platform)"}
+    assert "unattributed" not in {each.label for each in path}
+    assert len(spans) == 53
+    assert len(fold(spans)) == 23
