@@ -98,8 +98,9 @@ async def test_who_was_interrupted_sets_it_up_again_or_takes_it_back(
     before = knative.config_maps()
     judged: list[tuple[int, Any]] = [(200, {})] if breaks.startswith("PUT") else []
     knative.cluster.replies = {breaks: [*judged, status(400, "BadRequest", "not now")]}
-    with pytest.raises(Refused, match="not now"):
+    with pytest.raises(EngineError, match="not now") as caught:
         await setup(knative)
+    assert "'toolkit tracing setup --undo' takes back what was done by then" in str(caught.value.next_step)
     await (setup if finish == "setup" else undo)(knative)
     marks = [_mark(knative, each) for each in PLANE]
     assert None not in marks if finish == "setup" else set(marks) == {None}
@@ -246,6 +247,27 @@ async def test_undo_takes_what_was_brought_up_and_nothing_of_others(knative: Kna
     await setup(knative, Wish(namespace="elsewhere"))  # undo finds it by what was noted
     assert len((await undo(knative)).objects) == 6
     assert set(knative.cluster.objects) == before
+
+
+async def test_undo_finds_what_was_brought_up_elsewhere_before_anything_was_noted(knative: Knative) -> None:
+    before = set(knative.cluster.objects)
+    knative.cluster.replies = {"PATCH /api/v1/namespaces/elsewhere/services": [status(400, "BadRequest", "not now")]}
+    with pytest.raises(EngineError, match="not now"):
+        await setup(knative, Wish(namespace="elsewhere"))
+    knative.cluster.put(deployment("theirs", "zipkin"))
+    await undo(knative)
+    assert set(knative.cluster.objects) - before == {"/apis/apps/v1/namespaces/theirs/deployments/zipkin"}
+
+
+async def test_undo_without_rights_where_things_are_brought_up_still_puts_knative_back(knative: Knative) -> None:
+    before = knative.config_maps()
+    await setup(knative)
+    no = status(403, "Forbidden", "deployments.apps is forbidden")
+    path = "GET /apis/apps/v1/"
+    knative.cluster.replies = {f"{path}namespaces/{OWN}/deployments": [no], f"{path}deployments": [no]}
+    (told,) = (await undo(knative)).told
+    assert knative.config_maps() == before
+    assert told.startswith(f"what may be left in the namespace {OWN} stays: list Deployments: deployments.apps is")
 
 
 async def test_a_namespace_with_something_of_others_stays(knative: Knative) -> None:

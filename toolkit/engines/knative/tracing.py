@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from toolkit import manifests
 from toolkit.engines import zipkin_client
 from toolkit.engines.knative import configmaps, installed, observability, restarts, tracing_objects
-from toolkit.engines.knative.api import Api, Refused
+from toolkit.engines.knative.api import FORBIDDEN, Api, Refused
 from toolkit.engines.knative.configmaps import Edit
 from toolkit.engines.knative.installed import Installed
 from toolkit.engines.knative.kinds import CONFIG_MAP, DEPLOYMENT, POD, Key, Kind, labels, name
@@ -30,7 +30,6 @@ from toolkit.manifests.names import CLUSTER_DOMAIN
 MARK = "kn-bench.dev/tracing"  # on the template of a Deployment that was restarted: which settings it has read
 REVISION = "serving.knative.dev/revision"  # a label of every pod of a function
 _UNDO = "'toolkit tracing setup --undo' takes back what was done by then"
-_WHY_NOT = f"'kubectl get pods -n {{}}' tells more; {_UNDO}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +81,28 @@ async def setup(api: Api, wish: Wish, audience: Audience, *, dry_run: bool = Fal
     if dry_run:
         targets = await _unread(api, found, judged)
         return Outcome(keys, judged, [each for each, _ in targets], told)
-    for each in everything:
+    try:
+        edits, restarted = await _carried_out(api, found, wish, wanted, everything, audience)
+    except EngineError as error:
+        step = f"{error.next_step}; {_UNDO}" if error.next_step else _UNDO
+        raise EngineError(str(error), next_step=step) from error
+    return Outcome(keys, edits, restarted, [*told, *await _about_functions(api, edits)])
+
+
+async def _carried_out(
+    api: Api,
+    found: Installed,
+    wish: Wish,
+    wanted: Mapping[Place, Mapping[str, str]],
+    objects: Sequence[manifests.Manifest],
+    audience: Audience,
+) -> tuple[Sequence[Edit], Sequence[Name]]:
+    for each in objects:
         await api.apply(each)
     ours = [Name(wish.namespace, name(each)) for each in objects if Kind.of(each) == DEPLOYMENT]
     await restarts.rolled_out(api, ours, wish.ready_within_s, audience, _next_step_for_images(wish))
     edits = await _edited(api, wanted, wish, dry_run=False)
-    restarted = await _read_anew(api, await _unread(api, found, edits), wish.ready_within_s, audience)
-    return Outcome(keys, edits, restarted, [*told, *await _about_functions(api, edits)])
+    return edits, await _read_anew(api, await _unread(api, found, edits), wish.ready_within_s, audience)
 
 
 async def undo(api: Api, namespace: str, audience: Audience, within_s: float, *, dry_run: bool = False) -> Outcome:
@@ -104,10 +118,16 @@ async def undo(api: Api, namespace: str, audience: Audience, within_s: float, *,
     else:
         restarted = [which for which, _ in marked]
     noted = (configmaps.memory(each.was) for each in edits)
-    namespaces = dict.fromkeys((namespace, *(each.namespace for each in noted if each and each.namespace)))
+    named = (each.namespace for each in noted if each is not None and each.namespace)
+    namespaces = dict.fromkeys((namespace, *named, *await tracing_objects.namespaces(api)))
     gone: list[Key] = []
     for space in namespaces:
-        removed, left = await tracing_objects.remove(api, space, within_s, dry_run=dry_run)
+        try:
+            removed, left = await tracing_objects.remove(api, space, within_s, dry_run=dry_run)
+        except Refused as error:
+            if error.code != FORBIDDEN:
+                raise
+            removed, left = [], [f"what may be left in the namespace {space} stays: {error}"]
         gone += removed
         told += left
     told += [] if dry_run else await _about_functions(api, edits)
@@ -223,7 +243,7 @@ async def _read_anew(
 ) -> Sequence[Name]:
     """Restarts them, and waits for all of the data plane: one that was interrupted may have left some on their way."""
     restarted = [each for each, mark in which if await restarts.restart(api, each, {MARK: mark})]
-    step = f"'kubectl get pods -A' tells more; {_UNDO}"
+    step = "'kubectl get pods -A' tells more; try again once they run"
     await restarts.rolled_out(api, await _data_plane(api, None), within_s, audience, step)
     return restarted
 
@@ -256,5 +276,5 @@ async def _about_functions(api: Api, edits: Sequence[Edit]) -> list[str]:
 def _next_step_for_images(wish: Wish) -> str:
     return (
         "name images that the nodes can pull with --zipkin-image and --collector-image, or a Zipkin or a collector "
-        f"that is there with --zipkin or --endpoint; {_WHY_NOT.format(wish.namespace)}"
+        f"that is there with --zipkin or --endpoint; 'kubectl get pods -n {wish.namespace}' tells more"
     )

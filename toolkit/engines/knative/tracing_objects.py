@@ -48,6 +48,15 @@ async def may_make_namespace(api: Api, namespace: str) -> bool:
     return found is None or OURS.items() <= labels(found).items()
 
 
+async def namespaces(api: Api) -> Sequence[str]:
+    """Where something of ours is; none when we have no right to look everywhere."""
+    try:
+        found = await api.every(DEPLOYMENT, labels=selector(OURS))
+    except Refused:
+        return ()
+    return [str(each["metadata"]["namespace"]) for each in found]
+
+
 async def see_that_it_is_free(api: Api, objects: Sequence[Object]) -> None:
     """Raises EngineError when an object of one of these names is somebody else's."""
     for each in objects:
