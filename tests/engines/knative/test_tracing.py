@@ -420,6 +420,14 @@ async def test_pods_of_functions_that_run_are_told_of(knative: Knative) -> None:
     assert "functions that run" in (await undo(knative)).told[0]
 
 
+async def test_up_to_1_18_pods_that_run_are_told_to_stay_as_they_are() -> None:
+    knative = Knative(FakeCluster(), **OLD).install()
+    metadata = {"name": "f-1", "namespace": "mine", "labels": {"serving.knative.dev/revision": "f-00001"}}
+    knative.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    told = (await setup(knative, Wish(zipkin="http://zipkin.mine:9411"))).told
+    assert any(each.startswith("the pods of 1 revision of functions stay as they are: deploy those") for each in told)
+
+
 @pytest.mark.parametrize(
     ("version", "release"),
     [("1.18.2", (1, 18)), ("v1.19.0", (1, 19)), ("v0.50.0", (1, 23)), ("v0.27.1", (1, 0)), ("v0.26.0", (0, 26))],

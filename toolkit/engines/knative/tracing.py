@@ -251,8 +251,8 @@ async def _read_anew(
 async def _about_functions(api: Api, edits: Sequence[Edit]) -> list[str]:
     """What becomes of pods that run: each has a queue-proxy that was told of the old settings when it was made.
 
-    Serving's controller makes every revision's Deployment anew when `config-observability` changes
-    (serving/pkg/reconciler/revision/controller.go).
+    Serving's controller makes every revision's Deployment anew when `config-observability` changes; `config-tracing` is
+    not among what it does so for (`configsToResync` in serving/pkg/reconciler/revision/controller.go).
     """
     names = {str(observability.place(SERVING, otlp=otlp)): otlp for otlp in (True, False)}
     changed = [names[each.place] for each in edits if each.place in names and each.keys]
@@ -270,7 +270,7 @@ async def _about_functions(api: Api, edits: Sequence[Edit]) -> list[str]:
         running = f"{count} revision{'s' * (count > 1)} of functions"
     if changed[0]:
         return [f"Knative is replacing the pods of {running}: wait for that before you measure ('kubectl get pods -A')"]
-    return [f"the pods of {running} stay as they are: deploy those functions again, or delete their pods"]
+    return [f"the pods of {running} stay as they are: deploy those again for the spans of their queue-proxies"]
 
 
 def _next_step_for_images(wish: Wish) -> str:
