@@ -27,6 +27,7 @@ from toolkit.engines.knative.kinds import JOB, Key
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError, UsageError
+from toolkit.load import wire
 from toolkit.plan import Plan
 from toolkit.results import Load, Progress
 
@@ -78,10 +79,13 @@ class Kubelet:
     def dies(self, index: int, state: Mapping[str, Any]) -> None:
         """The container's end, and what is seen of it."""
         self.processes[index].kill()
+        self.ends(index, "Failed", state)
+
+    def ends(self, index: int, phase: str, state: Mapping[str, Any]) -> None:
         for each in list(self.cluster.objects.values()):
             if each["kind"] == "Pod" and each["metadata"]["labels"]["kn-bench.dev/generator"] == str(index):
                 container = {"name": "generator", "state": {"terminated": dict(state)}}
-                self.cluster.put({**each, "status": {"phase": "Failed", "containerStatuses": [container]}})
+                self.cluster.put({**each, "status": {"phase": phase, "containerStatuses": [container]}})
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,6 @@ def kubelet(cluster: FakeCluster) -> Iterator[Kubelet]:
     cluster.changed = found.changed
     yield found
     for process in found.processes.values():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
         process.kill()
         process.wait()
 
@@ -213,6 +215,21 @@ async def test_a_generator_that_does_not_come_in_time_is_told(cluster: FakeClust
         await driven(source(cluster, 1, ready_within_s=0.5), None)
 
 
+async def test_a_generator_of_another_version_is_told_at_once(
+    cluster: FakeCluster, kubelet: Kubelet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "VERSION", 2)  # here, and not in the process that comes
+    driving = asyncio.create_task(driven(source(cluster, 1), None))
+
+    async def left() -> bool:
+        return 0 in kubelet.processes and kubelet.processes[0].poll() is not None
+
+    assert await until(left, within_s=20)
+    kubelet.ends(0, "Succeeded", {"exitCode": 0})
+    with pytest.raises(EngineError, match="a generator came that speaks version 1, and 2 is spoken here"):
+        await driving
+
+
 async def test_who_interrupts_while_generators_come_gets_nothing_and_leaves_nothing(
     cluster: FakeCluster, kubelet: Kubelet
 ) -> None:
@@ -290,6 +307,7 @@ QUOTA = {"reason": "FailedCreate", "message": "exceeded quota: pods"}
             facts(pods=[{**POD, "status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}}]),
             "its pod was ended: Evicted: low on memory",
         ),
+        (facts({"running": {}}), "it is not heard any more, and its pod has not ended"),
         (facts(events=[QUOTA]), "no pod can be made for it: exceeded quota: pods"),
         (facts(), "its pod is gone: somebody deleted it"),
     ],

@@ -103,7 +103,17 @@ def _left(facts: Facts) -> Told | None:
     return None
 
 
-RULES = (_image, _unschedulable, _out_of_memory, _no_generator, _said, _left, _not_made, _taken_away)
+def _silent(facts: Facts) -> Told | None:
+    """It was lost, and the cluster knows of no end."""
+    if facts.trouble is not None or not facts.pods:
+        return None
+    return (
+        "it is not heard any more, and its pod has not ended",
+        "see whether its node is well, and whether this machine was asleep or its network away",
+    )
+
+
+RULES = (_image, _unschedulable, _out_of_memory, _no_generator, _said, _left, _not_made, _taken_away, _silent)
 
 
 def _containers(facts: Facts) -> Iterator[Mapping[str, Any]]:

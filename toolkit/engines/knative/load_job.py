@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from toolkit import manifests
 from toolkit.engines.knative import conditions, evidence
@@ -98,24 +99,24 @@ class Jobs:
     async def until(self, here: Callable[[], bool], within_s: float, error_s: float) -> None:
         """Returns once `here` holds. Raises DeploymentFailed, of the first one that will not come."""
 
-        def look() -> Key | str | None:
+        def look() -> tuple[Key, str | None] | Literal["here"] | None:
             return "here" if here() else self._hopeless(error_s)
 
         settled = await self._view.until(look, within_s, every_s=NEW_S)
         if settled != "here":
-            key = settled if isinstance(settled, Key) else self._missing()
-            raise DeploymentFailed(await self.why(key, "it did not come in time" if settled is None else None))
+            key, trouble = settled or (self._missing(), "it did not come in time")
+            raise DeploymentFailed(await self.why(key, trouble))
 
-    def _hopeless(self, error_s: float) -> Key | None:
-        """The first whose pod failed, or has been in a trouble that does not pass for as long as that takes."""
+    def _hopeless(self, error_s: float) -> tuple[Key, str | None] | None:
+        """The first whose pod ended, or has been in a trouble for so long that it will not pass, and which."""
         for key, pod in ((Key.of(each), self._pod(Key.of(each))) for each in self._applied):
-            if pod is not None and _failed(pod):
-                return key
+            if pod is not None and _ended(pod):
+                return key, None
             trouble = conditions.pod_trouble(pod) if pod is not None else self._not_made(key)
             if trouble is None:
                 self._bad_since.pop(key.name, None)
             elif self._clock() - self._bad_since.setdefault(key.name, self._clock()) >= error_s * trouble.patience:
-                return key
+                return key, trouble.text
         return None
 
     def _not_made(self, key: Key) -> conditions.Trouble | None:
@@ -134,9 +135,12 @@ class Jobs:
         return next(pods, None)
 
     async def why(self, key: Key, trouble: str | None = None) -> Diagnosis:
-        """Why it did not come, or is gone. The kubelet takes a moment to know how a container ended."""
+        """Why it did not come; without a `trouble` that says so, why it is gone.
+
+        The kubelet takes a moment to tell how a container ended, and so does the cluster until it is told of an end.
+        """
         if trouble is None:
-            await self._view.until(lambda: _gone(self._pod(key)) or None, TOLD_WITHIN_S, every_s=NEW_S)
+            await self._view.until(lambda: _ended(self._pod(key)) or None, TOLD_WITHIN_S, every_s=NEW_S)
         facts = await evidence.gather(
             self._api, self._namespace, key, after_s=self._clock() - self._began, trouble=trouble, refusal=None
         )
@@ -148,13 +152,11 @@ class Jobs:
         return len({node for each in self._view.every(POD) if (node := each["spec"].get("nodeName"))})
 
 
-def _failed(pod: Object) -> bool:
-    return bool((pod.get("status") or {}).get("phase") == "Failed")
-
-
-def _gone(pod: Object | None) -> bool:
+def _ended(pod: Object | None) -> bool:
     """Whether all that will ever be known of its end is known."""
-    return pod is None or leaving(pod) or not _running(pod)
+    if pod is None or leaving(pod):
+        return True
+    return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
 
 
 def _running(pod: Object | None) -> bool:
