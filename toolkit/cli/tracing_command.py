@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -85,9 +86,11 @@ def execute(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         note("what was done by then stays: call it again to go on, or with --undo to take it back")
         raise
-    say(_shown(options, outcome))
+    from toolkit.report.characters import printable
+
+    say("\n".join(map(printable, _lines(options, outcome))))
     for line in outcome.told:
-        note(f"note: {line}")
+        note(f"note: {printable(line)}")
     return Exit.OK
 
 
@@ -149,7 +152,7 @@ def otlp_url(text: str) -> str:
     )
 
 
-def _shown(options: argparse.Namespace, outcome: Outcome) -> str:
+def _lines(options: argparse.Namespace, outcome: Outcome) -> Sequence[str]:
     would = "would be " if options.dry_run else ""
     lines = [
         f"ConfigMap {each.place}: {key}: {_or_nothing(was)} → {_or_nothing(now)}"
@@ -162,10 +165,10 @@ def _shown(options: argparse.Namespace, outcome: Outcome) -> str:
     if outcome.restarted:
         lines.append(f"{would}restarted: {', '.join(map(str, outcome.restarted))}")
     if not any((lines, outcome.told)):
-        return "nothing to undo" if options.undo else "all is so already"
+        return ["nothing to undo" if options.undo else "all is so already"]
     if not options.undo and not options.dry_run:
         lines.append("Knative sends its spans")
-    return "\n".join(lines)
+    return lines
 
 
 def _or_nothing(value: str | None) -> str:

@@ -122,6 +122,15 @@ async def test_a_gateway_whose_controller_will_not_start_is_missing(
     assert any(text in each.text and each.mend for each in found["tracing"])
 
 
+async def test_a_release_that_nobody_can_tell_is_a_remark(knative: Knative) -> None:
+    for name in ("config-observability", "config-tracing"):
+        knative.config_map(SERVING, name, {}, labels={"app.kubernetes.io/version": "devel"})
+    knative.cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVING}})
+    found = await examine(knative)
+    assert worst(found) == set()
+    assert "it cannot be told which release of Knative Serving this is (devel)" in found["tracing"][0].text
+
+
 async def test_spans_that_nobody_takes_are_told(knative: Knative) -> None:
     await tracing.setup(knative.cluster.api, tracing.Wish(), Audience())
     assert len((await examine(knative))["tracing"]) == 1

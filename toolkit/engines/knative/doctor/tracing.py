@@ -14,6 +14,7 @@ from toolkit.engines.knative import configmaps, installed, observability
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.kinds import CONFIG_MAP, DEPLOYMENT, K8S_SERVICE, POD, Object, leaving, selector
 from toolkit.engines.knative.observability import GATEWAY, KOURIER, SERVING, Place, Told
+from toolkit.errors import EngineError
 
 SETUP = "toolkit tracing setup"
 _PROTOCOLS = ("http/protobuf", "grpc")
@@ -23,7 +24,11 @@ async def tracing(api: Api, namespace: str | None) -> Sequence[Finding]:
     found = await installed.look(api)
     if not any(each.namespace == SERVING for each in found.parts):
         return []
-    maps = {place: await api.get(CONFIG_MAP, place.name, place.namespace) or {} for place in found.places}
+    try:
+        places = found.places
+    except EngineError as error:
+        return [remark("tracing", str(error), error.next_step)]
+    maps = {place: await api.get(CONFIG_MAP, place.name, place.namespace) or {} for place in places}
     said = {place: place.dialect.told(configmaps.data(each)) for place, each in maps.items()}
     findings = [*_broken_gateway(said), *_overall(said), *await _ignored(api, said)]
     for place, each in maps.items():
