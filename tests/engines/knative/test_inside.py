@@ -300,6 +300,7 @@ QUOTA = {"reason": "FailedCreate", "message": "exceeded quota: pods"}
             "it cannot reach 10.0.0.1 port 1: no answer, where this machine waits for it",
         ),
         (facts(FAILED, "toolkit.load.worker: was told what it does not understand: x"), "was told what it does not"),
+        (facts(FAILED, "toolkit.load.worker: asked h:80 in vain whether it serves: x"), "asked h:80 in vain whether"),
         (facts(FAILED, "Traceback", "ValueError: x"), "it left with exit status 1; its last words: ValueError: x"),
         (facts({"terminated": {"exitCode": 137}}), "it was killed (SIGKILL); it logged nothing"),
         (facts({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}), "it needed more memory than it may have"),

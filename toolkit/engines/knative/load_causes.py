@@ -84,7 +84,12 @@ def _said(facts: Facts) -> Told | None:
             f"it {said}, where this machine waits for it",
             "name an address of this machine that pods reach with --advertise HOST; see that no firewall is between",
         )
-    return f"it {said}", "see that --image was built by this version of the toolkit"
+    if said.startswith("asked "):
+        return (
+            f"it {said}",
+            "see that no NetworkPolicy keeps pods of the namespace from Knative's gateway, and that the chain is well",
+        )
+    return f"it {said}", "'toolkit build' again with this toolkit, and name the new image with --image"
 
 
 def _left(facts: Facts) -> Told | None:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from toolkit import manifests
@@ -103,9 +104,10 @@ class Jobs:
             return "here" if here() else self._hopeless(error_s)
 
         settled = await self._view.until(look, within_s, every_s=NEW_S)
-        if settled != "here":
-            key, trouble = settled or (self._missing(), "it did not come in time")
-            raise DeploymentFailed(await self.why(key, trouble))
+        if isinstance(settled, str):
+            return
+        key, trouble = settled or (self._missing(), "it did not come in time")
+        raise DeploymentFailed(await self.why(key, trouble))
 
     def _hopeless(self, error_s: float) -> tuple[Key, str | None] | None:
         """The first whose pod ended, or has been in a trouble for so long that it will not pass, and which."""
@@ -144,7 +146,7 @@ class Jobs:
         facts = await evidence.gather(
             self._api, self._namespace, key, after_s=self._clock() - self._began, trouble=trouble, refusal=None
         )
-        return diagnose(facts)
+        return diagnose(replace(facts, found=None))  # a Job has no conditions before its end
 
     @property
     def nodes(self) -> int:
