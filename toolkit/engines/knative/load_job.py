@@ -106,8 +106,8 @@ class Jobs:
         settled = await self._view.until(look, within_s, every_s=NEW_S)
         if isinstance(settled, str):
             return
-        key, trouble = settled or (self._missing(), "it did not come in time")
-        raise DeploymentFailed(await self.why(key, trouble))
+        which: tuple[Key, str | None] = settled or (self._missing(), "it did not come in time")
+        raise DeploymentFailed(await self.why(*which))
 
     def _hopeless(self, error_s: float) -> tuple[Key, str | None] | None:
         """The first whose pod ended, or has been in a trouble for so long that it will not pass, and which."""
