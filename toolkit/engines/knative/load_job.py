@@ -10,8 +10,7 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from toolkit import manifests
 from toolkit.engines.knative import conditions, evidence
@@ -63,6 +62,14 @@ def jobs(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One that will not come. `trouble` is why, None when it left."""
+
+    key: Key
+    trouble: str | None = None
+
+
 class Jobs:
     """The Jobs of one load. `async with` it: they are taken away in the end, whatever becomes of the load."""
 
@@ -100,25 +107,25 @@ class Jobs:
     async def until(self, here: Callable[[], bool], within_s: float, error_s: float) -> None:
         """Returns once `here` holds. Raises DeploymentFailed, of the first one that will not come."""
 
-        def look() -> tuple[Key, str | None] | Literal["here"] | None:
-            return "here" if here() else self._hopeless(error_s)
+        def look() -> Missing | bool | None:
+            return here() or self._hopeless(error_s)
 
         settled = await self._view.until(look, within_s, every_s=NEW_S)
-        if isinstance(settled, str):
-            return
-        which: tuple[Key, str | None] = settled or (self._missing(), "it did not come in time")
-        raise DeploymentFailed(await self.why(*which))
+        if settled is None:
+            settled = Missing(self._slowest(), "it did not come in time")
+        if isinstance(settled, Missing):
+            raise DeploymentFailed(await self.why(settled.key, settled.trouble))
 
-    def _hopeless(self, error_s: float) -> tuple[Key, str | None] | None:
-        """The first whose pod ended, or has been in a trouble for so long that it will not pass, and which."""
+    def _hopeless(self, error_s: float) -> Missing | None:
+        """The first whose pod ended, or has been in a trouble for so long that it will not pass."""
         for key, pod in ((Key.of(each), self._pod(Key.of(each))) for each in self._applied):
             if pod is not None and _ended(pod):
-                return key, None
+                return Missing(key)
             trouble = conditions.pod_trouble(pod) if pod is not None else self._not_made(key)
             if trouble is None:
                 self._bad_since.pop(key.name, None)
             elif self._clock() - self._bad_since.setdefault(key.name, self._clock()) >= error_s * trouble.patience:
-                return key, trouble.text
+                return Missing(key, trouble.text)
         return None
 
     def _not_made(self, key: Key) -> conditions.Trouble | None:
@@ -127,7 +134,7 @@ class Jobs:
                 return conditions.Trouble(str(each.get("message")))
         return None
 
-    def _missing(self) -> Key:
+    def _slowest(self) -> Key:
         """One that does not run, else the first."""
         keys = [Key.of(each) for each in self._applied]
         return next((key for key in keys if not _running(self._pod(key))), keys[0])
