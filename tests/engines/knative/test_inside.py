@@ -15,10 +15,10 @@ import pytest
 
 from tests.engines.knative.fake import RESOURCES, FakeCluster, status
 from tests.unit.load.entry import Entry, entry
-from toolkit import catalog
+from toolkit import catalog, manifests
 from toolkit import plan as plans
 from toolkit.engines.base import Bound, Driven
-from toolkit.engines.knative import load_causes, load_job
+from toolkit.engines.knative import load_causes, load_job, removal
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.connection import Cluster
 from toolkit.engines.knative.evidence import Facts
@@ -271,6 +271,22 @@ async def test_more_generators_than_calls_are_refused_before_anything_is_made(cl
     with pytest.raises(UsageError, match="--generators 31 for --requests 30"):
         await driven(source(cluster, 31), None)
     assert cluster.asked == []
+
+
+async def test_a_job_that_was_left_goes_with_its_run_and_others_stay(cluster: FakeCluster) -> None:
+    for run in ("run-1", "run-2"):
+        other = plans.make(catalog.load("chained-serving"), run)
+        for each in load_job.jobs(other, NAMESPACE, IMAGE, LOAD, ("10.0.0.1", 1), "secret", 1):
+            cluster.put(each)
+    left = await removal.remove(cluster.api, NAMESPACE, manifests.labels(plan()), 5.0)
+    assert left == []
+    (job,) = [each for each in cluster.objects.values() if each["kind"] == "Job"]
+    assert job["metadata"]["labels"]["kn-bench.dev/run"] == "run-2"
+
+
+async def test_who_may_not_look_at_jobs_can_take_a_run_away_all_the_same(cluster: FakeCluster) -> None:
+    cluster.replies[f"GET /apis/batch/v1/namespaces/{NAMESPACE}/jobs"] = [status(403, "Forbidden", "jobs: no right")]
+    assert await removal.remove(cluster.api, NAMESPACE, manifests.labels(plan()), 5.0) == []
 
 
 POD: Mapping[str, Any] = {"metadata": {"name": "load-x-0-abcde"}}
