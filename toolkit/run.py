@@ -221,7 +221,7 @@ def _report(
         partial=partial,
         edges=tuple((edge.source, edge.to, edge.via) for edge in chain.edges),
         entry=plan.entry,
-        notes=notes(measurement),
+        notes=(*observed.driven.notes, *notes(measurement)),
     )
 
 

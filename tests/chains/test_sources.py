@@ -36,6 +36,7 @@ class Elsewhere:
             found,
             calls=[*others, lost],
             origin={"from": "elsewhere", "generators": 2},
+            notes=("it came from elsewhere",),
             invalid=(LOST,),
             incidents=(Incident("warning", "load-x-1", LOST),),
         )
@@ -46,6 +47,7 @@ async def test_what_a_source_lost_makes_the_run_no_measurement_and_is_told() -> 
     report = (await run(order, InProcessEngine(), source=Elsewhere())).report
     assert report.environment["load"] == {"from": "elsewhere", "generators": 2}
     assert LOST in report.measurement.invalid
+    assert report.notes[0] == "it came from elsewhere"
     assert [each.text for each in report.incidents] == [LOST]
     assert (report.measurement.ok, report.measurement.lost) == (9, 1)
     red = {each.name for each in report.checks if not each.passed}

@@ -79,13 +79,15 @@ class Driven:
     """What became of a load. Calls are on this machine's monotonic clock, in their order; `roots` the caller's spans.
 
     `elapsed` is of the clock that was moved most, of all that stamped calls. `invalid` says why it is no measurement,
-    besides what the calls show; `origin`, for the report, where the load came from and which way it went.
+    besides what the calls show; `origin`, for the report, where the load came from and which way it went, and `notes`
+    what a reader of its numbers should know of that.
     """
 
     calls: Sequence[CallRecord]
     roots: Sequence[Span]
     elapsed: Elapsed
     origin: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     invalid: tuple[str, ...] = ()
     incidents: tuple[Incident, ...] = ()
 

@@ -143,6 +143,7 @@ async def test_jobs_send_the_load_to_the_address_inside_and_are_gone_afterwards(
     assert len({each.call for each in found.calls}) == len(there.requests) == len(found.roots) == 30
     assert all(each.ok for each in found.calls)
     assert (found.invalid, found.incidents) == ((), ())
+    assert found.notes == (f"the load came from 3 generators inside the cluster, to {there.target}",)
     assert found.origin == {
         "from": "cluster",
         "generators": 3,

@@ -101,13 +101,15 @@ async def _driven(
     told = [_told(each, whys.get(each.index), generators.count) for each in generators.all]
     parts, roots = await asyncio.to_thread(_parts, generators, [text for text, _ in told])
     calls = merging.merged(parts, order.load, order.run, start_ns, stopped_ns)
+    several = f"{generators.count} generators" if generators.count > 1 else "one generator"
     return Driven(
         calls,
         roots,
         _worst([each.done for each in generators.all if each.done is not None]),
         _origin(jobs, generators, order),
-        tuple(text for text, _ in told if text),
-        tuple(incident for _, incident in told if incident is not None),
+        notes=(f"the load came from {several} inside the cluster, to {order.target}",),
+        invalid=tuple(text for text, _ in told if text),
+        incidents=tuple(incident for _, incident in told if incident is not None),
     )
 
 
