@@ -248,6 +248,12 @@ def test_a_sink_binding_that_leads_elsewhere_is_told_before_the_load(images: Map
         report("chained-eventing", images["chained-eventing"], place, error_window_s=4.0, alter=elsewhere)
 
 
+def test_a_domain_that_is_not_the_clusters_is_told_before_the_load(images: Mapping[str, str], place: str) -> None:
+    with pytest.raises(EngineError, match=r"calls it at consumer\..*\.svc\.nowhere\.example:80") as caught:
+        report("chained-serving", images["chained-serving"], place, cluster_domain="nowhere.example")
+    assert "--cluster-domain " in (caught.value.next_step or "")
+
+
 def test_a_user_with_the_documented_rights_in_one_namespace_needs_no_others(
     cluster: Cluster, images: Mapping[str, str], door: Door, tmp_path: Path
 ) -> None:
