@@ -30,7 +30,7 @@ def cluster() -> FakeCluster:
     """With the Zipkin of `toolkit tracing setup`, which answers through the API server."""
     found = FakeCluster()
     found.put(service({"app.kubernetes.io/managed-by": "kn-bench"}))
-    found.replies[f"GET {spans.PROXY}/api/v2/services"] = [(200, [])]
+    found.replies[f"GET {spans.proxy(NAMESPACE)}/api/v2/services"] = [(200, [])]
     return found
 
 
@@ -85,7 +85,9 @@ async def test_a_zipkin_of_the_cluster_that_does_not_answer_is_told_and_left_alo
     cluster: FakeCluster, stack: contextlib.AsyncExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spans, "READY_WITHIN_S", 0.0)
-    cluster.replies[f"GET {spans.PROXY}/api/v2/services"] = [(403, {"message": "no right to services/proxy"})]
+    cluster.replies[f"GET {spans.proxy(NAMESPACE)}/api/v2/services"] = [
+        (403, {"message": "no right to services/proxy"})
+    ]
     notes: list[str] = []
     found = await spans.choose(cluster.api, Settings(), Audience(note=notes.append), stack, here)
     assert found is not None
@@ -100,17 +102,17 @@ async def test_nobody_who_stays_means_no_store_of_ours(stack: contextlib.AsyncEx
 
 async def test_spans_go_and_come_through_the_api_server(cluster: FakeCluster, stack: contextlib.AsyncExitStack) -> None:
     stored = json.loads(zipkin.encode([SPAN]))
-    cluster.replies[f"POST {spans.PROXY}/api/v2/spans"] = [(503, {}), (202, b"")]
-    cluster.replies[f"GET {spans.PROXY}/api/v2/trace/{SPAN.trace}"] = [(200, stored), (200, stored)]
+    cluster.replies[f"POST {spans.proxy(NAMESPACE)}/api/v2/spans"] = [(503, {}), (202, b"")]
+    cluster.replies[f"GET {spans.proxy(NAMESPACE)}/api/v2/trace/{SPAN.trace}"] = [(200, stored), (200, stored)]
     found = await chosen(cluster, stack)
     assert found is not None
     await found.send([SPAN])
     assert await found.of([SPAN.trace]) == [SPAN]
-    assert sum(each == f"POST {spans.PROXY}/api/v2/spans" for each in cluster.asked) == 2
+    assert sum(each == f"POST {spans.proxy(NAMESPACE)}/api/v2/spans" for each in cluster.asked) == 2
 
 
 async def test_a_proxy_that_always_finds_nobody_is_told(cluster: FakeCluster, stack: contextlib.AsyncExitStack) -> None:
-    cluster.replies[f"GET {spans.PROXY}/api/v2/trace"] = [(503, {"message": "no endpoints"})] * spans.TRIES
+    cluster.replies[f"GET {spans.proxy(NAMESPACE)}/api/v2/trace"] = [(503, {"message": "no endpoints"})] * spans.TRIES
     found = await chosen(cluster, stack)
     assert found is not None
     with pytest.raises(EngineError, match="no endpoints"):
@@ -138,6 +140,20 @@ async def test_a_report_says_what_the_platform_does_with_its_spans() -> None:
     said = (await platform.versions(cluster.api))["tracing"]
     assert said.startswith("knative-serving/config-observability: http/protobuf to http://collector:4318/v1/traces")
     assert "eventing" not in said
+
+
+async def test_a_zipkin_in_another_namespace_is_found_by_what_knative_was_told(
+    stack: contextlib.AsyncExitStack,
+) -> None:
+    cluster = FakeCluster()
+    told = {**ON, "tracing-endpoint": "http://otel-collector.elsewhere.svc.cluster.local:4318/v1/traces"}
+    cluster.put(config("knative-serving", told))
+    ours = service({"app.kubernetes.io/managed-by": "kn-bench"})
+    cluster.put({**ours, "metadata": {**ours["metadata"], "namespace": "elsewhere"}})
+    cluster.replies[f"GET {spans.proxy('elsewhere')}/api/v2/services"] = [(200, [])]
+    found = await chosen(cluster, stack)
+    assert found is not None
+    assert found.url == "http://zipkin.elsewhere.svc.cluster.local:9411"
 
 
 async def test_a_platform_that_does_not_trace_is_not_waited_for() -> None:

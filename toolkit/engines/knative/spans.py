@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from toolkit.engines import zipkin_client
+from toolkit.engines.knative import exports
 from toolkit.engines.knative.api import Api, Unreachable, Wire
 from toolkit.engines.knative.kinds import K8S_SERVICE, labels
 from toolkit.engines.knative.settings import Audience, Settings
@@ -23,8 +25,7 @@ from toolkit.results import Incident
 from toolkit.sdk.http1 import Response
 from toolkit.traces.model import Span
 
-SERVICE = "zipkin"
-PROXY = f"/api/v1/namespaces/{NAMESPACE}/services/http:{SERVICE}:9411/proxy"
+SERVICE, COLLECTOR = "zipkin", "otel-collector"
 READY_WITHIN_S = 10.0
 TRIES, PAUSE_S = 4, 0.3
 _AGAIN = frozenset((429, 502, 503, 504))
@@ -81,17 +82,33 @@ async def choose(
 
 async def of_the_cluster(api: Api, settings: Settings, audience: Audience) -> Spans | None:
     """The Zipkin of `toolkit tracing setup`, if it is there and we may ask it; that we may not is told, and no more."""
-    service = await api.see(K8S_SERVICE, SERVICE, NAMESPACE)
-    if service is None or labels(service).get(MANAGED_BY) != OWNER:
+    namespace = await _place(api)
+    if namespace is None:
         return None
-    url = f"http://{SERVICE}.{NAMESPACE}.svc.{settings.cluster_domain}:9411"
-    found = Spans(url, PROXY, Proxied(api.wire))
+    url = f"http://{SERVICE}.{namespace}.svc.{settings.cluster_domain}:9411"
+    found = Spans(url, proxy(namespace), Proxied(api.wire))
     try:
         await zipkin_client.ready(found.asked, within_s=READY_WITHIN_S, carrier=found.carrier)
     except EngineError as error:
-        audience.note(f"the cluster's own Zipkin ({NAMESPACE}/{SERVICE}) is left alone: {error}")
+        audience.note(f"the cluster's own Zipkin ({namespace}/{SERVICE}) is left alone: {error}")
         return None
     return found
+
+
+def proxy(namespace: str) -> str:
+    """The path behind which the API server leads to the Zipkin of this namespace."""
+    return f"/api/v1/namespaces/{namespace}/services/http:{SERVICE}:9411/proxy"
+
+
+async def _place(api: Api) -> str | None:
+    """The namespace of our Zipkin: the usual one, or the one whose collector Knative was told of."""
+    hosts = [(urlsplit(each.endpoint).hostname or "").split(".") for each in (await exports.told(api)).values()]
+    told = [each[1] for each in hosts if len(each) > 1 and each[0] in (COLLECTOR, SERVICE)]
+    for namespace in dict.fromkeys((NAMESPACE, *told)):
+        service = await api.see(K8S_SERVICE, SERVICE, namespace)
+        if service is not None and labels(service).get(MANAGED_BY) == OWNER:
+            return namespace
+    return None
 
 
 class Proxied:
