@@ -182,15 +182,15 @@ class Generators:
             raise ValueError(f"generator {hello.index} was not sent for, or came twice")
         return hello
 
-    async def get_ready(self, order: wire.Order) -> bool:
-        """Gives each its share. Whether all have dialled their target in time and are still there."""
+    async def get_ready(self, order: wire.Order, stop: asyncio.Event) -> bool:
+        """Gives each its share. Whether all have dialled their target in time, are still there and wanted."""
         for each in self.all:
             each.writer.write(wire.order_line(_share_of(order, each.index, self.count)))
 
         async def settled() -> bool:
-            return all(each.ready or each.lost_ns is not None for each in self.all)
+            return stop.is_set() or all(each.ready or each.lost_ns is not None for each in self.all)
 
-        return await until(settled, within_s=READY_WITHIN_S + order.healthy_s) and not self.lost
+        return await until(settled, within_s=READY_WITHIN_S + order.healthy_s) and not self.lost and not stop.is_set()
 
     async def load(self, stop: asyncio.Event, on_progress: Callable[[Progress], None] | None) -> tuple[int, int | None]:
         """Lets all begin at one moment, and returns when each is done or lost: the moment, and that of a stop."""

@@ -71,8 +71,9 @@ async def sent(
     generators: Generators, wanted: wire.Order, stop: asyncio.Event | None = None
 ) -> tuple[list[CallRecord], list[Span]]:
     """The load, as one."""
-    assert await generators.get_ready(wanted)
-    start_ns, stopped_ns = await generators.load(stop or asyncio.Event(), None)
+    stop = stop or asyncio.Event()
+    assert await generators.get_ready(wanted, stop)
+    start_ns, stopped_ns = await generators.load(stop, None)
     await generators.ask_for_clocks_again()
     parts = [generators.part(each, "it was killed") for each in generators.all]
     calls = merging.merged([part for part, _ in parts], wanted.load, wanted.run, start_ns, stopped_ns)
@@ -118,7 +119,7 @@ async def test_the_workers_of_a_closed_loop_are_divided() -> None:
 async def test_progress_is_told_of_all_of_them() -> None:
     told: list[Progress] = []
     async with entry() as there, come(2) as (generators, _):
-        assert await generators.get_ready(order(there.target, Load(requests=20, rate=50.0)))
+        assert await generators.get_ready(order(there.target, Load(requests=20, rate=50.0)), asyncio.Event())
         await generators.load(asyncio.Event(), told.append)
     assert (told[-1].planned, told[-1].sent, told[-1].ok) == (20, 20, 20)
 
@@ -212,7 +213,7 @@ async def test_a_target_that_does_not_exist_fails_call_by_call_as_it_does_from_h
 
 async def test_a_load_that_makes_no_sense_ends_the_generator_with_its_reason() -> None:
     async with come(1) as (generators, processes):
-        assert not await generators.get_ready(order("h:1", Load()))
+        assert not await generators.get_ready(order("h:1", Load()), asyncio.Event())
         assert [each.index for each in generators.lost] == [0]
         assert processes[0].stderr is not None
         assert b"toolkit.load.worker: neither --requests nor --duration is set" in await processes[0].stderr.read()
@@ -225,10 +226,22 @@ async def test_a_target_that_does_not_serve_ends_the_generator_before_it_is_read
         target = f"{HOST}:{taken.getsockname()[1]}"
         async with come(1) as (generators, processes):
             wanted = replace(order(target, Load(requests=3, rate=100.0)), healthy_s=0.5)
-            assert not await generators.get_ready(wanted)
+            assert not await generators.get_ready(wanted, asyncio.Event())
             assert processes[0].stderr is not None
             said = await processes[0].stderr.read()
     assert f"asked {target} in vain whether it serves: UNAVAILABLE".encode() in said
+
+
+async def test_nobody_waits_for_a_target_that_is_not_wanted_any_more() -> None:
+    stop = asyncio.Event()
+    stop.set()
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        async with come(1) as (generators, _):
+            target = f"{HOST}:{taken.getsockname()[1]}"
+            wanted = replace(order(target, Load(requests=3, rate=100.0)), healthy_s=600.0)
+            assert not await generators.get_ready(wanted, stop)
+            assert not generators.lost
 
 
 async def test_an_address_that_is_not_ours_is_told_with_the_next_step() -> None:

@@ -51,9 +51,10 @@ class Inside:
             host = self._settings.advertise or await reach.own_address(api)
             async with Jobs(api, namespace, plan) as jobs, Generators(host, self._count) as generators:
                 await self._bring_up(jobs, generators, plan, namespace, load, stop)
+                if not stop.is_set() and not await generators.get_ready(order, stop):
+                    await _see_why_not(jobs, generators, order, stop)
                 if stop.is_set():
                     return Driven((), (), Elapsed(0, 0))
-                await _see_that_all_are_ready(jobs, generators, order)
                 start_ns, stopped_ns = await generators.load(stop, on_progress)
                 return await _driven(jobs, generators, order, start_ns, stopped_ns)
 
@@ -81,9 +82,9 @@ class Inside:
             raise
 
 
-async def _see_that_all_are_ready(jobs: Jobs, generators: Generators, order: wire.Order) -> None:
+async def _see_why_not(jobs: Jobs, generators: Generators, order: wire.Order, stop: asyncio.Event) -> None:
     """Raises EngineError: a load that begins without some of its generators would be another load."""
-    if await generators.get_ready(order):
+    if stop.is_set():
         return
     for each in generators.lost:
         raise DeploymentFailed(await jobs.why(jobs.name(each.index)))

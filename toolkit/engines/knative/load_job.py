@@ -149,7 +149,8 @@ class Jobs:
         The kubelet takes a moment to tell how a container ended, and so does the cluster until it is told of an end.
         """
         if trouble is None:
-            await self._view.until(lambda: _ended(self._pod(key)) or None, TOLD_WITHIN_S, every_s=NEW_S)
+            with contextlib.suppress(EngineError):  # a cluster that cannot be watched: what else is seen has to do
+                await self._view.until(lambda: _ended(self._pod(key)) or None, TOLD_WITHIN_S, every_s=NEW_S)
         facts = await evidence.gather(
             self._api, self._namespace, key, after_s=self._clock() - self._began, trouble=trouble, refusal=None
         )
