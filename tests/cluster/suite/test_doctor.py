@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.suite import rights, tracing
+from tests.cluster.suite import platform, rights, tracing
+from tests.cluster.suite.api import Kind
 from tests.cluster.suite.cluster import Cluster
 from tests.cluster.suite.namespaces import namespace
 
 TOPICS = ("kubernetes", "serving", "ingress", "domain", "features", "eventing", "broker", "channel", "pods", "rights")
 WITHIN_S = 60.0
+PLATFORM_RULES = (
+    ("", "configmaps", ["get", "update"]),
+    ("apps", "deployments", ["get", "list", "patch"]),
+    ("", "pods", ["list"]),
+)
 
 
 def doctor(*arguments: str) -> tuple[int, Mapping[str, Any], Mapping[str, Mapping[str, str]]]:
@@ -60,6 +67,36 @@ def test_a_dry_run_of_setting_up_tracing_is_judged_and_changes_nothing(cluster: 
     said = tracing.toolkit("tracing", "setup", "--dry-run", *(["--undo"] if undo else []))
     assert tracing.settings(cluster) == before
     assert said
+
+
+@contextlib.contextmanager
+def granted(cluster: Cluster, account: str, place: str) -> Iterator[None]:
+    """What docs/clusters.md says that setting up tracing needs in Knative's namespaces, for a service account."""
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": place}
+    rules = [{"apiGroups": [group], "resources": [of], "verbs": verbs} for group, of, verbs in PLATFORM_RULES]
+    try:
+        for space in (platform.SERVING, platform.EVENTING):
+            metadata = {"name": place, "namespace": space}
+            role = {"apiVersion": f"{rights.RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": rules}
+            reference = {"apiGroup": rights.RBAC, "kind": "Role", "name": place}
+            binding = {**role, "kind": "RoleBinding", "roleRef": reference, "subjects": [subject]}
+            cluster.apply(role, {key: value for key, value in binding.items() if key != "rules"})
+        yield
+    finally:
+        for space in (platform.SERVING, platform.EVENTING):
+            for kind in ("RoleBinding", "Role"):
+                cluster.delete(Kind(f"{rights.RBAC}/v1", kind), place, space)
+
+
+def test_the_rights_that_the_documentation_names_are_enough_for_the_cluster_to_judge_it(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    with namespace(cluster, "doctor") as place, granted(cluster, rights.NAME, place):
+        robot = str(rights.user(cluster, place, tmp_path))
+        arguments = ("--endpoint", "http://192.0.2.1:4318", "--kubeconfig", robot)
+        said = tracing.toolkit("tracing", "setup", "--dry-run", *arguments)
+        assert "knative-eventing/config-observability: tracing-endpoint" in said
+        assert tracing.toolkit("tracing", "setup", "--undo", "--dry-run", "--kubeconfig", robot)
 
 
 def test_who_may_not_change_configmaps_is_told_which_right_is_missing(cluster: Cluster, tmp_path: Path) -> None:
