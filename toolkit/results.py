@@ -92,11 +92,12 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that proves or disproves a run's promises."""
+    """All that proves or disproves a run's promises. `gaps`: see `Deployment.traces_have_gaps`."""
 
     receipts: Sequence[Stamped] = ()
     spans: Sequence[Span] = ()
     incidents: Sequence[Incident] = ()
+    gaps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,8 @@ async def _collect(collector: Collector, deployment: Deployment, driven: Driven)
     if collector.unreadable:
         text = "what came as a receipt could not be read"
         troubles.append(Incident("warning", "receipts", text, count=collector.unreadable))
-    return Evidence(receipts, spans, [*deployment.incidents(), *driven.incidents, *troubles])
+    incidents = [*deployment.incidents(), *driven.incidents, *troubles]
+    return Evidence(receipts, spans, incidents, gaps=deployment.traces_have_gaps)
 
 
 async def _settle(
@@ -236,7 +237,8 @@ def _matches(plan: Plan, calls: Sequence[CallRecord], evidence: Evidence) -> Mat
     """Every sampled call's trace, held against what its receipts prove."""
     sampled = [(call.trace, call.call) for call in calls if call.sampled]
     services = [function.name for function in plan.chain.functions]
-    return match_calls(sampled, (each.receipt for each in evidence.receipts), evidence.spans, services=services)
+    receipts = (each.receipt for each in evidence.receipts)
+    return match_calls(sampled, receipts, evidence.spans, services=services, gaps=evidence.gaps)
 
 
 def _measured(plan: Plan, order: Order, observed: _Observed) -> Measurement:

@@ -65,6 +65,10 @@ class BrokenDeployment:
         return self.rebind(self.deployment.bound)
 
     @property
+    def traces_have_gaps(self) -> bool:
+        return False
+
+    @property
     def platform(self) -> Mapping[str, str]:
         return self.deployment.platform
 

@@ -42,6 +42,7 @@ def judge(
     if matches is None:
         sampled = [(call.trace, call.call) for call in calls if call.sampled]
         services = [function.name for function in chain.functions]
-        matches = match_calls(sampled, (each.receipt for each in evidence.receipts), evidence.spans, services=services)
+        receipts = (each.receipt for each in evidence.receipts)
+        matches = match_calls(sampled, receipts, evidence.spans, services=services, gaps=evidence.gaps)
     ledger = arrange(chain, bound, sink, calls, evidence, matches, sample=sample, partial=partial)
     return tuple(promise(ledger) for promise in PROMISES)

@@ -28,12 +28,15 @@ def traced(ledger: Ledger) -> Check:
             spared += 1
         elif problems:
             offences.append(_line(call, problems))
+    notes = [f"{some(spared, 'trace')} cut by a restart (see steady)"] if spared else []
+    if unproven := sum(bool(ledger.matches[call.trace].unproven) for call in sampled):
+        notes.append(f"{some(unproven, 'trace')} with gaps that the platform left")
     return verdict(
         "traced",
         WANTED,
         f"{some(len(sampled) - spared, 'trace') or 'no trace'} complete",
         offences,
-        f"{some(spared, 'trace')} cut by a restart (see steady)" if spared else "",
+        "; ".join(notes),
     )
 
 

@@ -41,6 +41,12 @@ class Deployment(Protocol):
     def platform(self) -> Mapping[str, str]:
         """What it runs on, in versions: what a report has to say besides this machine. Nothing, where that is all."""
 
+    @property
+    def traces_have_gaps(self) -> bool:
+        """Whether something traces between the functions whose spans may not be among ours: lost, or in another store.
+        Then a trace that lacks nothing but such a span lacks nothing that the chain promised.
+        """
+
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         """Stores the caller's own spans beside the others and gives back every span of these traces, in no order.
 

@@ -42,7 +42,8 @@ def measure(
     if matches is None:
         sampled = [(call.trace, call.call) for call in calls if call.sampled]
         services = [function.name for function in chain.functions]
-        matches = match_calls(sampled, (each.receipt for each in receipts), evidence.spans, services=services)
+        told = (each.receipt for each in receipts)
+        matches = match_calls(sampled, told, evidence.spans, services=services, gaps=evidence.gaps)
     whole = [spans[call.trace] for call in warm if call.sampled and matches[call.trace].ok]
     return Measurement(
         sent=len(calls),

@@ -68,6 +68,10 @@ class InProcessDeployment:
         return self._layout.bound(self._plan)
 
     @property
+    def traces_have_gaps(self) -> bool:
+        return False
+
+    @property
     def platform(self) -> Mapping[str, str]:
         return {}
 

@@ -25,7 +25,8 @@ class Match:
     `missing`: an expected span is not there. `unexpected`: nothing explains this span of the chain. `misplaced`: it is
     there, below the wrong span. `mistaken`: the message's span is there with another kind or service. `orphans`: a span
     of the chain names a parent that is not in the trace. `unproven`: the way up ends in a gap that the platform left
-    (an ingress that exports no spans), so its place is neither right nor wrong; this alone does not make a trace wrong.
+    (an ingress that exports no spans, spans that went to another store), so its place is neither right nor wrong; this
+    alone does not make a trace wrong.
     """
 
     expected: int
@@ -58,20 +59,25 @@ class _Trace:
     expected: frozenset[tuple[str, Key | None]]
     wanted: dict[Key, ExpectedSpan]
     own: frozenset[str]
+    gaps: bool
 
 
-def match(spans: Iterable[Span], expected: Sequence[ExpectedSpan], *, services: Iterable[str] = ()) -> Match:
+def match(
+    spans: Iterable[Span], expected: Sequence[ExpectedSpan], *, services: Iterable[str] = (), gaps: bool = False
+) -> Match:
     """Hold one trace's spans against what one call must have left (see `expect`).
 
     `services` are the chain's functions beyond those that the expectation names: spans of a kind (CLIENT, SERVER,
-    PRODUCER, CONSUMER) by one of them must be explained, unless they are the platform's (see `platform`).
+    PRODUCER, CONSUMER) by one of them must be explained, unless they are the platform's (see `platform`). With `gaps`
+    a platform stands between the functions that traces too, and what it says may be lost or lie in another store: then
+    a function's span whose parent is missing is no orphan, if the span of whoever sent the message is in the trace.
     """
     arranged = tree.build(spans)
     wanted = {each.key: each for each in expected}
     own = frozenset({each.service for each in expected} | {name.lower() for name in services})
     keys = tuple(_keys(arranged.spans, wanted))
     ids = frozenset((span.id, key) for span, key in zip(arranged.spans, keys, strict=True))
-    trace = _Trace(arranged, keys, ids, wanted, own)
+    trace = _Trace(arranged, keys, ids, wanted, own, gaps)
     lacking, strangers = _lacking(trace), _strangers(trace)
     mistaken, lacking, strangers = _pair(trace, lacking, strangers)
     misplaced, unproven = _places(trace)
@@ -142,7 +148,11 @@ def _places(trace: _Trace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(misplaced, unproven): every span that was expected, held against the span it should be below."""
     misplaced, unproven = [], []
     for at, key in enumerate(trace.keys):
-        if key is None or at in trace.tree.orphans or _origin_is(trace, at, trace.wanted[key].parent):
+        if key is None or _origin_is(trace, at, trace.wanted[key].parent):
+            continue
+        if at in trace.tree.orphans:
+            if _is_behind_a_gap(trace, at):
+                unproven.append(f"unproven: {_named(key)} has a parent that nobody told of here")
             continue
         above, last = _nearest(trace, at)
         if above == trace.wanted[key].parent:
@@ -169,11 +179,19 @@ def _origin_is(trace: _Trace, at: int, parent: Key | None) -> bool:
     return parent is not None and len(parts) >= 4 and (parts[2], parent) in trace.expected
 
 
+def _is_behind_a_gap(trace: _Trace, at: int) -> bool:
+    """Whether the platform may have been between this orphan and the span it should be below, which is there."""
+    key = trace.keys[at]
+    return trace.gaps and key is not None and at not in trace.tree.looped and trace.wanted[key].parent in trace.keys
+
+
 def _orphans(trace: _Trace) -> Iterator[str]:
     for at in sorted(trace.tree.orphans | trace.tree.looped):
         span, key = trace.tree.spans[at], trace.keys[at]
         parent = trace.wanted[key].parent if key else None
         if not _is_own(trace, at) or (key and parent is None) or _origin_is(trace, at, parent):
+            continue
+        if _is_behind_a_gap(trace, at):
             continue
         why = (
             "is its own ancestor"

@@ -18,14 +18,20 @@ Matches = Mapping[str, Match]  # by trace id
 
 
 def match_calls(
-    sampled: Iterable[tuple[str, str]], receipts: Iterable[Receipt], spans: Iterable[Span], *, services: Sequence[str]
+    sampled: Iterable[tuple[str, str]],
+    receipts: Iterable[Receipt],
+    spans: Iterable[Span],
+    *,
+    services: Sequence[str],
+    gaps: bool = False,
 ) -> Matches:
-    """Trace id → verdict, for each (trace id, call id) that was sampled. `services` are all functions of the chain."""
+    """Trace id → verdict, for each (trace id, call id) that was sampled. `services` are all functions of the chain;
+    `gaps` as in `match`."""
     traces = tree.by_trace(spans)
     own: dict[str, list[Receipt]] = defaultdict(list)
     for receipt in receipts:
         own[receipt.call].append(receipt)
     return {
-        trace: match(traces.get(trace, ()), expect(own.get(call, ()), call), services=services)
+        trace: match(traces.get(trace, ()), expect(own.get(call, ()), call), services=services, gaps=gaps)
         for trace, call in sampled
     }

@@ -57,11 +57,13 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     """One trace's spans as they would hang if the platform told everything, once.
 
     An orphan of the platform hangs below what sent the first message that arrives below it: the last request of the
-    platform that went to this receiver, or the sender's own span. The rest is as `nested` has it.
+    platform that went to this receiver, or the sender's own span. So does the span of a function that received a
+    message, when the platform's last span before it is not there. The rest is as `nested` has it.
     """
     listed = list(spans)
-    if not parts(listed):  # most traces: not worth a tree
-        return listed
+    there = {span.id for span in listed}
+    if not parts(listed) and all(span.parent in there or span.parent is None for span in listed):
+        return listed  # most traces: not worth a tree
     return _joined(_known(listed))[0]
 
 
@@ -120,7 +122,7 @@ def _passage(known: _Known, at: int, gaps: set[str]) -> Passage:
         parts=tuple(dict.fromkeys(passed)),
         whole=above is not None
         and MESSAGE_TAG in spans[above].tags
-        and not any(spans[each].id in gaps for each in way),
+        and not any(spans[each].id in gaps for each in (at, *way)),
     )
 
 
@@ -131,10 +133,12 @@ def _sender(known: _Known, at: int) -> int | None:
 
 
 def _gaps(known: _Known) -> Iterator[tuple[int, int | None]]:
-    """(orphan of the platform, the span it is taken to hang below); None when nothing tells."""
+    """(orphan of the platform, or receiver behind it; the span it is taken to hang below); None when nothing tells."""
     for at in sorted(known.tree.orphans - known.tree.looped):
-        if known.parts[at] is not None:
-            receiver = next((each for each in _reached(known, at) if _receives(known.tree.spans[each])), None)
+        received = at if _receives(known.tree.spans[at]) else None
+        if received is not None or known.parts[at] is not None:
+            below = (each for each in _reached(known, at) if _receives(known.tree.spans[each]))
+            receiver = next(below, None) if received is None else received
             sender = None if receiver is None else _sender(known, receiver)
             if receiver is None or sender is None:
                 yield at, None

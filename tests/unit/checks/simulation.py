@@ -50,6 +50,7 @@ class Run:
     receipts: list[Receipt] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
+    gaps: bool = False
 
     @property
     def bound(self) -> dict[str, str]:
@@ -58,7 +59,7 @@ class Run:
     @property
     def evidence(self) -> Evidence:
         stamped = [Stamped(each, each.ended_ns) for each in self.receipts]
-        return Evidence(stamped, list(self.spans), list(self.incidents))
+        return Evidence(stamped, list(self.spans), list(self.incidents), self.gaps)
 
     def below(self, receipt: Receipt) -> list[Receipt]:
         """This handling and all that followed from it."""

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -51,9 +52,9 @@ async def come(count: int) -> AsyncIterator[tuple[Generators, Sequence[Process]]
             await _ended(process)
 
 
-async def _process(generators: Generators, index: int) -> Process:
+async def _process(generators: Generators, index: int, *program: str) -> Process:
     host, port = generators.address
-    command = (sys.executable, "-P", "-m", "toolkit.load.worker", host, str(port), str(index))
+    command = (sys.executable, "-P", *(program or ("-m", "toolkit.load.worker")), host, str(port), str(index))
     environment = {**os.environ, wire.TOKEN: generators.token}
     return await asyncio.create_subprocess_exec(*command, env=environment, stderr=PIPE)
 
@@ -106,6 +107,29 @@ async def test_times_are_on_the_clock_of_whoever_asked() -> None:
         calls, _roots = await sent(generators, order(there.target, Load(requests=4, rate=50.0)))
         assert [each.offset.ns for each in generators.all] == [0, 0]
     assert all(each.due_ns <= each.sent_ns <= (each.done_ns or 0) for each in calls)
+
+
+async def test_a_generator_whose_clock_is_another_begins_with_the_others_and_its_times_are_moved_to_ours() -> None:
+    behind = "import time; real = time.monotonic_ns; time.monotonic_ns = lambda: real() - 10**12"
+    program = f"{behind}; import sys; from toolkit.load.worker import main; sys.exit(main(sys.argv[1:]))"
+    async with entry() as there, Generators(HOST, 1) as generators:
+        process = await _process(generators, 0, "-c", program)
+        try:
+
+            async def here() -> bool:
+                return generators.all_here
+
+            assert await until(here, within_s=20)
+            calls, _roots = await sent(generators, order(there.target, Load(requests=5, rate=100.0)))
+            (found,) = generators.all
+        finally:
+            process.kill()
+            await _ended(process)
+    assert abs(found.offset.ns + 10**12) <= found.offset.error_ns
+    assert found.offset.error_ns > 0
+    assert [each.due_ns - calls[0].due_ns for each in calls] == [0, 10**7, 2 * 10**7, 3 * 10**7, 4 * 10**7]
+    assert all(each.due_ns <= each.sent_ns <= (each.done_ns or 0) < 2 * calls[0].due_ns for each in calls)
+    assert abs(calls[0].due_ns - time.monotonic_ns()) < 100 * 10**9  # and not a thousand seconds ago
 
 
 async def test_the_workers_of_a_closed_loop_are_divided() -> None:

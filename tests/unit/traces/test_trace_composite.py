@@ -137,6 +137,44 @@ def test_lost_spans_of_an_ingress_or_a_broker_are_not_the_chains_fault(chain: Ch
         assert red(spoilt) == {}
 
 
+def apart(chain: ChainSpec) -> Run:
+    """A run whose platform sent its spans to another store: every function's span has a parent that is not here."""
+    run = on_a_cluster(healthy(chain, 2), gateway=True)
+    own = [each for each in run.spans if not is_platform(each)]
+    return dataclasses.replace(run, spans=own, gaps=True)
+
+
+@every_chain
+def test_a_platform_that_sends_its_spans_elsewhere_is_not_the_chains_fault(chain: ChainSpec) -> None:
+    run = apart(chain)
+    checks = {each.name: each for each in judge(run.chain, run.calls, run.evidence, bound=run.bound, sink=SINK)}
+    assert all(each.passed for each in checks.values())
+    assert checks["traced"].got == "2 traces complete; 2 traces with gaps that the platform left"
+    assert red(dataclasses.replace(run, gaps=False)).keys() == {"traced"}
+
+
+@every_chain
+def test_hops_and_ways_are_told_though_the_platforms_spans_are_elsewhere(chain: ChainSpec) -> None:
+    found, whole = measured(apart(chain)), measured(on_a_cluster(healthy(chain, 2), gateway=True))
+    assert (found.traces_complete, found.orphans) == (2, 0)
+    assert [(hop.source, hop.to, hop.n) for hop in found.hops] == [(hop.source, hop.to, hop.n) for hop in whole.hops]
+    told = {each.segment for each in whole.critical_path if not each.segment.endswith("(platform)")}
+    assert {each.segment for each in found.critical_path} == told
+
+
+@every_chain
+def test_every_lost_or_misled_span_of_a_function_is_noticed_between_gaps(chain: ChainSpec) -> None:
+    run = apart(chain)
+    for lost in run.spans:
+        assert set(red(dataclasses.replace(run, spans=[each for each in run.spans if each is not lost]))) == {"traced"}
+    receivers = [each for each in run.spans if each.kind in ("SERVER", "CONSUMER")]
+    entry = receivers[0]
+    for misled in [each for each in receivers[1:] if each.trace == entry.trace]:
+        wrong = dataclasses.replace(misled, parent=entry.id)
+        spoilt = dataclasses.replace(run, spans=[wrong if each is misled else each for each in run.spans])
+        assert set(red(spoilt)) == {"traced"}
+
+
 def test_a_message_that_came_by_another_messages_way_is_misplaced() -> None:
     run = on_a_cluster(healthy(DIAMOND, 1), gateway=True)
     served = [each for each in run.spans if each.service == "d" and each.kind == "SERVER" and not is_platform(each)]

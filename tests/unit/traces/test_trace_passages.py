@@ -102,9 +102,16 @@ def test_an_orphan_of_the_platform_that_leads_to_no_function_stays_one() -> None
     assert passages(spans) == []
 
 
-def test_a_function_that_is_an_orphan_is_never_moved() -> None:
+def test_a_function_behind_a_gap_hangs_below_whoever_sent_its_message_and_its_way_is_not_whole() -> None:
     spans = [*chain()[:3], dataclasses.replace(chain()[3], parent="9" * 16)]
-    assert above(joined(spans), 4) == int("9" * 16, 16)
+    assert above(joined(spans), 4) == 1
+    (way,) = passages(spans)
+    assert (way.source, way.to, way.whole) == ("caller", chain()[3].service, False)
+
+
+def test_a_function_whose_message_nobody_sent_is_never_moved() -> None:
+    alone = dataclasses.replace(chain()[3], parent="9" * 16, tags={"toolkit.message": "another"})
+    assert above(joined([*chain()[:3], alone]), 4) == int("9" * 16, 16)
 
 
 def test_the_shorter_of_two_spans_about_one_request_hangs_below_the_longer() -> None:
@@ -164,14 +171,21 @@ def test_a_very_deep_platform_is_no_trouble() -> None:
 
 @calm
 @given(tangled())
-def test_joining_moves_the_platforms_spans_alone(spans: list[Span]) -> None:
+def test_joining_moves_the_platforms_spans_and_what_is_behind_its_gaps_alone(spans: list[Span]) -> None:
     own = {each.service for each in spans if each.service and MESSAGE_TAG in each.tags}
-    if not any(is_platform(each, own) for each in spans):
+    there = {each.id for each in spans}
+    if not any(is_platform(each, own) or (each.parent and each.parent not in there) for each in spans):
         assert joined(spans) == spans
         return
     pairs = list(zip(tree.merge(spans), joined(spans), strict=True))
     assert all(one.id == other.id for one, other in pairs)
-    assert all(one == other or is_platform(one, own) for one, other in pairs)
+    orphans = orphans_with_a_message(spans)
+    assert all(one == other or is_platform(one, own) or one.id in orphans for one, other in pairs)
+
+
+def orphans_with_a_message(spans: list[Span]) -> set[str]:
+    arranged = tree.build(spans)
+    return {arranged.spans[at].id for at in arranged.orphans if MESSAGE_TAG in arranged.spans[at].tags}
 
 
 @calm

@@ -120,7 +120,7 @@ def test_segments_never_overlap_and_fill_the_time_from_the_root_to_the_end(spans
     assert all(one.end == other.start for one, other in itertools.pairwise(path))
     assert all(each.start < each.end for each in path)
     if path:
-        timed = [each for each in spans if each.timestamp and each.duration]
+        timed = [each for each in tree.merge(spans) if each.timestamp and each.duration]
         assert path[-1].end <= (tree.ended(timed) or 0)
 
 

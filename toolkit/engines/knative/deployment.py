@@ -32,11 +32,11 @@ class KnativeDeployment:
         audience: Audience,
         store: Spans | None,
         *,
-        platform_spans: bool = False,
+        platform_traces: bool = False,
     ) -> None:
         self.plan, self.api, self.namespace = plan, api, namespace
         self._settings, self._audience, self._store = settings, audience, store
-        self._platform_spans = platform_spans
+        self._platform_traces = platform_traces
         self._stack: contextlib.AsyncExitStack | None = None
         self._entry, self._bound = Entry(""), Bound({})
         self._platform: Mapping[str, str] = {}
@@ -59,6 +59,10 @@ class KnativeDeployment:
     @property
     def platform(self) -> Mapping[str, str]:
         return self._platform
+
+    @property
+    def traces_have_gaps(self) -> bool:
+        return self._platform_traces
 
     async def stands(self, entry: Entry, bound: Bound, platform: Mapping[str, str]) -> None:
         """Told by the engine once it is so; from now on what goes wrong is an incident."""
@@ -96,7 +100,7 @@ class KnativeDeployment:
         ended = asyncio.get_running_loop().time()
         await self._store.send(caller)
         least, services = plans.spans(self.plan.chain) - 1, self.plan.wirings
-        if self._platform_spans:
+        if self._platform_traces and self._store.shared:
             return await arrival.with_the_platform(self._store, traces, least, services, ended)
         return await arrival.of_functions(self._store, traces, least, services)
 

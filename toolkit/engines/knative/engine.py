@@ -86,9 +86,9 @@ class KnativeEngine:
             namespace = self._namespace(plan)
             made = await ground.prepare(api, namespace, manifests.labels(plan), self._settings, self._audience)
             where = await spans.choose(api, self._settings, self._audience, stack, self.host if tracing else None)
-            traced = where is not None and where.shared and exports.expected(await exports.told(api))
+            traces = exports.expected(await exports.told(api))
             deployment = KnativeDeployment(
-                plan, api, namespace, self._settings, self._audience, where, platform_spans=traced
+                plan, api, namespace, self._settings, self._audience, where, platform_traces=traces
             )
             stack.push_async_callback(deployment.delete)
             endpoint = self._endpoint(deployment.zipkin)

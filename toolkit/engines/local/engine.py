@@ -125,6 +125,10 @@ class LocalDeployment:
         return self._layout.bound(self._plan)
 
     @property
+    def traces_have_gaps(self) -> bool:
+        return False
+
+    @property
     def platform(self) -> Mapping[str, str]:
         return {}
 
