@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 import tarfile
 from importlib import metadata
@@ -307,12 +308,25 @@ def test_without_pip_it_is_said_how_to_get_it(
     assert "ensurepip" in str(told.value.next_step)
 
 
+def test_a_generator_finds_all_that_it_imports_of_the_toolkit_in_the_image(
+    base: Path, chain: Path, cache: Path, tmp_path: Path
+) -> None:
+    image = built(base, chain, cache, tmp_path / "image")
+    (layer,) = [each for each in image.layers if each.what == "scaffold"]
+    with tarfile.open(tmp_path / "image" / "blobs" / layer.descriptor.digest.replace(":", "/")) as tar:
+        tar.extractall(tmp_path / "root", filter="data")
+    place = tmp_path / "root" / "app" / "lib"
+    program = f"import sys; sys.path.insert(0, {str(place)!r}); import toolkit.load.worker as w; print(w.__file__)"
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(str(place)), done.stderr
+
+
 def test_every_library_that_the_scaffold_imports_is_in_the_image() -> None:
     """`ROOTS` is the one list by hand; the imports are the truth."""
     package = Path(toolkit.__file__).parent
     imported = {
         name
-        for folder in ("contract", "sdk", "stubs")
+        for folder in ("contract", "sdk", "stubs", "load")
         for path in (package / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         for name in _imported(node)
