@@ -25,10 +25,13 @@ RULES: list[tuple[str, list[str], list[str]]] = [
 ]
 
 
-def user(cluster: Cluster, namespace: str, folder: Path) -> Path:
-    """The kubeconfig of a service account with these rights in the namespace, for an hour."""
+JOBS = ("batch", ["jobs"], ["get", "list", "create", "patch", "delete"])  # for a load from inside
+
+
+def user(cluster: Cluster, namespace: str, folder: Path, *more: tuple[str, list[str], list[str]]) -> Path:
+    """The kubeconfig of a service account with these rights, and `more`, in the namespace, for an hour."""
     metadata = {"name": NAME, "namespace": namespace}
-    rules = [{"apiGroups": [group], "resources": of, "verbs": verbs} for group, of, verbs in RULES]
+    rules = [{"apiGroups": [group], "resources": of, "verbs": verbs} for group, of, verbs in (*RULES, *more)]
     subject = {"kind": "ServiceAccount", **metadata}
     role = {"apiGroup": RBAC, "kind": "Role", "name": NAME}
     cluster.apply(

@@ -9,15 +9,18 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster.suite import rights
 from tests.cluster.suite.api import NAMESPACE, POD, Kind
 from tests.cluster.suite.cluster import Cluster
 from tests.cluster.suite.namespaces import namespace
 from tests.cluster.suite.waiting import until
 from toolkit import catalog
+from toolkit.engines.knative.connection import Cluster as Whichever
 from toolkit.engines.knative.engine import KnativeEngine
 from toolkit.engines.knative.settings import Settings
 from toolkit.errors import EngineError
@@ -84,6 +87,18 @@ def test_in_a_namespace_of_somebody_elses_no_job_and_no_pod_is_left(
         assert red(found) == set()
         assert cluster.list(JOB, name) == []
         assert cluster.list(POD, name) == []
+
+
+def test_the_documented_rights_are_enough_and_no_ingress_has_to_be_seen(
+    cluster: Cluster, images: Mapping[str, str], tmp_path: Path
+) -> None:
+    with namespace(cluster, "inside") as name:
+        kubeconfig = rights.user(cluster, name, tmp_path, rights.JOBS)
+        settings: dict[str, Any] = {"cluster": Whichever(kubeconfig), "from_inside": True, "namespace": name}
+        load = Load(requests=10, rate=10.0)
+        found = asyncio.run(outcome("chained-serving", 2, load, image=images["chained-serving"], **settings)).report
+        assert red(found) == set()
+        assert cluster.list(JOB, name) == []
 
 
 def test_a_generator_that_is_killed_under_load_is_told_and_no_call_goes_missing(
