@@ -198,6 +198,19 @@ def test_the_spans_came_by_a_real_collector_to_a_real_zipkin(runs: Traced) -> No
     assert "knative.dev/serving/pkg/queue" in told
 
 
+def test_a_chain_whose_functions_send_their_spans_to_another_store_keeps_its_promises(
+    images: Mapping[str, str], runs: Traced
+) -> None:
+    with tracing.store() as another:
+        place = f"kn-bench-tests-tracing-{secrets.token_hex(3)}"
+        engine = KnativeEngine(Settings(images["chained-eventing"], namespace=place, zipkin=another))
+        found = asyncio.run(run(Order(catalog.load("chained-eventing"), Load(requests=40, rate=20.0)), engine)).report
+    assert [each for each in found.checks if not each.passed] == []
+    (check,) = [each for each in found.checks if each.name == "traced"]
+    assert check.got == "40 traces complete; 40 traces with gaps that the platform left"
+    assert (found.measurement.platform_traces, found.measurement.traces_complete) == ((), 40)
+
+
 def test_nothing_of_the_chains_is_left(cluster: Cluster, runs: Traced) -> None:
     assert {chain: cluster.get(NAMESPACE, place) for chain, place in runs.places.items()} == dict.fromkeys(CHAINS)
 

@@ -79,7 +79,7 @@ def taker(folder: Path, environment: Mapping[str, str] = os.environ) -> Iterator
             zipkin, collector = _loaded(folder, environment[images.LOAD])
             yield Taker(("--zipkin-image", zipkin, "--collector-image", collector))
             return
-    with _store() as url:
+    with store() as url:
         yield Taker(("--endpoint", f"{url}/v1/traces"), url, why)
 
 
@@ -103,7 +103,7 @@ def _loaded(folder: Path, load: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _store() -> Iterator[str]:
+def store() -> Iterator[str]:
     """The base URL of `toolkit trace serve` where pods reach this machine."""
     host = asyncio.run(KnativeEngine(Settings()).host())
     command = (sys.executable, "-m", "toolkit.cli", "trace", "serve", "--listen", f"{host}:0")
