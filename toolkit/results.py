@@ -60,6 +60,7 @@ class CallRecord:
     completed_ns: int | None = None
     reply_digest: str | None = None  # of the answer's bytes as they came back
     refused: bool = False  # by the generator itself, which had too many in flight: it was never sent
+    first_ns: int | None = None  # when the first byte of an answer came
 
     @property
     def ok(self) -> bool:
@@ -194,6 +195,29 @@ class Measurement:
     failed_handlings: int = 0  # handlings that ended with an error, of calls and events
     retried_handlings: int = 0  # those of them whose message the same function handled after all
     platform_traces: tuple[tuple[str, int], ...] = ()  # (part of the platform, traces that have a span of it)
+
+
+@dataclass(frozen=True, slots=True)
+class CallNumbers:
+    """Numbers of a load that is no chain's. `statuses` counts how calls ended, `errors` (status, words, calls) why.
+
+    Microseconds. Every set of quantiles is None when there is no data for it.
+    """
+
+    sent: int
+    ok: int
+    failed: int
+    lost: int
+    refused: int
+    duration_s: float
+    achieved_rate: float | None
+    lateness_us: Quantiles | None
+    latency_us: Quantiles | None
+    service_time_us: Quantiles | None
+    statuses: tuple[tuple[str, int], ...] = ()
+    errors: tuple[tuple[str, str, int], ...] = ()
+    histogram: tuple[tuple[float, int], ...] = ()
+    invalid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

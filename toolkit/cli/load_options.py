@@ -19,6 +19,11 @@ RIVALS = (("requests", "duration"), ("rate", "concurrency"))  # one of the two s
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    origin(amount(parser))
+
+
+def amount(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """How much, how fast, in which order, for how long."""
     group = parser.add_argument_group("load", f"open loop by default: {REQUESTS} calls, {RATE:g} a second")
     group.add_argument("--requests", type=arguments.count, metavar="N", help="how many calls are sent")
     group.add_argument("--duration", type=arguments.seconds, metavar="TIME", help="for how long, for example 10s or 2m")
@@ -26,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--arrivals", choices=("constant", "poisson"), default="constant", help="when calls are due")
     group.add_argument("--concurrency", type=arguments.count, metavar="N", help="calls open at a time (closed loop)")
     group.add_argument("--timeout", type=arguments.seconds, default=30.0, metavar="TIME", help="deadline of a call")
-    origin(group)
+    return group
 
 
 def origin(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:

@@ -35,6 +35,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("run", "run_command", "run a chain under load, trace it, verify it, report"),
             Command("verify", "verify_command", "run few calls and judge every check, no numbers"),
             Command("deploy", "deploy_command", "bring a chain up and keep it up, for other tools to drive"),
+            Command("load", "load_command", "drive any gRPC method, ours or not, and tell its latencies"),
             Command("invoke", "invoke_command", "bring a chain up, send one call, print the reply"),
         ),
     ),

@@ -24,19 +24,29 @@ def reasons(calls: Sequence[CallRecord], asked: Load, elapsed: Elapsed | None) -
     if not calls:
         yield "nothing was sent"
         return
-    if asked.model == "open":
-        yield from _late(calls, asked)
-        yield from _off_rate(calls)
-    if refused := sum(call.refused for call in calls):
-        unsent = f"{refused:,} of {len(calls):,}"
-        yield f"the generator did not send {unsent} calls: too many were in flight, or they were too late; lower --rate"
+    yield from sending([call.due_ns for call in calls], [call.sent_ns for call in calls], asked)
+    yield from unsent(sum(call.refused for call in calls), len(calls))
     if elapsed is not None:
-        yield from _moved(elapsed)
+        yield from moved(elapsed)
 
 
-def _late(calls: Sequence[CallRecord], asked: Load) -> Iterator[str]:
-    per_mille = _tail(len(calls))
-    late_us = at_rank(sorted((call.sent_ns - call.due_ns) / 1e3 for call in calls), per_mille)
+def unsent(refused: int, of: int) -> Iterator[str]:
+    """Why a load was not the one that was asked for."""
+    if refused:
+        calls = f"{refused:,} of {of:,} calls"
+        yield f"the generator did not send {calls}: too many were in flight, or they were too late; lower --rate"
+
+
+def sending(due_ns: Sequence[int], sent_ns: Sequence[int], asked: Load) -> Iterator[str]:
+    """Why an open loop was none: what was due was sent too late. One place a call, in the order of their due."""
+    if asked.model == "open" and due_ns:
+        yield from _late(due_ns, sent_ns, asked)
+        yield from _off_rate(due_ns, sent_ns)
+
+
+def _late(due_ns: Sequence[int], sent_ns: Sequence[int], asked: Load) -> Iterator[str]:
+    per_mille = _tail(len(due_ns))
+    late_us = at_rank(sorted((sent - due) / 1e3 for due, sent in zip(due_ns, sent_ns, strict=True)), per_mille)
     limit_us = max(LATE_US, min(LATE_SHARE * 1e6 / (asked.rate or 1.0), LATE_MOST_US))
     if late_us > limit_us:
         yield (
@@ -53,15 +63,15 @@ def _tail(n: int) -> int:
     return min(990, max(500, 1000 - math.ceil(1000 * BEYOND / n)))
 
 
-def _off_rate(calls: Sequence[CallRecord]) -> Iterator[str]:
+def _off_rate(due_ns: Sequence[int], sent_ns: Sequence[int]) -> Iterator[str]:
     """Held against the schedule, not against the asked rate: Poisson arrivals have a rate of their own."""
-    wanted = calls[-1].due_ns - calls[0].due_ns
-    took = max(call.sent_ns for call in calls) - calls[0].sent_ns
+    wanted = due_ns[-1] - due_ns[0]
+    took = max(sent_ns) - sent_ns[0]
     if abs(took - wanted) > max(OFF_RATE * wanted, LATE_US * 1e3):
         yield f"the calls were sent at {wanted / took:.0%} of the asked rate" if took > 0 else "the rate was not kept"
 
 
-def _moved(elapsed: Elapsed) -> Iterator[str]:
+def moved(elapsed: Elapsed) -> Iterator[str]:
     off = elapsed.wall_ns - elapsed.monotonic_ns
     if abs(off) > max(CLOCK_NS, CLOCK_SHARE * elapsed.monotonic_ns):
         yield f"the clock moved by {off / 1e6:+.0f} ms during the run"

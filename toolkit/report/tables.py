@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from toolkit.report.characters import printable
 from toolkit.report.drawing import arrow
-from toolkit.results import Hop, Measurement, PathPart
+from toolkit.results import Hop, Measurement, PathPart, Quantiles
 
 NONE = "—"
 COLUMNS = (
@@ -30,6 +30,11 @@ def latency_table(found: Measurement, width: int) -> Iterator[str]:
         "completion": found.completion_us,
         "cold": found.cold,
     }
+    yield from quantile_table(rows, width)
+
+
+def quantile_table(rows: Mapping[str, Quantiles | None], width: int) -> Iterator[str]:
+    """A row for each that is known."""
     known = {name: row for name, row in rows.items() if row is not None}
     if not known:
         return

@@ -1,0 +1,97 @@
+"""A load that is no chain's, for a person at a terminal and for programs.
+
+May live here: how its numbers are told. May not: computing them (`measure`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from toolkit.report.characters import in_ascii, printable
+from toolkit.report.tables import bars, count, milliseconds, quantile_table, rate, seconds
+from toolkit.results import SCHEMA, CallNumbers, Load, Quantiles
+
+WORDS = 5  # of the errors that are printed
+LABEL = 13
+
+
+def as_json(target: str, load: Load, found: CallNumbers, *, partial: bool) -> Mapping[str, Any]:
+    """One object; what is not known is None. `load` and the quantiles are called as in a run's report."""
+    return {
+        "schema": SCHEMA,
+        "target": target,
+        "partial": partial,
+        "load": {
+            "model": load.model,
+            "arrivals": load.arrivals,
+            "asked_rate": load.rate,
+            "concurrency": load.concurrency,
+            "seed": load.seed,
+            "achieved_rate": found.achieved_rate,
+            "sent": found.sent,
+            "ok": found.ok,
+            "failed": found.failed,
+            "lost": found.lost,
+            "refused": found.refused,
+            "duration_s": found.duration_s,
+            "lateness_us": _quantiles(found.lateness_us),
+            "valid": not found.invalid,
+            "invalid": list(found.invalid),
+        },
+        "latency_us": _quantiles(found.latency_us),
+        "service_time_us": _quantiles(found.service_time_us),
+        "statuses": dict(found.statuses),
+        "errors": [{"status": status, "message": words, "calls": calls} for status, words, calls in found.errors],
+    }
+
+
+def text(target: str, load: Load, found: CallNumbers, *, partial: bool, width: int = 100, unicode: bool = True) -> str:
+    """Newline at the end."""
+    sections = (
+        _facts(target, load, found, partial=partial),
+        quantile_table({"latency": found.latency_us, "service time": found.service_time_us}, width),
+        bars(found.histogram, width),
+        _ends(found),
+        (f"INVALID: {each}" for each in found.invalid),
+    )
+    told = "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
+    return told if unicode else in_ascii(told)
+
+
+def _facts(target: str, load: Load, found: CallNumbers, *, partial: bool) -> Iterator[str]:
+    yield f"{printable(target)}{' · PARTIAL: it was interrupted' if partial else ''}"
+    yield ""
+    yield f"{'load':<{LABEL}}{_asked(load)}"
+    counted = [f"{count(found.sent)} sent", f"{count(found.ok)} ok", f"{count(found.failed)} failed"]
+    counted.append(f"{count(found.lost)} lost")
+    if found.refused:
+        counted.append(f"{count(found.refused)} never sent")
+    yield f"{'calls':<{LABEL}}{' · '.join(counted)} · {rate(found.achieved_rate)} over {seconds(found.duration_s)}"
+    if found.lateness_us is not None:
+        late = found.lateness_us
+        told = f"p50 {milliseconds(late.p50)} · p99 {milliseconds(late.p99)} · max {milliseconds(late.max)} ms"
+        yield f"{'lateness':<{LABEL}}{told}"
+
+
+def _asked(load: Load) -> str:
+    bound = f"{count(load.requests)} calls" if load.requests is not None else seconds(load.duration_s)
+    if load.model == "open":
+        arrivals = "Poisson arrivals" if load.arrivals == "poisson" else "open loop"
+        return f"{arrivals} at {rate(load.rate)}, {bound}, seed {load.seed}"
+    return f"closed loop, {count(load.concurrency or 0)} at a time, {bound}, seed {load.seed}"
+
+
+def _ends(found: CallNumbers) -> Iterator[str]:
+    """Only where something else than OK was among them."""
+    if [status for status, _ in found.statuses] == ["OK"]:
+        return
+    for status, calls in found.statuses:
+        yield f"{printable(status):<{LABEL + 8}}{count(calls)}"
+    for status, words, calls in found.errors[:WORDS]:
+        yield f"  {count(calls)} × {status}: {printable(words)}"
+
+
+def _quantiles(found: Quantiles | None) -> Mapping[str, Any] | None:
+    return None if found is None else dataclasses.asdict(found)
