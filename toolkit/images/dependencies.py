@@ -21,7 +21,7 @@ from toolkit.images.interpreter import Interpreter
 from toolkit.images.model import ImageError, Layer, Note, What, canonical
 from toolkit.images.store import Store
 
-# What the scaffold and the generator import; a test holds it against the imports. What these need, their metadata tells.
+# What scaffold and generator import; a test holds it against the imports. What these need in turn, metadata tells.
 ROOTS = ("grpcio", "grpcio-health-checking", "grpcio-reflection", "hpack", "opentelemetry-sdk", "protobuf")
 RULES = 1  # counted up when what is stripped changes: part of the cache's key
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
