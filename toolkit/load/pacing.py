@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from toolkit.errors import UsageError
 from toolkit.results import Load
@@ -18,17 +18,30 @@ MOST_CALLS = 5_000_000  # each call leaves a record in memory (about 0.5 KiB)
 MOST_WORKERS = 10_000
 
 
-def schedule(load: Load) -> Sequence[int] | None:
-    """The due time of every call, in nanoseconds after the start, never decreasing; None for a closed loop.
+def times(load: Load) -> Iterator[int]:
+    """The due time of every call, one after the other, in nanoseconds after the start, never decreasing.
 
+    Nothing is kept: memory does not grow with the length of a load. Of a closed loop nothing is due: no times.
     The k-th call of a constant rate is due at k / rate: rounding never adds up. Poisson arrivals are drawn from the
     seed, so that the same seed meets two systems with the same arrivals.
     """
     if load.rate is None:
-        return None
+        return iter(())
     if load.arrivals == "poisson":
         return _poisson(load.rate, load)
-    return array("q", (round(k * SECOND / load.rate) for k in range(_count(load.rate, load))))
+    return _constant(load.rate, _count(load.rate, load))
+
+
+def count(load: Load) -> int | None:
+    """How many calls that are; None where only sending them tells: random arrivals, or a closed loop, for a time."""
+    if load.requests is not None or load.rate is None or load.arrivals == "poisson":
+        return load.requests
+    return _count(load.rate, load)
+
+
+def schedule(load: Load) -> Sequence[int] | None:
+    """All `times` at once, for who has to look at them in another order; None for a closed loop."""
+    return None if load.model == "closed" else array("q", times(load))
 
 
 def _count(rate: float, load: Load) -> int:
@@ -37,15 +50,21 @@ def _count(rate: float, load: Load) -> int:
     return max(1, round((load.duration_s or 0.0) * rate))
 
 
-def _poisson(rate: float, load: Load) -> array[int]:
+def _constant(rate: float, calls: int) -> Iterator[int]:
+    for place in range(calls):
+        yield round(place * SECOND / rate)
+
+
+def _poisson(rate: float, load: Load) -> Iterator[int]:
     draws = random.Random(f"{load.seed}/arrivals")  # noqa: S311 - reproducible arrivals, no secret
     end = math.inf if load.duration_s is None else load.duration_s
     most = MOST_CALLS if load.requests is None else load.requests
-    due, at = array("q", [0]), draws.expovariate(rate)
-    while len(due) < most and at < end:
-        due.append(round(at * SECOND))
+    at = 0.0
+    for _ in range(most):
+        if at >= end:
+            return
+        yield round(at * SECOND)
         at += draws.expovariate(rate)
-    return due
 
 
 def longest_s(load: Load) -> float:

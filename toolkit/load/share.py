@@ -7,8 +7,10 @@ the workers are divided, and the calls where those are counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 from toolkit.errors import UsageError
 from toolkit.results import Load, Progress
@@ -23,18 +25,25 @@ class Share:
     index: int = 0
     of: int = 1
 
-    def times(self, schedule: Sequence[int]) -> Sequence[int]:
-        """The due times of these calls, of all due times."""
+    @overload
+    def times(self, schedule: Sequence[int]) -> Sequence[int]: ...
+    @overload
+    def times(self, schedule: Iterator[int]) -> Iterator[int]: ...
+    def times(self, schedule: Sequence[int] | Iterator[int]) -> Sequence[int] | Iterator[int]:
+        """The due times of these calls, of all due times; one after the other, if that is how all are given."""
+        if isinstance(schedule, Iterator):
+            return itertools.islice(schedule, self.index, None, self.of)
         return schedule[self.index :: self.of]
+
+    def count(self, whole: int | None) -> int | None:
+        """How many calls these are, of so many; None where that is not known."""
+        return None if whole is None else len(range(self.index, whole, self.of))
 
     def load(self, whole: Load) -> Load:
         """Of a closed loop, this share's workers and calls. An open loop is divided call by call (`times`)."""
         if whole.model == "open":
             return whole
-        return replace(whole, concurrency=self._part(whole.concurrency), requests=self._part(whole.requests))
-
-    def _part(self, count: int | None) -> int | None:
-        return None if count is None else len(range(self.index, count, self.of))
+        return replace(whole, concurrency=self.count(whole.concurrency), requests=self.count(whole.requests))
 
 
 WHOLE = Share()

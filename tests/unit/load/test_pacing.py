@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import UsageError
-from toolkit.load.pacing import schedule, validate
+from toolkit.load.pacing import count, schedule, times, validate
 from toolkit.results import Load
 
 
@@ -71,6 +71,24 @@ def test_every_schedule_starts_at_once_and_never_goes_back(
     assert due is not None
     assert (len(due), due[0]) == (requests, 0)
     assert all(before <= after for before, after in pairwise(due))
+
+
+@pytest.mark.parametrize("arrivals", ["constant", "poisson"])
+def test_one_after_the_other_calls_are_due_as_all_at_once(arrivals: Any) -> None:
+    load = Load(requests=50, rate=3.0, arrivals=arrivals)
+    assert list(times(load)) == list(schedule(load) or ())
+    assert count(load) == 50
+
+
+def test_how_many_calls_come_is_known_beforehand_unless_chance_or_the_answers_decide() -> None:
+    assert count(Load(duration_s=10.0, rate=2.5)) == len(list(times(Load(duration_s=10.0, rate=2.5)))) == 25
+    assert count(Load(duration_s=10.0, rate=2.5, arrivals="poisson")) is None
+    assert count(Load(duration_s=10.0, concurrency=2)) is None
+    assert count(Load(requests=7, concurrency=2)) == 7
+
+
+def test_in_a_closed_loop_nothing_is_due() -> None:
+    assert list(times(Load(requests=5, concurrency=2))) == []
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,16 @@ def test_all_shares_together_are_the_schedule_of_one_generator(arrivals: object)
     assert [len(each.times(whole)) for each in shares(3)] == [34, 34, 33]
 
 
+@pytest.mark.parametrize("arrivals", ["constant", "poisson"])
+def test_a_share_can_be_taken_while_the_schedule_is_made(arrivals: object) -> None:
+    load = Load(requests=101, rate=37.0, arrivals=arrivals)  # type: ignore[arg-type]
+    whole = pacing.schedule(load) or ()
+    for each in shares(3):
+        assert list(each.times(pacing.times(load))) == list(each.times(whole))
+        assert each.count(pacing.count(load)) == len(each.times(whole))
+        assert each.count(None) is None
+
+
 def test_calls_have_the_same_ids_and_are_traced_alike_whoever_sends_them() -> None:
     load = Load(requests=20, rate=1.0, sample=0.5, seed=7)
     together = [each for part in shares(3) for each in drawn(load, part, 7)]
