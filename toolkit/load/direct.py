@@ -1,4 +1,4 @@
-"""Drives any unary gRPC method with frames of our own, in one thread that does nothing else.
+"""Drives any unary gRPC method, or whatever else is `Sendable`, in one thread that does nothing else.
 
 May live here: what each call says, and writing down what became of it. May not: when it is sent (`driving`), HTTP/2
 (`http2`), sockets (`client`), schedules (`pacing`), numbers (`measure`).
@@ -17,6 +17,7 @@ from toolkit.load.http2 import grpc, headers
 from toolkit.load.http2.headers import Header
 from toolkit.load.http2.stream import Ended
 from toolkit.load.ledger import Ledger
+from toolkit.load.sendable import Heads, Sendable
 from toolkit.load.target import Target
 from toolkit.results import Load, Progress
 
@@ -32,16 +33,27 @@ class Request:
     headers: Sequence[Header] = ()
     authority: str | None = None
 
+    @property
+    def body(self) -> bytes:
+        return grpc.message(self.message)
+
+    def lines(self, load: Load, connections: int | None) -> Client:
+        return Client((self.target.host, self.target.port), connections or 1)
+
+    def heads(self, load: Load) -> Heads:
+        before = _before_the_context(self, load)
+        return lambda context: before + context
+
 
 class Unreachable(Exception):
     """Not one connection came to stand, and why."""
 
 
 def drive(
-    request: Request,
+    request: Sendable,
     load: Load,
     *,
-    connections: int = 1,
+    connections: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Ledger:
@@ -50,32 +62,31 @@ def drive(
     Raises UsageError for a load that makes no sense, Unreachable when nobody can be called.
     """
     pacing.validate(load)
-    client = Client((request.target.host, request.target.port), connections)
+    lines = request.lines(load, connections)
     try:
-        if (why := client.dial()) is not None:
+        if (why := lines.dial()) is not None:
             raise Unreachable(why)
         calls = _Calls(request, load)
-        Driver(client, calls, load, _pace(load), stopped=stopped, on_progress=on_progress).run()
+        Driver(lines, calls, load, _pace(load), stopped=stopped, on_progress=on_progress).run()
         return calls.ledger
     finally:
-        client.close()
+        lines.close()
 
 
 class _Calls:
     """Makes each request of a load, and keeps what became of it."""
 
-    def __init__(self, request: Request, load: Load) -> None:
+    def __init__(self, request: Sendable, load: Load) -> None:
         self.ledger = Ledger()
         self._sample = load.sample
         self._draw = random.Random(f"{load.seed}/contexts")  # noqa: S311 - ids that anyone can make again, no secret
-        self._before = _before_the_context(request, load)
-        self._message = grpc.message(request.message)
+        self._head, self._body = request.heads(load), request.body
 
     def next(self, due_ns: int, now_ns: int) -> tuple[int, bytes, bytes]:
         row = self.ledger.add(due_ns, now_ns)
         context = b"%048x" % self._draw.getrandbits(192)
-        flags = b"-01" if self._draw.random() < self._sample else b"-00"
-        return row, b"".join((self._before, context[:32], b"-", context[32:], flags)), self._message
+        flags = b"01" if self._draw.random() < self._sample else b"00"
+        return row, self._head(b"00-%b-%b-%b" % (context[:32], context[32:], flags)), self._body
 
     def ended(self, each: Ended) -> None:
         if each.status != LOST:  # its row stays as it is: lost
@@ -91,13 +102,13 @@ def _pace(load: Load) -> Pace:
 
 
 def _before_the_context(request: Request, load: Load) -> bytes:
-    """The header block up to the trace id: the last field is W3C's `traceparent`, `00-trace-span-flags`."""
+    """The header block up to its last field, W3C's `traceparent`."""
     fields = grpc.request_headers(
         request.target.method,
         request.authority or request.target.authority,
         [*request.headers, (b"grpc-timeout", _timeout(load.timeout_s)), (b"traceparent", _ZERO)],
     )
-    return headers.encode(fields)[: len(b"00-") - len(_ZERO)]
+    return headers.encode(fields)[: -len(_ZERO)]
 
 
 def _timeout(seconds: float) -> bytes:
