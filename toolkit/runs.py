@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -156,4 +156,7 @@ def _flat(record: CallRecord | Receipt | Sent) -> dict[str, Any]:
 
 
 def _receipt(stamped: Stamped) -> dict[str, Any]:
-    return {**_flat(stamped.receipt), "sent": [_flat(each) for each in stamped.receipt.sent], "at_ns": stamped.at_ns}
+    boot = stamped.receipt.boot
+    booted = {"boot": None if boot is None else asdict(boot)}
+    sent = [_flat(each) for each in stamped.receipt.sent]
+    return {**_flat(stamped.receipt), **booted, "sent": sent, "at_ns": stamped.at_ns}

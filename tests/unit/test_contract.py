@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from toolkit import contract
-from toolkit.contract import Metadata, Outgoing, Receipt, Sent, Tracing, Wiring
+from toolkit.contract import Boot, Metadata, Outgoing, Receipt, Sent, Tracing, Wiring
 
 WIRING = Wiring(
     chain="c",
@@ -87,6 +87,21 @@ def test_a_receipt_survives_its_line() -> None:
     assert Receipt.decode(line) == receipt
 
 
+def test_the_first_receipt_of_a_replica_tells_how_it_came_up() -> None:
+    boot = Boot("pod-1", 10, 20, 30)
+    receipt = Receipt("c", "f", "r", 0, "m", "entry", "s", "d", 2, 3, 4, cold=True, boot=boot)
+    assert Receipt.decode(receipt.encode()) == receipt
+
+
+@pytest.mark.parametrize("boot", [3, [], {}, {"host": "h", "process_ns": "1", "loaded_ns": 2, "listening_ns": 3}])
+def test_a_boot_that_is_none_is_refused(boot: object) -> None:
+    line = json.dumps(
+        {**json.loads(Receipt("c", "f", "r", 0, "m", "entry", "s", "d", 2, 3, 4).encode()), "boot": boot}
+    ).encode()
+    with pytest.raises(TypeError):
+        Receipt.decode(line)
+
+
 def test_a_receipts_line_is_its_fields_as_json() -> None:
     hostile = 'a"b\\c\n\x00é\ud800\u2028'
     sent = (
@@ -115,7 +130,8 @@ def test_a_receipts_line_is_its_fields_as_json() -> None:
         ),
         Receipt("c", "f", "r", 1, "m", "entry", "s", "d", 2, 3, 4),
     ):
-        assert json.loads(receipt.encode()) == json.loads(json.dumps(dataclasses.asdict(receipt)))
+        told = {name: value for name, value in dataclasses.asdict(receipt).items() if (name, value) != ("boot", None)}
+        assert json.loads(receipt.encode()) == json.loads(json.dumps(told))
 
 
 def test_a_receipt_from_before_answers_were_kept_is_still_one() -> None:

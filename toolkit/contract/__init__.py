@@ -13,6 +13,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from toolkit.contract.receipt import Boot as Boot
 from toolkit.contract.receipt import Receipt as Receipt
 from toolkit.contract.receipt import Sent as Sent
 from toolkit.contract.typed import Scalar as Scalar

@@ -1,12 +1,12 @@
 """Receipts: one line of JSON for every message that a function handled, with what it sent and what it answered.
 
-May live here: the two records, and their way into a line and back. May not: where lines go (`toolkit.sdk.receipts`).
+May live here: the records, and their way into a line and back. May not: where lines go (`toolkit.sdk.receipts`).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from json.encoder import encode_basestring_ascii as _text
 from typing import Any
 
@@ -34,12 +34,27 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Boot:
+    """How a replica came up, as it stamped it itself: wall-clock nanoseconds of its host.
+
+    `process_ns` is when the kernel started the process (of its clock ticks, 10 ms as a rule; None where it does not
+    say), then its handler was loaded, then it listened. `host` is the host's name: in a cluster, that of the pod.
+    """
+
+    host: str
+    process_ns: int | None
+    loaded_ns: int
+    listening_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A function's proof that it handled one message. Times are wall-clock nanoseconds of the function's host.
 
     `seq` counts the messages of this replica from 0, so the order of arrival can be told; `replica` is a nonce drawn
     at the start of the process, so a restarted function is another replica. `reply` is the digest of a call's answer
-    as it left; None of handlings that failed, and of events (a reply event is among `sent`).
+    as it left; None of handlings that failed, and of events (a reply event is among `sent`). `boot` is told once, with
+    the first message.
     """
 
     call: str
@@ -59,6 +74,7 @@ class Receipt:
     error: str | None = None
     reply: str | None = None
     reply_size: int | None = None  # bytes
+    boot: Boot | None = None
 
     def encode(self) -> bytes:
         """One line, newline included."""
@@ -70,7 +86,7 @@ class Receipt:
             f'"seq":{self.seq},"message":{_text(self.message)},"via":{_text(self.via)},"sender":{_text(self.sender)},'
             f'"digest":{_text(self.digest)},"size":{self.size},"started_ns":{self.started_ns},'
             f'"ended_ns":{self.ended_ns},"cold":{_flag(self.cold)},"type":{_optional(self.type)},"sent":[{sent}],'
-            f'"error":{_optional(self.error)}{_answer(self.reply, self.reply_size)}}}\n'
+            f'"error":{_optional(self.error)}{_answer(self.reply, self.reply_size)}{_booted(self.boot)}}}\n'
         ).encode()
 
     @staticmethod
@@ -86,6 +102,8 @@ class Receipt:
         if not isinstance(sent, list | tuple):
             raise TypeError(f"sent: {sent!r:.60} is not a list")
         found["sent"] = tuple(_sent(each, f"sent[{at}]") for at, each in enumerate(sent))
+        if (boot := found.get("boot")) is not None:
+            found["boot"] = _boot(boot)
         return typed(Receipt(**found), "")
 
 
@@ -93,6 +111,17 @@ def _sent(found: Any, path: str) -> Sent:
     if not isinstance(found, dict):
         raise TypeError(f"{path}: {found!r:.60} is not a JSON object")
     return typed(Sent(**found), f"{path}.")
+
+
+def _boot(found: Any) -> Boot:
+    if not isinstance(found, dict):
+        raise TypeError(f"boot: {found!r:.60} is not a JSON object")
+    return typed(Boot(**found), "boot.")
+
+
+def _booted(boot: Boot | None) -> str:
+    """Left away where there is none: of every message but the first."""
+    return "" if boot is None else f',"boot":{json.dumps(asdict(boot), separators=(",", ":"))}'
 
 
 def _encoded(sent: Sent) -> str:

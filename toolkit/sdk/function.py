@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from toolkit import contract
-from toolkit.contract import Receipt
+from toolkit.contract import Boot, Receipt
 from toolkit.sdk.arrival import Arrival, Incoming, fresh_id
 from toolkit.sdk.context import BlockingContext, Context
 from toolkit.sdk.failures import CODES, CallFailed, EmitFailed, Refused
@@ -57,6 +57,7 @@ class Function:
         self._threads = ThreadPoolExecutor(THREADS, "handler") if self._plain else None
         self._busy: set[BlockingContext] = set()  # of plain handlers, in their threads
         self._seq = 0
+        self.boot: Boot | None = None  # known once it listens
 
     async def handle(self, arrival: Arrival, answer: Callable[[Handling, Any], T]) -> T:
         """Runs the handler and makes its value the answer; returns once the receipt is the kernel's.
@@ -161,6 +162,7 @@ class Function:
                 error=str(failure) if failure else None,
                 reply=None if answer is None else contract.digest(answer),
                 reply_size=None if answer is None else len(answer),
+                boot=self.boot if seq == 0 else None,
             )
         )
 

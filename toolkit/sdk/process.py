@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any, Protocol
 
 from toolkit import contract
 from toolkit.contract import Wiring
-from toolkit.sdk import logs, tracing
+from toolkit.sdk import boot, logs, tracing
 from toolkit.sdk.failures import WiringError
 from toolkit.sdk.function import Function, replica_nonce
 from toolkit.sdk.handling import Calls, Surroundings
@@ -145,6 +146,7 @@ async def serve(
         raise WiringError(str(error)) from error
     host, patience = environment.get(contract.HOST) or None, Patience.of(environment)
     handler = load(wiring.handler)
+    loaded_ns = time.time_ns()
     on_loaded()
     sink = Sink.of(environment, wiring.sink)
     traces = tracing.record(wiring.tracing, wiring.function)
@@ -157,6 +159,7 @@ async def serve(
         server = await _start(function, host, port)
     except OSError as error:
         return _unbound(host, port, error), 0
+    function.boot = boot.told(loaded_ns, time.time_ns())
     await stopping.wait()
     _log.info("draining")
     await _drain(server, traces, receipts, patience)
