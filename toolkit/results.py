@@ -9,6 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from toolkit.coldness import ColdSegment as ColdSegment
+from toolkit.coldness import ColdStarts as ColdStarts
+from toolkit.coldness import ColdWitnesses as ColdWitnesses
+from toolkit.coldness import Instance as Instance
+from toolkit.coldness import Quantiles as Quantiles
 from toolkit.contract import Receipt
 from toolkit.traces.model import Span
 
@@ -61,6 +66,8 @@ class CallRecord:
     reply_digest: str | None = None  # of the answer's bytes as they came back
     refused: bool = False  # by the generator itself, which had too many in flight: it was never sent
     first_ns: int | None = None  # when the first byte of an answer came
+    instance: str | None = None  # of the entry: the replica that handled it, as its receipt says
+    cold: bool | None = None  # whether it met a function's first message; None when no receipt came
 
     @property
     def ok(self) -> bool:
@@ -93,12 +100,16 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that proves or disproves a run's promises. `gaps`: see `Deployment.traces_have_gaps`."""
+    """All that proves or disproves a run's promises. `gaps`: see `Deployment.traces_have_gaps`.
+
+    `instances` is None where nobody tells when one came up.
+    """
 
     receipts: Sequence[Stamped] = ()
     spans: Sequence[Span] = ()
     incidents: Sequence[Incident] = ()
     gaps: bool = False
+    instances: Sequence[Instance] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +130,6 @@ class Elapsed:
 
     wall_ns: int
     monotonic_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Quantiles:
-    """Microseconds. A quantile without at least 10 samples beyond it is None."""
-
-    n: int
-    min: float | None = None
-    p50: float | None = None
-    p90: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    p999: float | None = None
-    max: float | None = None
-    mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +191,8 @@ class Measurement:
     failed_handlings: int = 0  # handlings that ended with an error, of calls and events
     retried_handlings: int = 0  # those of them whose message the same function handled after all
     platform_traces: tuple[tuple[str, int], ...] = ()  # (part of the platform, traces that have a span of it)
+    witnesses: ColdWitnesses | None = None  # None: no call had a receipt
+    cold_starts: ColdStarts | None = None  # None: none were forced
 
 
 @dataclass(frozen=True, slots=True)
