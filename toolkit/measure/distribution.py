@@ -5,30 +5,15 @@ May live here: pure functions of sorted arrays. May not: choosing the samples (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from toolkit.measure.quantiles import BEYOND
 from toolkit.measure.rows import Numbers
+from toolkit.series import Distribution
 
 TICKS = 24  # points of the curve for each ten times fewer samples beyond: p90, p99, p99.9 …
 BARS = 60
 NS = 1e3  # in a microsecond
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """`curve` are (share of samples not above, microseconds) from the least to the largest sample, by nearest rank.
-
-    `known` is the largest share with 10 samples beyond it: what the curve shows further out is those samples
-    themselves. `bars` are (from, to, count): classes of equal ratio, in microseconds.
-    """
-
-    n: int
-    curve: tuple[tuple[float, float], ...]
-    known: float
-    bars: tuple[tuple[float, float, int], ...]
 
 
 def distribution(ordered_ns: Numbers, bars: int = BARS) -> Distribution | None:

@@ -5,60 +5,18 @@ May live here: cutting rows into intervals, and their numbers. May not: drawing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from toolkit.columns import COLD, LOST, REFUSED, WARMUP
 from toolkit.measure.quantiles import BEYOND
 from toolkit.measure.rows import Numbers, Rows, answered, flagged
+from toolkit.series import Dot, Interval, Timeline
 
 SECOND = 1_000_000_000
 MOST = 120  # intervals
 FULL = 20  # calls that an interval should hold: from there on it has a median
 DOTS = 2_000  # calls up to which each is told by itself
 TAILS = (999, 990, 950, 900)  # in thousandths: the highest that the intervals have enough calls for is told
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """One stretch of a run. Calls count where they were due; `sent` counts those that left in this stretch.
-
-    Microseconds of the calls that were answered OK without meeting a cold function. No data is None.
-    """
-
-    start_s: float
-    due: int
-    sent: int
-    ok: int
-    failed: int
-    lost: int
-    refused: int
-    cold: int
-    p50: float | None
-    tail: float | None
-    max: float | None
-    lateness_max: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Dot:
-    """One call: when it was due, and its latency; None of one that failed or was lost."""
-
-    at_s: float
-    latency_us: float | None
-    cold: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """`tail` says which quantile the intervals' `tail` is, in thousandths. `warmup_s` is where the warm-up ended."""
-
-    width_s: float
-    intervals: tuple[Interval, ...]
-    tail: int | None
-    dots: tuple[Dot, ...] = ()
-    warmup_s: float | None = None
 
 
 def timeline(rows: Rows, most: int = MOST) -> Timeline | None:
