@@ -9,6 +9,7 @@ from toolkit.contract import Receipt
 from toolkit.measure import breakdown
 from toolkit.measure.audit import reasons
 from toolkit.measure.complete import completions
+from toolkit.measure.intervals import known as with_intervals
 from toolkit.measure.quantiles import histogram, quantiles
 from toolkit.results import CallRecord, Elapsed, Evidence, Load, Measurement, Quantiles, Stamped
 from toolkit.spec.model import ChainSpec
@@ -56,7 +57,7 @@ def measure(
         asked_rate=asked.rate,
         achieved_rate=_achieved_rate(calls, asked),
         lateness_us=quantiles((call.sent_ns - call.due_ns) / 1e3 for call in calls) if asked.model == "open" else None,
-        latency_us=quantiles(latencies),
+        latency_us=with_intervals(latencies),
         service_time_us=quantiles((call.done_ns - call.sent_ns) / 1e3 for call in warm if call.done_ns is not None),
         completion_us=_completion(chain, warm, receipts),
         cold=quantiles(_latency_us(call) for call in calls if call.ok and call.call in cold),
@@ -84,7 +85,7 @@ def _completion(chain: ChainSpec, warm: Iterable[CallRecord], receipts: Sequence
     if not any(edge.via == "event" for edge in chain.edges):
         return None
     ended = completions(chain, receipts)
-    return quantiles((ended[call.call] - call.due_ns) / 1e3 for call in warm if call.call in ended)
+    return with_intervals([(ended[call.call] - call.due_ns) / 1e3 for call in warm if call.call in ended])
 
 
 def _duplicated(receipts: Iterable[Receipt]) -> int:

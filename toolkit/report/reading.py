@@ -113,6 +113,8 @@ def _value(hint: Any, found: object, path: str) -> Any:
         return _checked(found in arguments, found, " or ".join(map(repr, arguments)), path)
     if get_origin(hint) is tuple:
         return _tuple(arguments, found, path)
+    if get_origin(hint) is Mapping:
+        return {key: _value(arguments[1], each, f"{path}.{key}") for key, each in _object(found, path).items()}
     if hint in (Quantiles, Hop, PathPart):
         return _record(hint, found, path)
     if hint is float:

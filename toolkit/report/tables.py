@@ -43,6 +43,15 @@ def quantile_table(rows: Mapping[str, Quantiles | None], width: int) -> Iterator
     for name, row in known.items():
         cells = "".join(f"{milliseconds(getattr(row, column)):>{CELL}}" for column, _ in columns)
         yield f"{name:<{LABEL}}{count(row.n):>{CELL}}{cells}"
+    yield from intervals(known)
+
+
+def intervals(rows: Mapping[str, Quantiles]) -> Iterator[str]:
+    """A line for each whose quantiles have intervals: where they are with 95 % confidence."""
+    for name, row in rows.items():
+        if row.ci95:
+            told = (f"{each} {milliseconds(low)} to {milliseconds(high)}" for each, (low, high) in row.ci95.items())
+            yield f"{name}, 95 % sure: {' · '.join(told)} ms"
 
 
 def _fitting(width: int) -> list[tuple[str, str]]:

@@ -39,7 +39,7 @@ def test_the_keys_are_those_that_scripts_rely_on() -> None:
         "model", "asked", "asked_rate", "achieved_rate", "sent", "ok", "failed", "lost", "refused", "duplicated",
         "reordered", "failed_handlings", "retried_handlings", "duration_s", "lateness_us", "valid", "invalid",
     }  # fmt: skip
-    assert set(document["latency_us"]) == {"n", "min", "p50", "p90", "p95", "p99", "p999", "max", "mean"}
+    assert set(document["latency_us"]) == {"n", "min", "p50", "p90", "p95", "p99", "p999", "max", "mean", "ci95"}
     assert set(document["hops"][0]) == {"from", "to", "via", "n", "p50_us", "p99_us", "share"}
     assert set(document["critical_path"][0]) == {"segment", "n", "p50_us", "p99_us", "share"}
     assert set(document["traces"]) == {"expected", "complete", "missing_spans", "orphans", "platform"}
