@@ -216,6 +216,45 @@ class CallNumbers:
     errors: tuple[tuple[str, str, int], ...] = ()
     histogram: tuple[tuple[float, int], ...] = ()
     invalid: tuple[str, ...] = ()
+    warmup: int = 0  # calls that were sent first and are in none of the counts above
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """One process that sent a share of a load. What it could no longer tell is None.
+
+    `cpu` is the processor time that it used, as a share of one processor while the load ran.
+    """
+
+    sent: int
+    ended: str  # "whole", "interrupted", or what became of it
+    cpu: float | None = None
+    memory_bytes: int | None = None  # at most, resident
+    skew_us: float | None = None  # how much later than agreed it began
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """A load that is no chain's, as it is printed and stored, with the conditions that its numbers hold under.
+
+    `statuses` and `instances` are the tables that the rows of `calls.npy` point into (`toolkit.columns`).
+    """
+
+    run: str
+    target: str
+    started: str  # RFC 3339, UTC
+    toolkit_version: str
+    environment: Mapping[str, Any]
+    command: tuple[str, ...]
+    load: Load
+    connections: int | None  # None: as many as it takes
+    drain_s: float | None
+    warmup: str | None  # as it was asked for: a number of calls, or a time
+    generators: tuple[Generator, ...]
+    numbers: CallNumbers
+    statuses: tuple[str, ...] = ("OK",)
+    instances: tuple[str, ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
