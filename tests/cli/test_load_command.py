@@ -102,7 +102,7 @@ def test_ctrl_c_keeps_what_was_measured(server: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--target", "http://localhost:1/a.B/C"), "only h2c"),
+        (("--target", "https://localhost:1/a.B/C"), "TLS is not spoken"),
         (("--data", "text"), "not a file"),
         (("--data", "@/nowhere/at/all"), "No such file"),
         (("--data-json", "{}", "--data", "@x"), "exclude each other"),

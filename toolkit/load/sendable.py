@@ -19,6 +19,10 @@ class Sendable(Protocol):
     """A gRPC call, an HTTP request, an event."""
 
     @property
+    def target(self) -> object:
+        """Where it goes; its text is how reports call it."""
+
+    @property
     def body(self) -> bytes:
         """Every call's body, as `Lines.submit` wants it."""
 

@@ -178,7 +178,7 @@ def test_a_target_is_read_and_written(text: str, target: Target) -> None:
     [
         "",
         "localhost:1/a.B/C",
-        "http://localhost:1/a.B/C",
+        "https://localhost:1/a.B/C",
         "h2c://localhost:1",
         "h2c://localhost:1/",
         "h2c://localhost:1/B",
