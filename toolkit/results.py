@@ -24,7 +24,9 @@ SCHEMA = 1
 class Load:
     """What to send. Open loop with `rate` (calls per second), closed loop with `concurrency`; exactly one is set.
 
-    `requests` bounds the number of calls, `duration_s` the time; exactly one is set. `arrivals` shapes the open loop.
+    `requests` bounds the number of calls, `duration_s` the time; exactly one is set. `arrivals` shapes the open loop;
+    what it means is `load.arrivals`' to say. Recorded arrivals have no rate, but the times of `load.recorded`. `think`
+    is how long a worker of the closed loop waits between an answer and its next call.
     """
 
     requests: int | None = None
@@ -34,7 +36,9 @@ class Load:
     sample: float = 1.0
     seed: int = 1
     timeout_s: float = 30.0
-    arrivals: Literal["constant", "poisson"] = "constant"
+    arrivals: str = "constant"
+    think: str | None = None
+    recorded: str | None = None
 
     @property
     def model(self) -> Literal["open", "closed"]:

@@ -130,7 +130,10 @@ def test_a_load_that_can_be_sent_is_accepted(load: Load) -> None:
         (Load(requests=1, rate=1, sample=1.1), "--sample 1.1: not a share"),
         (Load(requests=1, rate=1, sample=-0.1), "--sample -0.1: not a share"),
         (Load(requests=1, rate=1, sample=math.nan), "--sample nan: not a share"),
-        (Load(requests=1, rate=1, arrivals="bursty"), "--arrivals bursty: unknown"),  # type: ignore[arg-type]
+        (
+            Load(requests=1, rate=1, arrivals="bursty"),
+            "--arrivals 'bursty': unknown — did you mean 'burst:on=1s,off=4s'?",
+        ),
         (Load(duration_s=1e6, rate=1e6), "--rate 1e+06 for --duration 1e+06s is more than 5,000,000 calls"),
     ],
 )

@@ -135,7 +135,7 @@ def test_foreign_documents_are_refused_in_words(document: object, told: str) -> 
         (("run", "emulated"), "yes", "run.emulated is 'yes', not true or false"),
         (("load", "sent"), True, "load.sent is True, not a whole number"),
         (("load", "sent"), 1.5, "load.sent is 1.5, not a whole number"),
-        (("load", "asked", "arrivals"), "x", "load.asked.arrivals is 'x', not 'constant' or 'poisson'"),
+        (("load", "asked", "arrivals"), 3, "load.asked.arrivals is 3, not text"),
         (("load", "duration_s"), None, "load.duration_s is None, not a number"),
         (("latency_us", "p50"), "fast", "load.latency_us.p50 is 'fast', not a number"),
         (("checks",), {}, "checks is {}, not a list"),
