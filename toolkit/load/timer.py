@@ -27,6 +27,7 @@ class Timer:
         """For `due_ns` of the monotonic clock; False when there is no timer."""
         if self._library is None:
             return False
+        due_ns = max(1, due_ns)  # 0 would switch it off
         if due_ns != self._due_ns:
             setting = _Setting(_Timespec(0, 0), _Timespec(*divmod(due_ns, SECOND)))
             if self._library.timerfd_settime(self.descriptor, _ABSOLUTE, ctypes.byref(setting), None) != 0:

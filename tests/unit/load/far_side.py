@@ -33,7 +33,7 @@ def echo(data: bytes, context: grpc.ServicerContext) -> bytes:
 @contextlib.contextmanager
 def greeter(handler: Handler = echo, *options: tuple[str, Any], port: int = 0) -> Iterator[Address]:
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0), *options])
-    method = grpc.unary_unary_rpc_method_handler(handler)
+    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(handler)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("helloworld.Greeter", {"SayHello": method}),))
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
@@ -81,12 +81,12 @@ class Peer:
 
 
 @contextlib.contextmanager
-def scripted(*scripts: Callable[[Peer], None]) -> Iterator[Address]:
+def scripted(*scripts: Callable[[Peer], object]) -> Iterator[Address]:
     """Each connection is given to the next script; the last one serves all that follow."""
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
 
-    def serve(connection: socket.socket, script: Callable[[Peer], None]) -> None:
+    def serve(connection: socket.socket, script: Callable[[Peer], object]) -> None:
         with connection, contextlib.suppress(OSError, EOFError):
             script(Peer(connection))
 

@@ -135,7 +135,7 @@ def test_a_storm_of_resets_ends_each_call_once() -> None:
         assert statuses(calls(to, address, 300)) == {"INTERNAL": 300}
 
 
-def test_a_call_that_was_refused_unseen_is_sent_once_more() -> None:
+def test_a_call_that_was_refused_unseen_is_sent_again() -> None:
     def first_refuse(peer: Peer) -> None:
         for count, stream in enumerate(peer.calls()):
             if count < 10:
@@ -147,13 +147,19 @@ def test_a_call_that_was_refused_unseen_is_sent_once_more() -> None:
         assert statuses(calls(to, address, 10)) == {"OK": 10}
 
 
-def test_a_server_that_refuses_twice_is_believed() -> None:
+def test_a_server_that_refuses_for_ever_is_asked_until_the_deadline_and_not_without_pause() -> None:
+    asked: list[int] = []
+
     def refuse(peer: Peer) -> None:
         for stream in peer.calls():
+            asked.append(stream)
             peer.send(frames.rst_stream(stream, frames.REFUSED_STREAM))
 
     with scripted(refuse) as address, client(address) as to:
-        assert statuses(calls(to, address, 5)) == {"UNAVAILABLE": 5}
+        found = calls(to, address, 5, within_ns=SECOND // 2)
+    assert statuses(found) == {"DEADLINE_EXCEEDED": 5}
+    assert all("times refused" in each.message and "REFUSED_STREAM" in each.message for each in found)
+    assert 10 < len(asked) < 250, "a pause that grows, from a millisecond on"
 
 
 def test_a_server_that_goes_away_during_the_load_costs_no_call() -> None:
@@ -212,7 +218,7 @@ def test_garbage_in_the_middle_of_a_load_fails_what_was_under_way_and_the_next_c
 
 def test_who_gives_up_gets_every_call_back() -> None:
     shut = threading.Event()
-    with scripted(lambda peer: shut.wait(10) and None) as address, client(address) as to:
+    with scripted(lambda peer: shut.wait(10)) as address, client(address) as to:
         to.dial()
         for token in range(5):
             to.submit(token, request(address), message(b"x"), time.monotonic_ns() + LONG_NS)

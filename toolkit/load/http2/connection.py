@@ -6,33 +6,18 @@ May live here: the client's side of RFC 9113 as far as unary calls need it. May 
 
 from __future__ import annotations
 
+import struct
+
 from toolkit.load.http2 import frames, grpc
-from toolkit.load.http2.frames import (
-    ACK,
-    CONTINUATION,
-    DATA,
-    END_HEADERS,
-    END_STREAM,
-    GOAWAY,
-    HEADERS,
-    PADDED,
-    PING,
-    PUSH_PROMISE,
-    RST_STREAM,
-    SETTINGS,
-    WINDOW_UPDATE,
-    WITH_PRIORITY,
-    Broken,
-)
+from toolkit.load.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, Broken
 from toolkit.load.http2.headers import HeadersError
 from toolkit.load.http2.outflow import Outflow
-from toolkit.load.http2.stream import Ended, Stream
+from toolkit.load.http2.stream import ENDED, Ended, Stream
 
 MOST_REPLY = 64 * 1024 * 1024  # bytes of an answer that are kept; a longer one ends its call
-MOST_BLOCK = 262_144  # bytes of a header block in pieces (an endless CONTINUATION is an attack)
-MOST_UNSENT = 4 * 1024 * 1024  # bytes of answers to PING and SETTINGS that nobody reads
+MOST_BLOCK = 262_144  # bytes of a header block in pieces (an endless frames.CONTINUATION is an attack)
+MOST_UNSENT = 4 * 1024 * 1024  # bytes of answers to frames.PING and frames.SETTINGS that nobody reads
 _AGAIN = 1 << 30  # bytes that may come before our window has to be opened again
-_PAD = PADDED | WITH_PRIORITY
 _FIRST = (
     frames.PREFACE
     + frames.settings(
@@ -46,6 +31,10 @@ _FIRST = (
     + frames.window_update(0, frames.LARGEST_WINDOW - frames.WINDOW)
 )
 _LARGEST_IN = 1 << 20  # what we said with MAX_FRAME_SIZE
+_HEAD = struct.Struct(">HBHI")  # of a frame: its size in two parts, kind and flags, stream
+_HEADERS, _TRAILERS = HEADERS << 8 | END_HEADERS, HEADERS << 8 | END_HEADERS | END_STREAM
+_DATA, _LAST_DATA = DATA << 8, DATA << 8 | END_STREAM
+_ended = tuple.__new__  # a named tuple's own way in takes three times as long
 
 
 class Connection:
@@ -54,23 +43,17 @@ class Connection:
     def __init__(self) -> None:
         self.outgoing = bytearray(_FIRST)
         self.ended: list[Ended] = []
+        self.refused: list[Stream] = []  # of those that ended: which may be sent once more
         self.closed: str | None = None  # why nothing can come any more
         self.ready = False  # the server has said how it wants to be spoken to
         self.draining = False  # the server wants no new calls
+        self.room = self._most = 1 << 31  # how many more calls may be sent now; at once, as the server says
+        self.next = 1  # the stream of the next call
         self._streams: dict[int, Stream] = {}
-        self._next = 1
-        self._most = 1 << 31  # streams at once, as the server says
         self._outflow = Outflow(self.outgoing, self._streams)
         self._rest = b""
         self._taken = 0
         self._block: tuple[int, int, bytearray] | None = None  # a header block in pieces: stream, flags, bytes
-
-    @property
-    def room(self) -> int:
-        """How many more calls may be sent now."""
-        if self.draining or self.closed is not None or self._next > frames.LAST_STREAM:
-            return 0
-        return self._most - len(self._streams)
 
     @property
     def in_flight(self) -> int:
@@ -78,11 +61,18 @@ class Connection:
 
     def send(self, token: int, block: bytes, message: bytes) -> int:
         """A call with this header block and message (`grpc.message`); its stream. There has to be `room`."""
-        number = self._next
-        self._next = number + 2
-        stream = Stream(token, self._outflow.stream_window)
+        return self.begin(Stream(token, block, message))
+
+    def begin(self, stream: Stream) -> int:
+        """`send`, of a call that is made already."""
+        number = self.next
+        self.next = number + 2
         self._streams[number] = stream
-        self._outflow.request(number, stream, block, message)
+        stream.number = number
+        self._outflow.request(number, stream)
+        self.room -= 1
+        if number >= frames.LAST_STREAM:
+            self.draining, self.room = True, 0
         return number
 
     def cancel(self, number: int, status: str, why: str, now_ns: int) -> None:
@@ -91,12 +81,13 @@ class Connection:
             self.outgoing += frames.rst_stream(number, frames.CANCEL)
             self._end(number, stream, status, why, now_ns)
 
-    def lost(self, why: str, now_ns: int) -> None:
-        """The socket is gone: so are the calls on it."""
+    def lost(self, why: str, now_ns: int, unwritten: int = frames.LAST_STREAM + 1) -> None:
+        """The socket is gone: so are the calls on it. From stream `unwritten` on, not a byte had left."""
         if self.closed is None:
             self.closed = why
         for number, stream in list(self._streams.items()):
-            self._end(number, stream, "UNAVAILABLE", self.closed, now_ns)
+            self._end(number, stream, "UNAVAILABLE", self.closed, now_ns, unseen=number >= unwritten)
+        self.room = 0
 
     def receive(self, data: bytes, now_ns: int) -> None:
         """Takes what was read. After an error of the other side `closed` says which, and all calls have ended."""
@@ -115,27 +106,25 @@ class Connection:
 
     def _frames(self, data: bytes, now_ns: int) -> int:
         """Reads the whole frames in `data`; how many bytes those are. The kinds that every answer has come first."""
-        position, end, streams = 0, len(data), self._streams
+        position, end, streams, unpack = 0, len(data), self._streams, _HEAD.unpack_from
         while end - position >= frames.HEADER:
-            size = data[position] << 16 | data[position + 1] << 8 | data[position + 2]
-            after = position + frames.HEADER + size
+            high, low, kind, number = unpack(data, position)
+            start = position + frames.HEADER
+            after = start + (high << 8 | low)
             if after > end:
-                if size > _LARGEST_IN:
-                    raise Broken(frames.FRAME_SIZE_ERROR, f"a frame of {size} bytes")
+                if after - start > _LARGEST_IN:
+                    raise Broken(frames.FRAME_SIZE_ERROR, f"a frame of {after - start} bytes")
                 break
-            kind, flags = data[position + 3], data[position + 4]
-            number = int.from_bytes(data[position + 5 : position + 9], "big") & frames.LAST_STREAM
-            payload = data[position + 9 : after]
             position = after
-            if self._block is not None and kind != CONTINUATION:
-                raise Broken(frames.PROTOCOL_ERROR, "a header block was not continued")
             stream = streams.get(number)
-            if kind == HEADERS and flags & END_HEADERS and not flags & _PAD and stream is not None:
-                self._headers(number, stream, flags, payload, now_ns)
-            elif kind == DATA and not flags & PADDED and stream is not None:
-                self._data(number, stream, flags, payload, size, now_ns)
+            if stream is None or self._block is not None:
+                self._other(kind >> 8, kind & 255, number & frames.LAST_STREAM, data[start:after], now_ns)
+            elif kind in (_DATA, _LAST_DATA):
+                self._data(number, stream, kind & 255, data[start:after], after - start, now_ns)
+            elif kind in (_HEADERS, _TRAILERS):
+                self._headers(number, stream, kind & 255, data[start:after], now_ns)
             else:
-                self._other(kind, flags, number, payload, now_ns)
+                self._other(kind >> 8, kind & 255, number, data[start:after], now_ns)
         return position
 
     def _headers(self, number: int, stream: Stream, flags: int, block: bytes, now_ns: int) -> None:
@@ -143,7 +132,10 @@ class Connection:
         if stream.first_ns is None:
             stream.first_ns = now_ns
         if flags & END_STREAM:
-            self._end(number, stream, *stream.finish(said), now_ns)
+            if said.ok and stream.headers is not None and stream.headers.good:
+                self._end(number, stream, "OK", "", now_ns)
+            else:
+                self._end(number, stream, *stream.finish(said), now_ns)
         elif stream.headers is not None:
             raise Broken(frames.PROTOCOL_ERROR, "trailers that do not end their stream")
         elif said.http is None or not 100 <= said.http < 200:  # a 1xx comes before the headers proper
@@ -151,64 +143,81 @@ class Connection:
 
     def _data(self, number: int, stream: Stream, flags: int, payload: bytes, size: int, now_ns: int) -> None:
         """`size` is what counts for flow control: padding too."""
-        self._taken += size
-        if self._taken >= _AGAIN:
-            self.outgoing += frames.window_update(0, self._taken)
-            self._taken = 0
+        self._take(size)
         if stream.headers is None:
             raise Broken(frames.PROTOCOL_ERROR, "data before headers")
-        stream.take(payload)
-        if stream.body_size > MOST_REPLY:
+        if not stream.body:
+            stream.body = payload
+        elif isinstance(stream.body, bytearray):
+            stream.body += payload
+        else:
+            stream.body = bytearray(stream.body + payload)
+        if len(stream.body) > MOST_REPLY:
             self.outgoing += frames.rst_stream(number, frames.CANCEL)
             self._end(number, stream, "RESOURCE_EXHAUSTED", f"an answer of more than {MOST_REPLY} bytes", now_ns)
         elif flags & END_STREAM:
             outcome = stream.unfinished("the answer ends without trailers", stream.headers)
             self._end(number, stream, *outcome, now_ns)
 
+    def _take(self, size: int) -> None:
+        """So much came that counts for the connection's window."""
+        self._taken += size
+        if self._taken >= _AGAIN:
+            self.outgoing += frames.window_update(0, self._taken)
+            self._taken = 0
+
     def _end(self, number: int, stream: Stream, status: str, why: str, now_ns: int, *, unseen: bool = False) -> None:
         del self._streams[number]
+        if not self.draining:
+            self.room += 1
+        stream.number = ENDED
         reply = None
         if status == "OK":
-            reply, (status, why) = stream.reply()
+            reply, status, why = stream.reply()
         if stream.unsent:
             stream.unsent = b""
             if self.closed is None and not unseen:  # it was answered before it was asked to the end
                 self.outgoing += frames.rst_stream(number, frames.CANCEL)
-        self.ended.append(Ended(stream.token, status, why, reply, stream.first_ns, now_ns, unseen))
+        if unseen:
+            self.refused.append(stream)
+        self.ended.append(_ended(Ended, (stream.token, status, why, reply, stream.first_ns, now_ns, unseen)))
 
     def _other(self, kind: int, flags: int, number: int, payload: bytes, now_ns: int) -> None:
         """The frames that are rare."""
-        if kind == WINDOW_UPDATE:
+        if self._block is not None and kind != frames.CONTINUATION:
+            raise Broken(frames.PROTOCOL_ERROR, "a header block was not continued")
+        if kind == frames.WINDOW_UPDATE:
             self._opened(number, payload, now_ns)
-        elif kind == SETTINGS:
+        elif kind == frames.SETTINGS:
             self._settings(flags, number, payload)
-        elif kind == PING:
+        elif kind == frames.PING:
             self._ping(flags, number, payload)
-        elif kind == RST_STREAM:
+        elif kind == frames.RST_STREAM:
             self._reset(number, payload, now_ns)
-        elif kind == GOAWAY:
+        elif kind == frames.GOAWAY:
             self._goaway(number, payload, now_ns)
-        elif kind in (HEADERS, CONTINUATION):
+        elif kind in (HEADERS, frames.CONTINUATION):
             self._pieces(kind, flags, number, payload, now_ns)
         elif kind == DATA:
             self._odd_data(flags, number, payload, now_ns)
-        elif kind == PUSH_PROMISE:
+        elif kind == frames.PUSH_PROMISE:
             raise Broken(frames.PROTOCOL_ERROR, "a push, though none was wanted")
         # PRIORITY, and kinds that nobody knows, mean nothing (section 5.5)
 
     def _settings(self, flags: int, number: int, payload: bytes) -> None:
-        if number or len(payload) % 6 or (flags & ACK and payload):
-            raise Broken(frames.FRAME_SIZE_ERROR, "malformed SETTINGS")
-        if flags & ACK:
+        said = frames.read_settings(flags, number, payload)
+        if said is None:
             return
-        for at in range(0, len(payload), 6):
-            self._set(int.from_bytes(payload[at : at + 2], "big"), int.from_bytes(payload[at + 2 : at + 6], "big"))
+        for key, value in said:
+            self._set(key, value)
         self.ready = True
-        self._answer(frames.frame(SETTINGS, ACK, 0))
+        self._answer(frames.frame(frames.SETTINGS, frames.ACK, 0))
         self._outflow.unblock()
 
     def _set(self, key: int, value: int) -> None:
         if key == frames.MAX_CONCURRENT_STREAMS:
+            if not self.draining:
+                self.room += value - self._most
             self._most = value
         elif key == frames.INITIAL_WINDOW_SIZE:
             self._outflow.resize_streams(value, self._streams.values())
@@ -218,8 +227,8 @@ class Connection:
     def _ping(self, flags: int, number: int, payload: bytes) -> None:
         if number or len(payload) != 8:
             raise Broken(frames.FRAME_SIZE_ERROR, "malformed PING")
-        if not flags & ACK:
-            self._answer(frames.frame(PING, ACK, 0, payload))
+        if not flags & frames.ACK:
+            self._answer(frames.frame(frames.PING, frames.ACK, 0, payload))
 
     def _answer(self, frame: bytes) -> None:
         """An answer that the other side can ask for as often as it likes: who does not read them loses us."""
@@ -228,31 +237,22 @@ class Connection:
         self.outgoing += frame
 
     def _reset(self, number: int, payload: bytes, now_ns: int) -> None:
-        if len(payload) != 4:
-            raise Broken(frames.FRAME_SIZE_ERROR, "malformed RST_STREAM")
+        error = frames.read_number("RST_STREAM", payload)
         self._see_that_it_was(number)
         if (stream := self._streams.get(number)) is not None:
-            error = int.from_bytes(payload, "big")
             stream.unsent = b""
             why = f"the server reset the stream: {frames.error_name(error)}"
             unseen = error == frames.REFUSED_STREAM
             self._end(number, stream, grpc.of_reset(error), why, now_ns, unseen=unseen)
 
     def _goaway(self, number: int, payload: bytes, now_ns: int) -> None:
-        if number or len(payload) < 8:
-            raise Broken(frames.FRAME_SIZE_ERROR, "malformed GOAWAY")
-        last = int.from_bytes(payload[:4], "big") & frames.LAST_STREAM
-        error = int.from_bytes(payload[4:8], "big")
-        said = f": {payload[8:200].decode('utf-8', 'replace')}" if len(payload) > 8 else ""
-        self.draining = True
-        why = f"the server goes away: {frames.error_name(error)}{said}"
+        last, said = frames.read_goaway(number, payload)
+        self.draining, self.room, why = True, 0, f"the server goes away: {said}"
         for each in [each for each in self._streams if each > last]:  # section 6.8: it has not looked at those
             self._end(each, self._streams[each], "UNAVAILABLE", why, now_ns, unseen=True)
 
     def _opened(self, number: int, payload: bytes, now_ns: int) -> None:
-        if len(payload) != 4:
-            raise Broken(frames.FRAME_SIZE_ERROR, "malformed WINDOW_UPDATE")
-        by = int.from_bytes(payload, "big") & frames.LARGEST_WINDOW
+        by = frames.read_number("WINDOW_UPDATE", payload) & frames.LARGEST_WINDOW
         if number == 0:
             self._outflow.opened(by)
         else:
@@ -268,7 +268,7 @@ class Connection:
 
     def _pieces(self, kind: int, flags: int, number: int, payload: bytes, now_ns: int) -> None:
         """Header blocks that are padded, prioritised, in several frames, or of calls that have ended."""
-        if kind == CONTINUATION:
+        if kind == frames.CONTINUATION:
             if self._block is None or self._block[0] != number:
                 raise Broken(frames.PROTOCOL_ERROR, "a header block is continued that was not begun")
             _, began, block = self._block
@@ -292,8 +292,8 @@ class Connection:
         if (stream := self._streams.get(number)) is not None:
             self._data(number, stream, flags, frames.unpadded(flags & PADDED, payload), size, now_ns)
         else:
-            self._taken += size
+            self._take(size)
 
     def _see_that_it_was(self, number: int) -> None:
-        if number == 0 or number >= self._next or number % 2 == 0:
+        if number == 0 or number >= self.next or number % 2 == 0:
             raise Broken(frames.PROTOCOL_ERROR, f"a frame of stream {number}, which we never opened")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -39,6 +40,7 @@ LARGEST_WINDOW = (1 << 31) - 1
 FRAME_SIZE = 16_384  # the largest payload, until somebody says otherwise
 LARGEST_FRAME_SIZE = (1 << 24) - 1
 LAST_STREAM = (1 << 31) - 1
+_SETTING = struct.Struct(">HI")
 
 
 class Broken(Exception):
@@ -72,6 +74,28 @@ def goaway(error: int, said: bytes = b"") -> bytes:
 
 def error_name(code: int) -> str:
     return ERRORS[code] if code < len(ERRORS) else f"error {code}"
+
+
+def read_settings(flags: int, stream: int, payload: bytes) -> list[tuple[int, int]] | None:
+    """What is set to what; None for an acknowledgement. Raises Broken."""
+    if stream or len(payload) % 6 or (flags & ACK and payload):
+        raise Broken(FRAME_SIZE_ERROR, "malformed SETTINGS")
+    return None if flags & ACK else list(_SETTING.iter_unpack(payload))
+
+
+def read_goaway(stream: int, payload: bytes) -> tuple[int, str]:
+    """The last stream that is still answered, and why no other. Raises Broken."""
+    if stream or len(payload) < 8:
+        raise Broken(FRAME_SIZE_ERROR, "malformed GOAWAY")
+    words = f": {payload[8:200].decode('utf-8', 'replace')}" if len(payload) > 8 else ""
+    return int.from_bytes(payload[:4], "big") & LAST_STREAM, error_name(int.from_bytes(payload[4:8], "big")) + words
+
+
+def read_number(kind: str, payload: bytes) -> int:
+    """Of a frame that holds nothing else. Raises Broken."""
+    if len(payload) != 4:
+        raise Broken(FRAME_SIZE_ERROR, f"malformed {kind}")
+    return int.from_bytes(payload, "big")
 
 
 def unpadded(flags: int, payload: bytes) -> bytes:

@@ -31,6 +31,7 @@ CODES = (
     "DATA_LOSS",
     "UNAUTHENTICATED",
 )
+_MOST_KNOWN = 1024  # bytes of a block that is remembered, so that 4096 of them are not much
 PREFIX = 5  # bytes before a message: compressed or not, and its length
 _OF_HTTP = {
     400: "INTERNAL",
@@ -63,6 +64,8 @@ class Said:
     status: str | None
     message: str
     encoding: bytes
+    good: bool  # the headers of an answer as it should be
+    ok: bool  # the trailers of one
 
 
 def request_headers(method: str, authority: str, more: Sequence[Header] = ()) -> list[Header]:
@@ -83,19 +86,29 @@ def message(data: bytes) -> bytes:
     return b"\x00" + len(data).to_bytes(4, "big") + data
 
 
-@lru_cache(4096)
 def said(block: bytes) -> Said:
     """Reads a response's headers or trailers. Raises HeadersError."""
+    return _known(block) if len(block) <= _MOST_KNOWN else _read(block)
+
+
+@lru_cache(4096)
+def _known(block: bytes) -> Said:
+    return _read(block)
+
+
+def _read(block: bytes) -> Said:
     fields: Mapping[bytes, bytes] = dict(headers.decode(block))
-    http = fields.get(b":status")
-    if http is not None and not http.isdigit():
-        raise headers.HeadersError(f"the status {http!r} is no number")
+    http = _http(fields.get(b":status"))
+    status = _status(fields.get(b"grpc-status"))
+    kind = fields.get(b"content-type", b"")
     return Said(
-        int(http) if http is not None else None,
-        fields.get(b"content-type", b"").startswith(b"application/grpc"),
-        _status(fields.get(b"grpc-status")),
+        http,
+        kind.startswith(b"application/grpc"),
+        status,
         _unescaped(fields.get(b"grpc-message", b"")),
         fields.get(b"grpc-encoding", b"identity"),
+        http == 200,
+        status == "OK" and http is None,
     )
 
 
@@ -109,10 +122,18 @@ def of_reset(error: int) -> str:
     return _OF_RESET.get(error, "INTERNAL")
 
 
+def _http(value: bytes | None) -> int | None:
+    if value is None:
+        return None
+    if len(value) != 3 or not value.isdigit():
+        raise headers.HeadersError(f"the status {value[:20]!r} is no number of three digits")
+    return int(value)
+
+
 def _status(value: bytes | None) -> str | None:
     if value is None:
         return None
-    if not value.isdigit() or int(value) >= len(CODES):
+    if not value.isdigit() or len(value) > 2 or int(value) >= len(CODES):
         return "UNKNOWN"
     return CODES[int(value)]
 

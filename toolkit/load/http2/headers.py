@@ -7,13 +7,11 @@ We tell the other side that our table holds nothing, so a block means the same w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import hpack
 
 Header = tuple[bytes, bytes]
 MOST_BYTES = 65_536  # of a decoded header list
-_REMEMBERED = 4096  # blocks; a proxy's differ by a date and a duration
 _STATIC = {
     (b":method", b"POST"): 3,
     (b":scheme", b"http"): 6,
@@ -30,12 +28,15 @@ def encode(fields: Sequence[Header]) -> bytes:
     return b"".join(_field(name, value) for name, value in fields)
 
 
-@lru_cache(_REMEMBERED)
 def decode(block: bytes) -> tuple[Header, ...]:
     """The fields of a block, in their order. Raises HeadersError."""
     decoder = hpack.Decoder(MOST_BYTES)
+    decoder.header_table_size = decoder.max_allowed_table_size = 0  # as we told the other side
     try:
         return tuple((bytes(name), bytes(value)) for name, value in decoder.decode(block, raw=True))
+    except (hpack.InvalidTableIndex, hpack.InvalidTableSizeError) as error:
+        why = "the server uses a dynamic table of headers, though it was told that there is none"
+        raise HeadersError(f"{why} ({error})") from error
     except hpack.HPACKError as error:
         raise HeadersError(str(error) or type(error).__name__) from error
 

@@ -5,12 +5,16 @@ May live here: requests on their way out. May not: anything about answers.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Iterable, Mapping
 
 from toolkit.load.http2 import frames
 from toolkit.load.http2.frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, Broken
 from toolkit.load.http2.stream import Stream
+
+_pack = struct.Struct(">HBHI").pack  # a frame's head: its size in two parts, kind and flags, stream
+_HEADERS, _DATA = HEADERS << 8 | END_HEADERS, DATA << 8 | END_STREAM
 
 
 class Outflow:
@@ -23,21 +27,29 @@ class Outflow:
         self._frame_size = frames.FRAME_SIZE
         self._blocked: deque[int] = deque()
 
-    def request(self, number: int, stream: Stream, block: bytes, message: bytes) -> None:
-        """A header block and the message; what of it may not be sent yet waits."""
-        head, size = len(block), len(message)
-        if head > self._frame_size:
+    def request(self, number: int, stream: Stream) -> None:
+        """Its header block and its message; what of it may not be sent yet waits."""
+        block, message, most = stream.block, stream.message, self._frame_size
+        head, size, window = len(block), len(message), self.stream_window
+        if head > most:
             self._long_headers(number, block)
-        else:
-            self._out += b"%b\x01\x04%b%b" % (head.to_bytes(3, "big"), number.to_bytes(4, "big"), block)
-        if size <= self._window and size <= stream.window and size <= self._frame_size and not self._blocked:
+        elif size <= self._window and size <= window and size <= most and not self._blocked:
             self._window -= size
-            stream.window -= size
-            self._out += b"%b\x00\x01%b%b" % (size.to_bytes(3, "big"), number.to_bytes(4, "big"), message)
+            stream.window = window - size
+            self._out += b"".join(
+                (
+                    _pack(head >> 8, head & 255, _HEADERS, number),
+                    block,
+                    _pack(size >> 8, size & 255, _DATA, number),
+                    message,
+                )
+            )
+            return
         else:
-            stream.unsent = message
-            self._blocked.append(number)
-            self.unblock()
+            self._out += frames.frame(HEADERS, END_HEADERS, number, block)
+        stream.window, stream.unsent = window, message
+        self._blocked.append(number)
+        self.unblock()
 
     def opened(self, by: int) -> None:
         """The connection's window. Raises Broken."""
