@@ -1,0 +1,103 @@
+"""The page: what `view` says and what the charts draw, in the template. Everything is escaped; nothing is fetched.
+
+The sources are handed in, because nothing here reads files. The policy in the page's head allows the one script and
+the one style sheet by their hashes, and nothing else: even what slipped through the escaping would not run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from toolkit.report.characters import printable
+from toolkit.report.html import along, charts, view
+from toolkit.report.html.view import Subject
+from toolkit.report.tables import count, milliseconds, percent
+from toolkit.series import Distribution, Series
+
+TEMPLATE, STYLE, SCRIPT = "page.html.j2", "style.css", "script.js"
+SOURCES = (TEMPLATE, STYLE, SCRIPT)
+CLASSES = {"latency": "latency", "service time": "service", "completion": "completion", "cold": "coldly"}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A run as a page takes it."""
+
+    subject: Subject
+    series: Series
+
+
+def render(side: Side, sources: Mapping[str, str], other: Side | None = None) -> str:
+    """The whole document; with `other`, that run stands beside. `sources` are the texts of `SOURCES`."""
+    environment = Environment(
+        loader=DictLoader(dict(sources)),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_plain,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "ms": milliseconds,
+        "count": count,
+        "percent": percent,
+        "interval": view.interval,
+        "hop_name": view.hop_name,
+        "interval_told": along.told,
+        "classes": CLASSES,
+    }
+    style, script = sources[STYLE], sources[SCRIPT]
+    return environment.get_template(TEMPLATE).render(
+        it=side.subject,
+        other=other.subject if other else None,
+        compared=view.compared(side.subject.quantiles, other.subject.quantiles) if other else (),
+        series=side.series,
+        curves=(curves := _curves(side, other)),
+        style=Markup(style),  # noqa: S704 - ours
+        script=Markup(script),  # noqa: S704 - ours
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        columns=view.COLUMNS,
+        **_drawn(side, curves),
+    )
+
+
+def _drawn(side: Side, curves: Mapping[str, Distribution]) -> dict[str, Markup | None]:
+    series = side.series
+    bars = series.latency or series.cold
+    kind = "latency" if series.latency else "cold"
+    return {
+        "percentiles": charts.percentiles(curves, {**CLASSES, **_others(curves)}) if curves else None,
+        "histogram": charts.histogram(bars, kind, CLASSES[kind]) if bars else None,
+        "timeline": along.timeline(series.timeline) if series.timeline else None,
+        "critical_path": charts.critical_path(side.subject.path) if side.subject.path else None,
+    }
+
+
+def _curves(side: Side, other: Side | None) -> dict[str, Distribution]:
+    """By name, in the order of drawing; with another run there is one of each, so that the eye has two to compare."""
+    series = side.series
+    if other is not None:
+        pair = {"latency": series.latency, f"latency of {other.subject.run}": other.series.latency}
+        return {name: each for name, each in pair.items() if each is not None}
+    named = (series.latency, series.service_time, series.completion, series.cold)
+    return {name: each for name, each in zip(CLASSES, named, strict=True) if each is not None}
+
+
+def _others(curves: Mapping[str, Distribution]) -> dict[str, str]:
+    return {name: "other" for name in curves if name not in CLASSES}
+
+
+def _hash(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _plain(value: object) -> object:
+    """No control character and no bidi override of a stranger's reaches the page."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
