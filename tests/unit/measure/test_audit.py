@@ -64,6 +64,22 @@ def test_slow_rates_tolerate_a_tenth_of_their_interval() -> None:
     assert len(told(sent([21 * MS] * 20, 200 * MS), slow)) == 1
 
 
+def test_of_recorded_calls_the_interval_is_that_of_the_recording() -> None:
+    recorded = Load(requests=20, arrivals="recorded:calls.csv", recorded="counts/1000000000 20")
+    assert told(sent([19 * MS] * 20, 200 * MS), recorded) == []
+    assert len(told(sent([21 * MS] * 20, 200 * MS), recorded)) == 1
+
+
+def test_on_a_ramp_the_slow_beginning_does_not_excuse_all_that_follows() -> None:
+    ramp = Load(requests=100, rate=1.0, arrivals="ramp:to=200")
+    assert len(told(sent([6 * MS] * 100), ramp)) == 1
+
+
+def test_between_bursts_nobody_has_time() -> None:
+    burst = Load(requests=20, rate=50.0, arrivals="burst:on=1s,off=9s")
+    assert len(told(sent([6 * MS] * 20, 200 * MS), burst)) == 1
+
+
 def test_but_never_more_than_fifty_milliseconds() -> None:
     assert len(told(sent([51 * MS] * 20, 10_000 * MS), Load(requests=20, rate=0.1))) == 1
 
