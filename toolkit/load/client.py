@@ -156,8 +156,8 @@ class Client:
                 self._connect(link)
         if self._waiting:
             self._send_waiting()
-        for link in self._links:
-            if link.connected and link.http2.outgoing and not link.blocked:
+        for link in (*self._links, *self._old) if self._old else self._links:
+            if link.http2.outgoing and not link.blocked and link.socket is not None:
                 link.flush(self._clock())
                 if link.socket is None:
                     self._settle(link)
@@ -212,10 +212,6 @@ class Client:
             self._by_socket = {each.descriptor: each for each in (*self._links, *self._old) if each.socket is not None}
             if link in self._old:
                 self._old.remove(link)
-        elif http2.outgoing and not link.blocked:
-            link.flush(self._clock())
-            if link.socket is None:
-                self._settle(link)
 
     def _collect(self, link: Link) -> None:
         """Takes what ended; what was refused unseen is sent again later."""
