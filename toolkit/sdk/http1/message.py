@@ -241,10 +241,10 @@ def _response_head(text: bytes) -> Head:
         raise MessageError(502, f'malformed HTTP response "{text[:60].decode("latin-1").rstrip()}"')
     head = Head(line.groups(), _fields(text, line.end()), None, close=line[1] == b"0")
     _frame(head)
-    if head.length is None:
-        head.close = True
     if line[2] in (b"204", b"304") or line[2][:1] == b"1":
         head.length = 0
+    elif head.length is None:
+        head.close = True
     return head
 
 
