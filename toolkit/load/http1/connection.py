@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from toolkit.load.http2.stream import Ended
-from toolkit.sdk.http1.message import REASONS, Head, MessageError, Parser
+from toolkit.sdk.http1.message import Head, MessageError, Parser
 
 MOST_REPLY = 64 * 1024 * 1024  # bytes of an answer that are kept; a longer one ends its call
 MOST_HEADERS = 262_144  # bytes of an answer's head
@@ -138,10 +138,10 @@ class Connection:
         return self._end(*_meaning(head.start[1], head.start[2], body), body, now_ns)
 
     def _broken(self, error: MessageError, now_ns: int) -> Ended:
-        status, words = MALFORMED, f"no HTTP/1.1 answer: {error.text}"
+        status, words = MALFORMED, f"no HTTP/1.1 answer: {error}"
         if error.status == 413:
             status, words = TOO_LARGE, f"an answer of more than {MOST_REPLY} bytes"
-        elif error.text == REASONS[400].decode():
+        elif not error.text and error.status == 400:
             words = "no HTTP/1.1 answer: malformed headers"
         self.closed = words
         return self._end(status, words, None, now_ns)
