@@ -29,6 +29,7 @@ CONFIDENCE = 0.95
 TOLD = {"p50": 0.50, "p95": 0.95, "p99": 0.99}  # whose intervals stand in a report
 BATCHES = 20
 REPLICATES = 4000
+LOPSIDED = 1.5  # times its half is the most that one tail of an interval takes
 SIGMAS = 12.0  # of a binomial distribution that are looked at; beyond is nothing
 
 
@@ -72,30 +73,24 @@ def ranks(n: int, share: float, confidence: float = CONFIDENCE) -> Ranks | None:
     """The ranks (from 1) of two order statistics with the quantile between them; None when n is too small.
 
     How many of n samples are below the quantile is binomial: the interval from the j-th to the k-th holds it with
-    P(j <= B < k), whatever the distribution (Le Boudec, Performance Evaluation, 2.2). Tails are equal to begin with;
-    then, because ranks are whole, the end that costs less is drawn in while the confidence stays.
+    P(j <= B < k), whatever the distribution (Le Boudec, Performance Evaluation, 2.2). Of the nearest such pairs it is
+    the one that is least above the confidence, since ranks are whole; neither tail has much more than its half.
     """
     if n < 1 or not 0 < share < 1:
         return None
     first, pmf = _binomial(n, share)
-    below = np.cumsum(pmf)  # P(B <= first + i)
-    tail = (1 - confidence) / 2
-    low = first + int(np.searchsorted(below, tail, side="right"))  # the largest j with P(B < j) <= tail
-    high = first + int(np.searchsorted(below, 1 - tail, side="left")) + 1  # the smallest k with P(B >= k) <= tail
-    if low < 1 or high > n:
+    below = np.concatenate(([0.0], np.cumsum(pmf)))  # P(B < first + i)
+    most = LOPSIDED * (1 - confidence) / 2
+    lows = np.flatnonzero(below <= most)
+    highs = np.searchsorted(below, below[lows] + confidence, side="left")
+    good = (highs < len(below)) & (1 - below[np.minimum(highs, len(pmf))] <= most)
+    good &= (lows + first >= 1) & (highs + first <= n)
+    lows, highs = lows[good], highs[good]
+    if len(lows) == 0:
         return None
-    return _drawn_in(low, high, first, pmf, confidence)
-
-
-def _drawn_in(low: int, high: int, first: int, pmf: Floats, confidence: float) -> Ranks:
-    covered = float(pmf[low - first : high - first].sum())
-    while high - low > 1:
-        lower, upper = float(pmf[low - first]), float(pmf[high - 1 - first])
-        if covered - min(lower, upper) < confidence:
-            break
-        covered -= min(lower, upper)
-        low, high = (low + 1, high) if lower <= upper else (low, high - 1)
-    return low, high
+    covered, uneven = below[highs] - below[lows], np.abs(below[lows] - (1 - below[highs]))
+    best = np.lexsort((uneven, covered.round(3), highs - lows))[0]
+    return first + int(lows[best]), first + int(highs[best])
 
 
 def _binomial(n: int, share: float) -> tuple[int, Floats]:
