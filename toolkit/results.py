@@ -126,6 +126,8 @@ class Progress:
     failed: int
     in_flight: int
     elapsed_s: float
+    p50_us: float | None = None  # of the latencies so far, where somebody counts them
+    p99_us: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,6 @@ class Generator:
     ended: str  # "whole", "interrupted", or what became of it
     cpu: float | None = None
     memory_bytes: int | None = None  # at most, resident
-    skew_us: float | None = None  # how much later than agreed it began
 
 
 @dataclass(frozen=True, slots=True)
