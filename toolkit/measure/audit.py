@@ -6,15 +6,17 @@ A reason here is about the measurement, never about the chain: failed calls and 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from toolkit.measure.quantiles import BEYOND, at_rank
 from toolkit.results import CallRecord, Elapsed, Load, Measurement
 
-LATE_US = 5_000.0  # p99 of the lateness (see _tail) that is always tolerated
+LATE_US = 5_000.0  # p99 of the lateness (see tail) that is always tolerated
 LATE_SHARE = 0.10  # or this share of the mean interval between two calls, if that is more ...
 LATE_MOST_US = 50_000.0  # ... but never more than this
 OFF_RATE = 0.05
+BUSY = 0.90  # of a processor, from which on a generator has none left for what comes
+BUSY_LATE_US = 1_000.0  # p99 of the lateness that shows it
 CLOCK_NS = 20_000_000  # what two readings of two clocks may differ by
 CLOCK_SHARE = 0.001  # NTP slews by up to 500 ppm
 
@@ -45,9 +47,14 @@ def sending(due_ns: Sequence[int], sent_ns: Sequence[int], asked: Load) -> Itera
 
 
 def _late(due_ns: Sequence[int], sent_ns: Sequence[int], asked: Load) -> Iterator[str]:
-    per_mille = _tail(len(due_ns))
+    per_mille = tail(len(due_ns))
     late_us = at_rank(sorted((sent - due) / 1e3 for due, sent in zip(due_ns, sent_ns, strict=True)), per_mille)
-    limit_us = max(LATE_US, min(LATE_SHARE * 1e6 / _rate(due_ns, asked), LATE_MOST_US))
+    yield from late(late_us, per_mille, pace(len(due_ns), due_ns[-1] - due_ns[0], asked))
+
+
+def late(late_us: float, per_mille: int, rate: float) -> Iterator[str]:
+    """Why an open loop was late, by this quantile of its lateness."""
+    limit_us = max(LATE_US, min(LATE_SHARE * 1e6 / rate, LATE_MOST_US))
     if late_us > limit_us:
         yield (
             f"the generator was late: the p{per_mille / 10:g} of its lateness is {late_us / 1e3:.1f} ms, "
@@ -55,13 +62,12 @@ def _late(due_ns: Sequence[int], sent_ns: Sequence[int], asked: Load) -> Iterato
         )
 
 
-def _rate(due_ns: Sequence[int], asked: Load) -> float:
+def pace(n: int, took_ns: int, asked: Load) -> float:
     """Calls per second: the mean one of the schedule, or that which was given, if that is higher (of bursts it is)."""
-    took_ns = due_ns[-1] - due_ns[0]
-    return max(asked.rate or 0.0, (len(due_ns) - 1) * 1e9 / took_ns if took_ns > 0 else 0.0) or 1.0
+    return max(asked.rate or 0.0, (n - 1) * 1e9 / took_ns if took_ns > 0 else 0.0) or 1.0
 
 
-def _tail(n: int) -> int:
+def tail(n: int) -> int:
     """The highest quantile up to p99, in thousandths, with 10 samples beyond it; the median of the smallest runs.
 
     As for every quantile here: two hiccups in 200 calls are not yet a p99.
@@ -70,11 +76,24 @@ def _tail(n: int) -> int:
 
 
 def _off_rate(due_ns: Sequence[int], sent_ns: Sequence[int]) -> Iterator[str]:
+    yield from off_rate(due_ns[-1] - due_ns[0], max(sent_ns) - sent_ns[0])
+
+
+def off_rate(wanted_ns: int, took_ns: int) -> Iterator[str]:
     """Held against the schedule, not against the asked rate: Poisson arrivals have a rate of their own."""
-    wanted = due_ns[-1] - due_ns[0]
-    took = max(sent_ns) - sent_ns[0]
-    if abs(took - wanted) > max(OFF_RATE * wanted, LATE_US * 1e3):
-        yield f"the calls were sent at {wanted / took:.0%} of the asked rate" if took > 0 else "the rate was not kept"
+    if abs(took_ns - wanted_ns) > max(OFF_RATE * wanted_ns, LATE_US * 1e3):
+        share = f"at {wanted_ns / took_ns:.0%} of the asked rate" if took_ns > 0 else ""
+        yield f"the calls were sent {share}" if share else "the rate was not kept"
+
+
+def saturated(cpus: Iterable[float], late_us: float) -> Iterator[str]:
+    """Why numbers may be the generator's own: it had no processor time left, and what was due had to wait for it."""
+    busy = [cpu for cpu in cpus if cpu > BUSY]
+    if busy and late_us > BUSY_LATE_US:
+        yield (
+            f"the generator used {max(busy):.0%} of a processor and was late: the p99 of its lateness is "
+            f"{late_us / 1e3:.1f} ms; lower --rate, or share the load with --generators"
+        )
 
 
 def moved(elapsed: Elapsed) -> Iterator[str]:
