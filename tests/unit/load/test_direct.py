@@ -9,10 +9,9 @@ import grpc
 import pytest
 
 from tests.unit.load.far_side import METHOD, Address, Peer, greeter, scripted
-from toolkit.errors import UsageError
 from toolkit.load.direct import Request, Unreachable, drive
 from toolkit.load.ledger import LOST, MOST_WORDS, Ledger
-from toolkit.load.target import Target, parse
+from toolkit.load.target import Target
 from toolkit.results import Load, Progress
 
 
@@ -158,41 +157,3 @@ def test_more_errors_than_anybody_reads_are_counted_together() -> None:
     assert ledger.errors["INTERNAL", "other reasons"] == 7
     assert ledger.counts() == {"INTERNAL": MOST_WORDS + 7}
     assert ledger.status[0] != LOST
-
-
-@pytest.mark.parametrize(
-    ("text", "target"),
-    [
-        ("h2c://localhost:50051/a.B/C", Target("localhost", 50051, "/a.B/C")),
-        ("h2c://10.0.0.1/a.b.C/D", Target("10.0.0.1", 80, "/a.b.C/D")),
-        ("h2c://[::1]:1/A/B", Target("::1", 1, "/A/B")),
-    ],
-)
-def test_a_target_is_read_and_written(text: str, target: Target) -> None:
-    assert parse(text) == target
-    assert parse(str(target)) == target
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "localhost:1/a.B/C",
-        "https://localhost:1/a.B/C",
-        "h2c://localhost:1",
-        "h2c://localhost:1/",
-        "h2c://localhost:1/B",
-        "h2c://localhost:1/a.B/C/D",
-        "h2c://localhost:1/a.B/C?x=1",
-        "h2c://user@localhost:1/a.B/C",
-        "h2c://localhost:99999/a.B/C",
-        "h2c://localhost:0/a.B/C",
-        "h2c://[::1/a.B/C",
-        "h2c:///a.B/C",
-        "h2c://localhost:1/ä.B/C",
-    ],
-)
-def test_what_is_no_target_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--target") as caught:
-        parse(text)
-    assert caught.value.next_step is not None

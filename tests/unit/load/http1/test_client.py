@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.load.http1.far_side import EMPTY, Address, Peer, echoing, scripted
+from tests.unit.load.http1.far_side import EMPTY, Address, Peer, Script, echoing, scripted
 from toolkit.load.http1.client import SECOND, Client
 from toolkit.load.http2.stream import Ended
 
@@ -53,6 +53,13 @@ def statuses(found: list[Ended]) -> Counter[str]:
 def live(peer: Peer) -> None:
     for _ in peer.requests():
         peer.send(EMPTY)
+
+
+def hanging(until: threading.Event) -> Script:
+    def hang(peer: Peer) -> None:
+        until.wait(10)
+
+    return hang
 
 
 @pytest.mark.parametrize("most", [1, 3, 100])
@@ -123,7 +130,7 @@ def test_a_call_without_an_answer_ends_at_its_deadline_and_the_others_go_on() ->
 
 def test_calls_that_wait_for_a_connection_end_at_their_deadline_too() -> None:
     shut = threading.Event()
-    with scripted(lambda peer: shut.wait(10) and None) as address, client(address) as to:
+    with scripted(hanging(shut)) as address, client(address) as to:
         found = calls(to, 10, within_ns=SECOND // 5)
         shut.set()
     assert statuses(found) == {"DEADLINE_EXCEEDED": 10}
@@ -241,7 +248,7 @@ def test_an_answer_that_comes_byte_by_byte_is_whole() -> None:
 
 def test_a_server_that_reads_nothing_holds_up_nobody_but_its_own_calls() -> None:
     shut = threading.Event()
-    with scripted(lambda peer: shut.wait(10) and None, live) as address, client(address, 2) as to:
+    with scripted(hanging(shut), live) as address, client(address, 2) as to:
         found = calls(to, 30, body=bytes(10_000_000), within_ns=3 * SECOND)
         shut.set()
     assert statuses(found)["DEADLINE_EXCEEDED"] >= 1
@@ -274,7 +281,7 @@ def test_a_half_closed_connection_is_a_closed_one() -> None:
 
 def test_who_gives_up_gets_every_call_back() -> None:
     shut = threading.Event()
-    with scripted(lambda peer: shut.wait(10) and None) as address, client(address, 2) as to:
+    with scripted(hanging(shut)) as address, client(address, 2) as to:
         assert to.dial() is None
         for token in range(5):
             to.submit(token, HEAD % 0, b"", time.monotonic_ns() + LONG_NS)
