@@ -1,10 +1,12 @@
 """Sends what is due when it is due, in one thread that does nothing else: the loop of every load over `Lines`.
 
 May live here: when a call is sent, and when it is no longer waited for. May not: what a call says (`Calls`), bytes on
-the wire (`Lines`), schedules (`pacing`), records, numbers.
+the wire (`Lines`), when calls are due and how long is thought (`pacing`),
+records, numbers.
 
 The rules are those of every load here: in an open loop a call counts from the moment it was due, a late one is sent at
-once, and none is skipped in silence; in a closed loop due and sent are the same moment.
+once, and none is skipped in silence; in a closed loop due and sent are the same moment, which comes once a worker has
+its answer and has thought about it (`Load.think`).
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Protocol
 
+from toolkit.load import pacing
 from toolkit.load.http2.stream import Ended
 from toolkit.load.lines import Lines
 from toolkit.results import Load, Progress
@@ -48,12 +52,14 @@ class Pace:
 
     `planned` is how many calls that makes, if it is known. `start_ns`: the moment all of it counts from, None: soon.
     `drain_s`: how long answers are waited for after the last call was sent; None: until its deadline has passed.
+    `index` is which of several generators this is: how long its workers think is drawn for it.
     """
 
     times: Iterator[int] | None
     planned: int | None = None
     start_ns: int | None = None
     drain_s: float | None = None
+    index: int = 0
 
 
 class Driver:
@@ -75,6 +81,8 @@ class Driver:
         self._timeout_ns = round(load.timeout_s * SECOND)
         self._told_ns = self.started_ns = 0
         self._sent = self._ok = 0
+        self._think = pacing.thinking(load, pace.index)
+        self._free_ns: list[int] = []  # a heap: when each worker that waits for no answer has thought enough
 
     def run(self) -> None:
         """Sends the load and waits for its answers; soon over once `stopped` says so."""
@@ -103,15 +111,21 @@ class Driver:
         load, at_once, clock = self._load, self._load.concurrency or 1, self._clock
         left = math.inf if load.requests is None else load.requests
         end = math.inf if load.duration_s is None else self.started_ns + round(load.duration_s * SECOND)
+        free = None if self._think is None else self._free_ns
+        self._free_ns += [self.started_ns] * (0 if free is None else at_once)
         while not self._stopped() and left > 0 and (now := clock()) < end:
             if now < self.started_ns:
                 self._note(min(self.started_ns, now + TICK_NS))
                 continue
             while left > 0 and now < end and self._lines.in_flight < at_once:
+                if free is not None:
+                    if free[0] > now:
+                        break
+                    heappop(free)
                 self._send(now, now)
                 left -= 1
                 now = clock()
-            self._note(round(min(end, now + TICK_NS)))
+            self._note(round(min(end, now + TICK_NS, free[0] if free else end)))
 
     def _send(self, due_ns: int, now_ns: int) -> None:
         if self._lines.in_flight >= MOST_IN_FLIGHT:
@@ -128,6 +142,8 @@ class Driver:
         for each in self._lines.step(until_ns):
             self._ok += each.status == "OK"
             self._calls.ended(each)
+            if self._think is not None:
+                heappush(self._free_ns, each.done_ns + next(self._think))
         if self._tell is not None and (now := self._clock()) - self._told_ns >= TICK_NS:
             self._told_ns = now
             self._tell(self._progress(now))
