@@ -75,7 +75,7 @@ def _all(before: list[str]) -> Iterable[str]:
 def _of_parser(parser: argparse.ArgumentParser, previous: str) -> Iterable[str]:
     for action in parser._actions:
         if previous in action.option_strings and action.nargs != 0:
-            return [str(each) for each in action.choices or ()]
+            return [str(each) for each in action.choices or getattr(action, "candidates", None) or ()]
     flags = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
     return flags + [name for action in parser._actions for name in _positional(action)]
 

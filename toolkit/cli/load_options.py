@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, cast
 
 from toolkit.cli import options as arguments
 from toolkit.errors import UsageError
@@ -15,7 +17,15 @@ if TYPE_CHECKING:
     from toolkit.engines.knative.engine import KnativeEngine
 
 REQUESTS, RATE = 200, 100.0
-RIVALS = (("requests", "duration"), ("rate", "concurrency"))  # one of the two says how much, or how fast
+ARRIVALS = ("constant", "poisson", "uniform", "burst:on=1s,off=4s", "ramp:to=200", "step:by=10,every=5s", "recorded:")
+KINDS = f"{', '.join(ARRIVALS)}FILE (docs/arrivals.md)"
+RIVALS = (  # one of the two says how much, how fast, or how workers go on
+    ("requests", "duration"),
+    ("rate", "concurrency"),
+    ("arrivals", "concurrency"),
+    ("rate", "think"),
+)
+LONGEST_LINE = 1 << 20  # characters
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +38,14 @@ def amount(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group.add_argument("--requests", type=arguments.count, metavar="N", help="how many calls are sent")
     group.add_argument("--duration", type=arguments.seconds, metavar="TIME", help="for how long, for example 10s or 2m")
     group.add_argument("--rate", type=arguments.positive, metavar="N", help="calls due a second (open loop)")
-    group.add_argument("--arrivals", choices=("constant", "poisson"), default="constant", help="when calls are due")
+    arrivals = group.add_argument("--arrivals", default="constant", metavar="KIND", help=f"when calls are due: {KINDS}")
+    arrivals.__dict__["candidates"] = ARRIVALS
     group.add_argument("--concurrency", type=arguments.count, metavar="N", help="calls open at a time (closed loop)")
+    group.add_argument(
+        "--think",
+        metavar="TIME",
+        help="wait so long between an answer and the next call (closed loop): 100ms, exponential:100ms",
+    )
     group.add_argument("--timeout", type=arguments.seconds, default=30.0, metavar="TIME", help="deadline of a call")
     return group
 
@@ -81,14 +97,15 @@ def _inside(options: argparse.Namespace) -> bool:
 
 
 def load(options: argparse.Namespace) -> Load:
-    """The load that was asked for; what cannot go together is refused by `load.pacing`."""
+    """The load that was asked for; what cannot go together is refused by `load.pacing`. Reads a recording's file."""
     for one, other in RIVALS:
         _flag_wins(options, one, other)
         _flag_wins(options, other, one)
+    recording = _recording(options)
     requests, rate = options.requests, options.rate
     if requests is None and options.duration is None:
-        requests = REQUESTS
-    if rate is None and options.concurrency is None:
+        requests = REQUESTS if recording is None else _recorded_calls(recording)
+    if rate is None and options.concurrency is None and not _is_recorded(options):
         rate = RATE
     return Load(
         requests=requests,
@@ -99,11 +116,50 @@ def load(options: argparse.Namespace) -> Load:
         seed=options.seed,
         timeout_s=options.timeout,
         arrivals=options.arrivals,
+        think=options.think,
+        recorded=recording,
     )
+
+
+def _is_recorded(options: argparse.Namespace) -> bool:
+    return str(options.arrivals).startswith("recorded")
+
+
+def _recording(options: argparse.Namespace) -> str | None:
+    """What the file of `--arrivals recorded:FILE` says; None without one, and for a text that `pacing` refuses."""
+    if not _is_recorded(options):
+        return None
+    from toolkit.load import arrivals, invocations
+
+    try:
+        wanted = arrivals.parse(options.arrivals)
+    except UsageError:
+        return None
+    try:
+        with Path(wanted.file).open(encoding="utf-8-sig", newline="") as file:
+            return invocations.read(_lines(file, wanted.file), wanted)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{wanted.file}: no text (UTF-8): {error.reason}", next_step="give a CSV file") from error
+    except (OSError, ValueError) as error:  # a name with a NUL is the latter
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"--arrivals recorded:{wanted.file}: {why}", next_step="give a CSV file") from error
+
+
+def _lines(file: TextIO, name: str) -> Iterator[str]:
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise UsageError(f"{name}: a line of more than {LONGEST_LINE:,} characters", next_step="give a CSV file")
+        yield line
+
+
+def _recorded_calls(recording: str) -> int:
+    from toolkit.load import recorded
+
+    return recorded.count(recording) or 1  # of none `pacing` says what is wrong
 
 
 def _flag_wins(options: argparse.Namespace, one: str, other: str) -> None:
     """A value from the environment gives way to the rival flag on the command line."""
     variables = (f"TOOLKIT_{one.upper()}" in os.environ, f"TOOLKIT_{other.upper()}" in os.environ)
-    if variables == (True, False) and getattr(options, other) is not None:
-        setattr(options, one, None)
+    if variables == (True, False) and getattr(options, other) not in (None, "constant"):
+        setattr(options, one, "constant" if one == "arrivals" else None)
