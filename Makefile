@@ -58,7 +58,7 @@ cluster-status: install ## whether it is up and well
 test-cluster: install-dev ## the tests that need a cluster, on it or on KUBECONFIG=…
 	$(BIN)/python -m tests.cluster test
 
-perf: install-dev ## what the scaffold and the broker cost, side by side in one run
+perf: install-dev ## what scaffold, broker and load generator cost, side by side in one run
 	$(BIN)/python -m tests.perf
 
 wheel: install-dev ## build the wheel and try it in an empty environment elsewhere

@@ -1,18 +1,33 @@
-"""`make perf`: what scaffold, broker and rendering cost, side by side. Figures to read, never to assert on."""
+"""`make perf`: what scaffold, broker and rendering cost, and how fast a load is sent, side by side.
+
+Figures to read, never to assert on. `python -m tests.perf load` runs that section alone.
+"""
 
 from __future__ import annotations
 
-from tests.perf import broker_perf, render_perf, sdk_perf
+import sys
+from collections.abc import Callable
+
+from tests.perf import broker_perf, load_perf, render_perf, sdk_perf
+
+SECTIONS: dict[str, Callable[[], None]] = {
+    "sdk": sdk_perf.main,
+    "broker": broker_perf.main,
+    "render": render_perf.main,
+    "load": load_perf.main,
+}
 
 
-def main() -> int:
-    sdk_perf.main()
-    print()
-    broker_perf.main()
-    print()
-    render_perf.main()
+def main(wanted: list[str]) -> int:
+    if unknown := set(wanted) - set(SECTIONS):
+        print(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}", file=sys.stderr)
+        return 2
+    for number, name in enumerate(wanted or SECTIONS):
+        if number:
+            print()
+        SECTIONS[name]()
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))
