@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from toolkit.report.asked import asked
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.tables import bars, count, milliseconds, quantile_table, rate, seconds
 from toolkit.results import SCHEMA, CallNumbers, Load, Quantiles
@@ -63,7 +64,7 @@ def text(target: str, load: Load, found: CallNumbers, *, partial: bool, width: i
 def _facts(target: str, load: Load, found: CallNumbers, *, partial: bool) -> Iterator[str]:
     yield f"{printable(target)}{' · PARTIAL: it was interrupted' if partial else ''}"
     yield ""
-    yield f"{'load':<{LABEL}}{_asked(load)}"
+    yield f"{'load':<{LABEL}}{asked(load)}"
     counted = [f"{count(found.sent)} sent", f"{count(found.ok)} ok", f"{count(found.failed)} failed"]
     counted.append(f"{count(found.lost)} lost")
     if found.refused:
@@ -73,14 +74,6 @@ def _facts(target: str, load: Load, found: CallNumbers, *, partial: bool) -> Ite
         late = found.lateness_us
         told = f"p50 {milliseconds(late.p50)} · p99 {milliseconds(late.p99)} · max {milliseconds(late.max)} ms"
         yield f"{'lateness':<{LABEL}}{told}"
-
-
-def _asked(load: Load) -> str:
-    bound = f"{count(load.requests)} calls" if load.requests is not None else seconds(load.duration_s)
-    if load.model == "open":
-        arrivals = "Poisson arrivals" if load.arrivals == "poisson" else "open loop"
-        return f"{arrivals} at {rate(load.rate)}, {bound}, seed {load.seed}"
-    return f"closed loop, {count(load.concurrency or 0)} at a time, {bound}, seed {load.seed}"
 
 
 def _ends(found: CallNumbers) -> Iterator[str]:

@@ -11,10 +11,11 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from toolkit.report.asked import asked
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.drawing import chain_lines
 from toolkit.report.tables import bars, count, hop_table, latency_table, path_table, plural, rate, seconds
-from toolkit.results import Check, Incident, Load, Measurement, Report
+from toolkit.results import Check, Incident, Measurement, Report
 
 INCIDENTS = 5  # of each kind that are printed
 LABEL = 11  # width of the words at the left margin
@@ -78,7 +79,7 @@ def _title(report: Report, paint: _Paint) -> Iterator[str]:
 
 def _facts(report: Report) -> Iterator[str]:
     found = report.measurement
-    yield _labelled("load", _asked(report.load))
+    yield _labelled("load", asked(report.load))
     if report.parameters:
         yield _labelled("set", " · ".join(printable(f"{name}={value}") for name, value in report.parameters.items()))
     numbers = {"sent": found.sent, "ok": found.ok, "failed": found.failed, "lost": found.lost}
@@ -99,14 +100,6 @@ def _failed_handlings(found: Measurement) -> str:
     if found.retried_handlings == found.failed_handlings:
         return f"{failed} and {'was' if found.failed_handlings == 1 else 'were'} retried with success"
     return f"{failed}, {count(found.retried_handlings)} of them retried with success"
-
-
-def _asked(load: Load) -> str:
-    bound = f"{count(load.requests)} calls" if load.requests is not None else f"{seconds(load.duration_s)}"
-    if load.model == "open":
-        arrivals = "Poisson arrivals" if load.arrivals == "poisson" else "open loop"
-        return f"{arrivals} at {rate(load.rate)}, {bound}, seed {load.seed}"
-    return f"closed loop, {count(load.concurrency or 0)} at a time, {bound}, seed {load.seed}"
 
 
 def _traces(report: Report) -> Iterator[str]:
