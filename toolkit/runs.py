@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -57,19 +57,31 @@ def save(
 
     The files in `logs` are copied into the run's `logs/`, those in `manifests` into `manifests/`.
     """
-    folder = out / report.run
-    if folder.name != report.run:
-        raise UsageError(f"{report.run!r} is no name for a folder", next_step="name a run without slashes")
+
+    def fill(building: Path) -> None:
+        (building / REPORT).write_text(json.dumps(as_json.to_json(report), indent=2, allow_nan=False) + "\n")
+        _write_lines(building / CALLS, map(_flat, calls))
+        _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
+        (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
+        for kept, name in ((logs, LOGS), (manifests, MANIFESTS)):
+            if kept is not None and kept.is_dir():
+                shutil.copytree(kept, building / name)
+
+    return store(out, report.run, fill)
+
+
+def store(out: Path, run: str, fill: Callable[[Path], None]) -> Path:
+    """A new folder `run` under `out` with what `fill` writes into it; whole or not at all, and never over another one.
+
+    Raises UsageError when it cannot.
+    """
+    folder = out / run
+    if folder.name != run:
+        raise UsageError(f"{run!r} is no name for a folder", next_step="name a run without slashes")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with _beside(folder) as building:
-            (building / REPORT).write_text(json.dumps(as_json.to_json(report), indent=2, allow_nan=False) + "\n")
-            _write_lines(building / CALLS, map(_flat, calls))
-            _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
-            (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
-            for kept, name in ((logs, LOGS), (manifests, MANIFESTS)):
-                if kept is not None and kept.is_dir():
-                    shutil.copytree(kept, building / name)
+            fill(building)
             building.rename(folder)  # refused by the system when a run is there
     except OSError as error:
         raise UsageError(
@@ -125,10 +137,11 @@ def spans(folder: Path) -> list[Span]:
 def load(run: str, out: Path) -> Report:
     """The report of a stored run. Raises UsageError when there is none, or a foreign file in its place."""
     path = find(run, out) / REPORT
-    return from_json(_json(path), str(path))
+    return from_json(document(path), str(path))
 
 
-def _json(path: Path) -> object:
+def document(path: Path) -> object:
+    """What a report.json holds. Raises UsageError when it cannot be read, or is no JSON."""
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(
