@@ -57,14 +57,13 @@ async def _call(order: Order, options: argparse.Namespace, stop: asyncio.Event) 
     if entry is None:
         outcome = await running.outcome(order, options, stop)
         return outcome.calls, outcome.report.partial
-    from toolkit.load.generator import drive
+    from toolkit.load.generator import Way, drive
     from toolkit.run import name
 
     chain = order.chain
     run = name(chain, datetime.now(UTC))
-    calls = await drive(
-        entry.target, order.load, authority=entry.authority, run=run, chain=chain.name, entry=chain.entry, stop=stop
-    )
+    way = Way(entry.target, entry.authority)
+    calls = await asyncio.to_thread(drive, way, order.load, run=run, chain=chain.name, stopped=stop.is_set)
     return calls, stop.is_set()
 
 

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field, replace
 
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
-from toolkit.load import clocks, share, wire
+from toolkit.load import clocks, share, telling, wire
 from toolkit.load.clocks import Asked, Offset
+from toolkit.load.identity import Known
 from toolkit.load.merging import Part
-from toolkit.load.wire import Hello, Message
+from toolkit.load.wire import Done, Hello, Message
 from toolkit.load.worker import kernel
-from toolkit.results import CallRecord, Elapsed, Progress
+from toolkit.results import CallRecord, Progress
 from toolkit.traces.model import Span
 
 QUESTIONS = 20  # for the time
@@ -46,8 +47,8 @@ class Generator:
     offset: Offset = field(default_factory=Offset)
     ready: bool = False
     progress: Progress | None = None
-    lines: list[bytes] = field(default_factory=list)  # with calls and root spans
-    done: Elapsed | None = None
+    lines: list[bytes] = field(default_factory=list)  # that tell of calls
+    done: Done | None = None
     lost_ns: int | None = None
     heard_at: float = 0.0
     hearing: asyncio.Task[None] | None = None
@@ -57,11 +58,18 @@ class Generator:
     def over(self) -> bool:
         return self.done is not None or self.lost_ns is not None
 
-    def ended(self) -> tuple[list[CallRecord], list[Span]]:
+    def ended(self, order: wire.Order) -> tuple[list[CallRecord], list[Span]]:
         """The calls that it told of, on its own clock, and their root spans. Raises ValueError."""
-        said = [wire.message(line) for line in self.lines]
-        calls = [call for each in said for call in wire.calls_of(each.get("calls", []))]
-        return calls, [span for each in said for span in wire.roots_of(each.get("roots", []))]
+        calls: list[CallRecord] = []
+        roots: list[Span] = []
+        known = Known(order.run, order.load, order.share)
+        for line in self.lines:
+            for each in telling.unpacked(wire.message(line)):
+                who = known[each.seq]
+                calls.append(telling.record(each, who))
+                if (root := telling.root(each, who, order.entry)) is not None:
+                    roots.append(root)
+        return calls, roots
 
     async def hear(self) -> None:
         """Until the connection ends."""
@@ -84,7 +92,7 @@ class Generator:
         if said.get("progress") is not None:
             self.progress = wire.progress_of(said["progress"])
         if "done" in said:
-            self.done = wire.elapsed_of(said["done"])
+            self.done = wire.done_of(said["done"])
 
     async def ask_for_its_clock(self) -> Offset:
         """Raises TimeoutError when it does not answer."""
@@ -224,10 +232,10 @@ class Generators:
                 if each.lost_ns is None:
                     each.offset = clocks.drifted(each.offset, await each.ask_for_its_clock())
 
-    def part(self, each: Generator, why: str) -> tuple[Part, Sequence[Span]]:
+    def part(self, each: Generator, order: wire.Order, why: str) -> tuple[Part, Sequence[Span]]:
         """What came of one generator's share; `why` is what ended it, if it was lost."""
         try:
-            calls, roots = each.ended()
+            calls, roots = each.ended(_share_of(order, each.index, self.count))
         except ValueError as error:
             calls, roots, why = [], [], f"what it told cannot be read: {error}"
             each.lost_ns = each.lost_ns or time.monotonic_ns()

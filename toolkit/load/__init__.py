@@ -1,5 +1,6 @@
-"""Calls into an entry, sent when they are due.
+"""Calls, sent when they are due.
 
-`pacing` says when (pure), `generator` sends and keeps the records, `greeting` is the bytes of a call, `alarm` waits for
-the moment. May not live here: statistics, verdicts, anything about engines.
+`pacing` says when (pure), `driving` sends over what `lines` carry, `caller` says what each call into an entry is, and
+keeps what became of it; `worker` is a process that does nothing else. May not live here: statistics, verdicts, anything
+about engines.
 """

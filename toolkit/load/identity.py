@@ -8,14 +8,13 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from toolkit.load.share import WHOLE, Share
 from toolkit.results import Load
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """One call: its place in the load from 0 on, and the ids of it, its trace and its root span (lower-case hex)."""
 
     seq: int
@@ -33,3 +32,20 @@ def identities(run: str, load: Load, share: Share = WHOLE) -> Iterator[Identity]
         sampled = draw.random() < load.sample
         if seq % share.of == share.index:
             yield Identity(seq, f"{call:032x}", f"{trace:032x}", f"{span:016x}", sampled)
+
+
+class Known:
+    """Those of a share, by their place."""
+
+    def __init__(self, run: str, load: Load, share: Share = WHOLE) -> None:
+        self._share, self._more = share, identities(run, load, share)
+        self._found: list[Identity] = []
+
+    def __getitem__(self, seq: int) -> Identity:
+        """Raises ValueError for a place that is not of this share."""
+        place, odd = divmod(seq - self._share.index, self._share.of)
+        if odd or place < 0:
+            raise ValueError(f"call {seq} is not of the share {self._share.index} of {self._share.of}")
+        while len(self._found) <= place:
+            self._found.append(next(self._more))
+        return self._found[place]

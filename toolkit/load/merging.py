@@ -54,6 +54,7 @@ def _ours(call: CallRecord, offset: Offset) -> CallRecord:
         call,
         due_ns=offset.ours(call.due_ns),
         sent_ns=offset.ours(call.sent_ns),
+        first_ns=None if call.first_ns is None else offset.ours(call.first_ns),
         done_ns=None if call.done_ns is None else offset.ours(call.done_ns),
     )
 

@@ -1,8 +1,8 @@
 """What a generator elsewhere and whoever gave it its share say to each other: one line of JSON a message.
 
 The generator connects, and says `hello`. It is asked for its clock some times, given an `order`, and says `ready` once
-it has dialled its target. At the `start` it begins; it tells its `progress` and what has ended in `calls` and `roots`,
-and in the end that it is `done`. `stop` ends the load, the end of the connection ends the generator.
+it has dialled its target. At the `start` it begins; it tells its `progress`, and what has ended in `calls` (see
+`telling`), and in the end that it is `done`. `stop` ends the load, the end of the connection ends the generator.
 
 May live here: the messages, and their way into a line and back. May not: sockets, clocks, how calls are sent.
 """
@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from toolkit.contract.typed import typed
 from toolkit.load.share import Share
-from toolkit.results import CallRecord, Elapsed, Load, Progress
-from toolkit.traces.model import Span
+from toolkit.results import Elapsed, Load, Progress
 
-VERSION = 1  # of this language; both sides have to speak the same
+VERSION = 2  # of this language; both sides have to speak the same
 TOKEN = "TOOLKIT_GENERATOR_TOKEN"  # noqa: S105 - the variable by which a generator learns what to say in its hello
 MAX_LINE = 16 << 20  # bytes
 ENDED = b'{"calls":'  # so begins a line of what ended, and no other: it need not be read to be known
@@ -30,10 +29,10 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a generator is to do: its share of a load, into the gRPC target, as `generator.drive` takes it.
+    """What a generator is to do: its share of a load, into the gRPC target.
 
     Before it is ready the target has said that it serves (grpc.health.v1), at most `healthy_s` seconds later; it is not
-    asked when that is 0.
+    asked when that is 0. `connections` None: one to each address of the target.
     """
 
     target: str
@@ -44,6 +43,7 @@ class Order:
     share: Share
     authority: str | None = None
     healthy_s: float = 0.0
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,19 @@ class Hello:
     index: int
     version: int
     kernel: str  # the boot's id; empty where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a generator's part went: what passed on its two clocks, and how long it was on a processor meanwhile."""
+
+    wall_ns: int
+    monotonic_ns: int
+    cpu_ns: int
+
+    @property
+    def elapsed(self) -> Elapsed:
+        return Elapsed(self.wall_ns, self.monotonic_ns)
 
 
 def line(**message: Any) -> bytes:
@@ -95,26 +108,8 @@ def progress_of(said: Any) -> Progress:
     return _made(Progress, said)
 
 
-def elapsed_of(said: Any) -> Elapsed:
-    return _made(Elapsed, said)
-
-
-def ended_line(calls: Iterable[CallRecord], roots: Iterable[Span]) -> bytes:
-    """Calls that ended, and the root spans of those that are traced."""
-    return line(calls=[fields(each) for each in calls], roots=[_root(each) for each in roots])
-
-
-def calls_of(said: Any) -> list[CallRecord]:
-    return [_made(CallRecord, each) for each in _list(said)]
-
-
-def roots_of(said: Any) -> list[Span]:
-    return [_made(Span, each) for each in _list(said)]
-
-
-def _root(span: Span) -> dict[str, Any]:
-    """Annotations are left away: the caller makes none."""
-    return {name: value for name, value in fields(span).items() if name != "annotations"}
+def done_of(said: Any) -> Done:
+    return _made(Done, said)
 
 
 def _made(kind: type[Record], said: Any) -> Record:
@@ -129,10 +124,4 @@ def _made(kind: type[Record], said: Any) -> Record:
 def _object(said: Any) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise ValueError(f"{said!r:.60} is no object")
-    return said
-
-
-def _list(said: Any) -> list[Any]:
-    if not isinstance(said, list):
-        raise ValueError(f"{said!r:.60} is no list")
     return said

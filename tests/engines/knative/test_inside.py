@@ -144,12 +144,13 @@ async def test_jobs_send_the_load_to_the_address_inside_and_are_gone_afterwards(
     assert all(each.ok for each in found.calls)
     assert (found.invalid, found.incidents) == ((), ())
     assert found.notes == (f"the load came from 3 generators inside the cluster, to {there.target}",)
-    assert found.origin == {
+    assert {**found.origin, "cpu": None} == {
         "from": "cluster",
         "generators": 3,
         "nodes": 1,
         "to": there.target,
         "clock_error_us": 0.0,
+        "cpu": None,
     }
     assert found.elapsed.monotonic_ns > 0
     assert told[-1].ok == 30
@@ -219,7 +220,7 @@ async def test_a_generator_that_does_not_come_in_time_is_told(cluster: FakeClust
 async def test_a_generator_of_another_version_is_told_at_once(
     cluster: FakeCluster, kubelet: Kubelet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "VERSION", 2)  # here, and not in the process that comes
+    monkeypatch.setattr(wire, "VERSION", wire.VERSION + 1)  # here, and not in the process that comes
     driving = asyncio.create_task(driven(source(cluster, 1), None))
 
     async def left() -> bool:
@@ -227,7 +228,7 @@ async def test_a_generator_of_another_version_is_told_at_once(
 
     assert await until(left, within_s=20)
     kubelet.ends(0, "Succeeded", {"exitCode": 0})
-    with pytest.raises(EngineError, match="a generator came that speaks version 1, and 2 is spoken here"):
+    with pytest.raises(EngineError, match=f"speaks version {wire.VERSION - 1}, and {wire.VERSION} is spoken here"):
         await driving
 
 

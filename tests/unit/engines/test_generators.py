@@ -20,8 +20,8 @@ from toolkit.contract import Metadata
 from toolkit.engines.generators import Generators
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
-from toolkit.load import merging, share, wire, worker
-from toolkit.load.generator import drive
+from toolkit.load import control, merging, share, wire, worker
+from toolkit.load.generator import Way, drive
 from toolkit.results import CallRecord, Load, Progress
 from toolkit.stubs.helloworld_pb2 import HelloRequest
 from toolkit.traces.model import Span
@@ -76,7 +76,7 @@ async def sent(
     assert await generators.get_ready(wanted, stop)
     start_ns, stopped_ns = await generators.load(stop, None)
     await generators.ask_for_clocks_again()
-    parts = [generators.part(each, "it was killed") for each in generators.all]
+    parts = [generators.part(each, wanted, "it was killed") for each in generators.all]
     calls = merging.merged([part for part, _ in parts], wanted.load, wanted.run, start_ns, stopped_ns)
     return calls, [root for _, roots in parts for root in roots]
 
@@ -89,7 +89,7 @@ def invocations(there: Entry) -> list[str]:
 async def test_three_generators_send_exactly_what_one_would_have_sent() -> None:
     load = Load(requests=31, rate=100.0, sample=0.5, arrivals="poisson")
     async with entry() as there:
-        alone = await drive(there.target, load, run="run-1", chain="pair", entry="producer")
+        alone = await asyncio.to_thread(drive, Way(there.target), load, run="run-1", chain="pair")
         there.requests.clear()
         async with come(3) as (generators, _):
             calls, roots = await sent(generators, order(there.target, load))
@@ -278,7 +278,7 @@ async def test_an_address_that_is_not_ours_is_told_with_the_next_step() -> None:
 def test_a_generator_that_reaches_nobody_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(worker, "CONNECT_WITHIN_S", 0.3)
+    monkeypatch.setattr(control, "CONNECT_WITHIN_S", 0.3)
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         port = taken.getsockname()[1]

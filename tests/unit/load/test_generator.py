@@ -6,28 +6,43 @@ import asyncio
 import itertools
 import json
 import socket
-import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 import pytest
 
 from tests.unit.checks.simulation import PAIR
-from tests.unit.load.entry import Entry, at_once, entry, when_opened
+from tests.unit.load.entry import Entry, entry, when_opened
 from toolkit.contract import digest
 from toolkit.errors import UsageError
-from toolkit.load import generator
-from toolkit.load.generator import drive
+from toolkit.load import driving, generator
+from toolkit.load.generator import Way, drive
+from toolkit.load.identity import identities
 from toolkit.measure import measure
 from toolkit.results import CallRecord, Evidence, Load, Progress
 from toolkit.stubs.helloworld_pb2 import HelloReply, HelloRequest
-from toolkit.traces.model import Span
 
 MS = 1_000_000
 
 
-async def driven(target: str, load: Load, **options: Any) -> list[CallRecord]:
-    return await drive(target, load, run="run-1", chain="pair", entry="producer", **options)
+async def driven(
+    target: str,
+    load: Load,
+    *,
+    run: str = "run-1",
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> list[CallRecord]:
+    """From a thread of its own; what is to be told of is told in the loop."""
+    loop, stop = asyncio.get_running_loop(), stop or asyncio.Event()
+
+    def tell(progress: Progress) -> None:
+        if on_progress is not None:
+            loop.call_soon_threadsafe(on_progress, progress)
+
+    options = {"run": run, "chain": "pair", "stopped": stop.is_set, "on_progress": tell}
+    return await asyncio.to_thread(drive, Way(target), load, **options)  # type: ignore[arg-type]
 
 
 async def test_every_call_is_answered_and_on_the_record() -> None:
@@ -39,15 +54,14 @@ async def test_every_call_is_answered_and_on_the_record() -> None:
 
 
 async def test_a_call_is_what_vswarm_sends_plus_who_sends_it_and_its_place_in_a_trace() -> None:
-    spans: list[Span] = []
     async with entry() as there:
-        [call] = await driven(there.target, Load(requests=1, rate=100), spans=spans)
+        [call] = await driven(there.target, Load(requests=1, rate=100))
     [sent], [metadata] = there.requests, there.metadata
     hello = HelloRequest.FromString(sent)
     said = json.loads(hello.vHiveMetadata)
     assert (hello.name, said["WorkflowId"], said["InvocationId"]) == ("0", "pair", call.call)
     assert len(said["InvokedOn"]) == len("2024-05-01T12:00:00.000000001Z")
-    assert metadata["traceparent"] == f"00-{call.trace}-{spans[0].id}-01"
+    assert metadata["traceparent"] == f"00-{call.trace}-{next(identities('run-1', Load())).span}-01"
     assert (metadata["toolkit-sender"], metadata["toolkit-message"]) == ("caller", call.call)
 
 
@@ -73,7 +87,7 @@ async def test_ids_follow_from_the_run_and_the_seed() -> None:
 
         async def ids(run: str, seed: int) -> list[tuple[str, str]]:
             load = Load(requests=3, concurrency=2, seed=seed)
-            calls = await drive(there.target, load, run=run, chain="pair", entry="producer")
+            calls = await driven(there.target, load, run=run)
             return [(call.call, call.trace) for call in calls]
 
         first, same = await ids("one", 1), await ids("one", 1)
@@ -118,54 +132,22 @@ async def test_the_closed_loop_omits_what_it_could_not_send_which_is_why_it_is_n
     assert seen[:3] == [2, 2, 2]
 
 
-async def test_a_late_call_is_still_sent_and_its_lateness_is_on_the_record() -> None:
-    async def block_everybody(there: Entry, request: bytes, context: Any) -> bytes:
-        time.sleep(0.005)  # noqa: ASYNC251 - in the generator's own loop, to make it late
-        return await at_once(there, request, context)
-
-    async with entry(block_everybody) as there:
-        calls = await driven(there.target, Load(requests=100, rate=1000))
-    assert len(there.requests) == 100
-    assert all(call.ok for call in calls)
-    assert max(call.sent_ns - call.due_ns for call in calls) >= 4 * MS
-
-
-async def test_a_generator_that_is_hopelessly_late_gives_up_and_every_call_is_on_the_record(
+async def test_beyond_the_most_in_flight_a_call_is_refused_on_the_record_never_skipped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(generator, "HOPELESS_NS", 20 * MS)
-
-    async def block_everybody(there: Entry, request: bytes, context: Any) -> bytes:
-        time.sleep(0.005)  # noqa: ASYNC251 - in the generator's own loop, to make it late
-        return await at_once(there, request, context)
-
-    load = Load(requests=100, rate=1000)
-    async with entry(block_everybody) as there:
-        calls = await driven(there.target, load)
-    left_out = [call for call in calls if call.refused]
-    assert len(calls) == 100
-    assert len(there.requests) == 100 - len(left_out) > 0
-    assert left_out
-    assert "was 0 s late and gave up" in (left_out[0].error or "")
-    found = measure(calls, Evidence(), chain=PAIR, asked=load)
-    assert any("the generator did not send" in reason for reason in found.invalid)
-
-
-async def test_beyond_the_most_in_flight_a_call_is_refused_on_the_record_never_skipped() -> None:
-    spans: list[Span] = []
+    monkeypatch.setattr(driving, "MOST_IN_FLIGHT", 5)
     async with entry(when_opened) as there:
 
         def open_at_the_end(progress: Progress) -> None:
-            if progress.sent == 20:
+            if progress.sent == 5:
                 there.gate.set()
 
         load = Load(requests=20, rate=1000)
-        calls = await driven(there.target, load, on_progress=open_at_the_end, most_in_flight=5, spans=spans)
+        calls = await driven(there.target, load, on_progress=open_at_the_end)
     assert [call.status for call in calls] == ["OK"] * 5 + ["RESOURCE_EXHAUSTED"] * 15
     assert [call.refused for call in calls] == [False] * 5 + [True] * 15
     assert calls[5].error == "the generator did not send it: 5 calls are in flight"
     assert len(there.requests) == 5
-    assert len(spans) == 5
     found = measure(calls, Evidence(), chain=PAIR, asked=load)
     assert (found.sent, found.ok, found.failed, found.refused) == (5, 5, 0, 15)
     assert any("the generator did not send 15 of 20 calls" in reason for reason in found.invalid)
@@ -212,18 +194,11 @@ async def test_a_call_beyond_its_deadline_failed() -> None:
     assert all((call.done_ns or 0) - call.sent_ns >= 50 * MS for call in calls)
 
 
-async def test_a_call_that_is_not_answered_before_the_drain_ends_is_lost() -> None:
-    spans: list[Span] = []
+async def test_a_call_that_is_not_answered_before_the_drain_ends_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator, "DRAIN_S", 0.05)
     async with entry(when_opened) as there:
-        calls = await driven(there.target, Load(requests=2, rate=100), drain_s=0.05, spans=spans)
-    assert [(call.status, call.done_ns) for call in calls] == [(None, None)] * 2
-    assert [span.tags["error"] for span in spans] == ["never answered"] * 2
-
-
-async def test_a_call_sent_last_is_lost_on_the_record_even_without_a_drain() -> None:
-    async with entry(when_opened) as there:
-        calls = await driven(there.target, Load(requests=3, rate=10_000), drain_s=0.0)
-    assert [call.done_ns for call in calls] == [None] * 3
+        calls = await driven(there.target, Load(requests=2, rate=100))
+    assert [(call.status, call.done_ns, call.error) for call in calls] == [(None, None, None)] * 2
 
 
 async def test_a_failure_keeps_its_status_and_its_words() -> None:
@@ -231,11 +206,9 @@ async def test_a_failure_keeps_its_status_and_its_words() -> None:
         await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "no — not \x1b[31mnow")
         raise AssertionError
 
-    spans: list[Span] = []
     async with entry(abort) as there:
-        [call] = await driven(there.target, Load(requests=1, rate=10), spans=spans)
+        [call] = await driven(there.target, Load(requests=1, rate=10))
     assert (call.status, call.error) == ("FAILED_PRECONDITION", "no — not \x1b[31mnow")
-    assert (spans[0].tags["error"], spans[0].tags["grpc.status"]) == (call.error, call.status)
 
 
 async def test_an_answer_that_is_no_hello_is_still_an_answer() -> None:
@@ -300,55 +273,11 @@ async def test_the_closed_loop_ends_with_its_duration() -> None:
     assert all(call.ok for call in calls)
 
 
-async def test_no_sampled_call_means_no_root_span_and_no_flag() -> None:
-    spans: list[Span] = []
-    async with entry() as there:
-        calls = await driven(there.target, Load(requests=5, rate=500, sample=0.0), spans=spans)
-    assert (spans, {call.sampled for call in calls}) == ([], {False})
-    assert {each["traceparent"][-3:] for each in there.metadata} == {"-00"}
-
-
-async def test_sampling_follows_from_the_seed_and_decides_which_calls_have_a_root_span() -> None:
-    spans: list[Span] = []
-    async with entry() as there:
-        calls = await driven(there.target, Load(requests=60, rate=2000, sample=0.5), spans=spans)
-        again = await driven(there.target, Load(requests=60, rate=2000, sample=0.5))
-    sampled = {call.trace for call in calls if call.sampled}
-    assert 0 < len(sampled) < 60
-    assert {span.trace for span in spans} == sampled
-    assert [call.sampled for call in calls] == [call.sampled for call in again]
-
-
-async def test_the_root_span_is_the_callers_side_of_the_entry() -> None:
-    spans: list[Span] = []
-    async with entry() as there:
-        [call] = await driven(there.target, Load(requests=1, rate=10), spans=spans)
-    [root] = spans
-    assert (root.trace, root.parent, root.service, root.remote) == (call.trace, None, "caller", "producer")
-    assert (root.kind, root.name) == ("CLIENT", "helloworld.greeter/sayhello")
-    assert root.tags == {"toolkit.call": call.call, "toolkit.message": call.call}
-    assert root.duration is not None
-    assert root.duration >= 1
-
-
 async def test_the_last_progress_tells_the_whole_story() -> None:
     told: list[Progress] = []
     async with entry() as there:
         await driven(there.target, Load(requests=7, rate=500), on_progress=told.append)
     assert (told[-1].planned, told[-1].sent, told[-1].ok, told[-1].failed, told[-1].in_flight) == (7, 7, 7, 0, 0)
-
-
-async def test_a_cancelled_load_leaves_no_task_behind() -> None:
-    before, begun = asyncio.all_tasks(), asyncio.Event()
-    async with entry(when_opened) as there:
-        load = Load(requests=100, rate=100)
-        under_way = asyncio.create_task(driven(there.target, load, on_progress=lambda _: begun.set()))
-        await begun.wait()
-        under_way.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await under_way
-    left = {task for task in asyncio.all_tasks() - before if "drive" in repr(task) or "Caller" in repr(task)}
-    assert left == set()
 
 
 async def test_a_load_that_makes_no_sense_is_refused_before_anything_is_sent() -> None:

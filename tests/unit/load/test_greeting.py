@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import json
 
-from toolkit.load.greeting import reply, request, rfc3339
+from hypothesis import given
+from hypothesis import strategies as some
+
+from toolkit.contract import Metadata
+from toolkit.load.greeting import Greetings, reply, rfc3339
 from toolkit.stubs.helloworld_pb2 import HelloReply, HelloRequest
 
 
 def test_the_metadata_is_in_field_fifteen() -> None:
-    data = request("pair", "c" * 32, "7", 1_714_564_800_000_000_001)
+    data = Greetings("pair").request("c" * 32, 7, 1_714_564_800_000_000_001)
     assert data.startswith(b"\x0a\x017\x7a")  # field 1: "7"; then field 15, length-delimited
     said = json.loads(HelloRequest.FromString(data).vHiveMetadata)
     assert said == {"WorkflowId": "pair", "InvocationId": "c" * 32, "InvokedOn": "2024-05-01T12:00:00.000000001Z"}
+
+
+YEAR_9999 = 253_402_300_799_999_999_999
+NAMES = some.text(max_size=300).filter(lambda name: "\0" not in name and "\\" not in name)
+
+
+@given(
+    NAMES, some.lists(some.tuples(some.integers(0, 2**128 - 1), some.integers(0, 2**40), some.integers(0, YEAR_9999)))
+)
+def test_what_is_patched_together_is_what_protobuf_encodes(chain: str, calls: list[tuple[int, int, int]]) -> None:
+    greetings = Greetings(chain)
+    for number, seq, wall_ns in calls:
+        call = f"{number:032x}"
+        metadata = Metadata(chain, call, rfc3339(wall_ns)).encode()
+        whole = HelloRequest(name=str(seq), vHiveMetadata=metadata)
+        assert greetings.request(call, seq, wall_ns) == whole.SerializeToString(deterministic=True)
 
 
 def test_a_reply_says_its_message() -> None:

@@ -6,12 +6,9 @@ import pytest
 
 from toolkit.load import wire
 from toolkit.load.share import Share
-from toolkit.load.wire import Hello, Order
-from toolkit.results import CallRecord, Elapsed, Load, Progress
-from toolkit.traces.model import Span
+from toolkit.load.wire import Done, Hello, Order
+from toolkit.results import Elapsed, Load, Progress
 
-CALL = CallRecord(3, "c" * 32, "t" * 32, True, 1, 2, None, None, error='ü"\n', size=4, digest="d")
-ROOT = Span("t" * 32, "a" * 16, "say", "caller", kind="CLIENT", timestamp=1, duration=2, tags={"error": "ü"})
 ORDER = Order("h:80", "run-1", "pair", "producer", Load(requests=3, rate=0.5, arrivals="poisson"), Share(1, 2), "x.y")
 
 
@@ -19,19 +16,12 @@ def test_an_order_arrives_as_it_was_given() -> None:
     assert wire.order_of(wire.message(wire.order_line(ORDER))["order"]) == ORDER
 
 
-def test_calls_and_root_spans_arrive_as_they_were_made() -> None:
-    line = wire.ended_line([CALL], [ROOT])
-    assert line.startswith(wire.ENDED)
-    assert line.count(b"\n") == 1
-    assert wire.calls_of(wire.message(line)["calls"]) == [CALL]
-    assert wire.roots_of(wire.message(line)["roots"]) == [ROOT]
-
-
 def test_the_smaller_messages_arrive_too() -> None:
-    progress, elapsed, hello = Progress(None, 3, 2, 1, 0, 0.5), Elapsed(5, 4), Hello("t", 1, 1, "")
-    said = wire.message(wire.line(progress=wire.fields(progress), done=wire.fields(elapsed), hello=wire.fields(hello)))
+    progress, done, hello = Progress(None, 3, 2, 1, 0, 0.5), Done(5, 4, 3), Hello("t", 1, 1, "")
+    said = wire.message(wire.line(progress=wire.fields(progress), done=wire.fields(done), hello=wire.fields(hello)))
     assert wire.progress_of(said["progress"]) == progress
-    assert wire.elapsed_of(said["done"]) == elapsed
+    assert wire.done_of(said["done"]) == done
+    assert done.elapsed == Elapsed(5, 4)
     assert wire.hello_of(said["hello"]) == hello
 
 
@@ -56,10 +46,3 @@ def test_what_is_no_message_is_refused(line: bytes) -> None:
 def test_a_hello_of_another_shape_is_refused(said: object) -> None:
     with pytest.raises(ValueError, match=r"Hello|no object"):
         wire.hello_of(said)
-
-
-def test_records_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match="due_ns"):
-        wire.calls_of([{**wire.fields(CALL), "due_ns": "soon"}])
-    with pytest.raises(ValueError, match="is no list"):
-        wire.calls_of({})

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
+from toolkit.engines import loaded
 from toolkit.engines.base import Deployment, Driven
-from toolkit.engines.generators import Generator, Generators
+from toolkit.engines.generators import Generators
 from toolkit.engines.knative import load_job, reach
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.connection import Cluster
 from toolkit.engines.knative.diagnosis import DeploymentFailed, Diagnosis
 from toolkit.engines.knative.load_job import Jobs
 from toolkit.engines.knative.settings import Audience, Settings
+from toolkit.engines.loaded import Loss
 from toolkit.errors import EngineError
-from toolkit.load import merging, share, wire
+from toolkit.load import share, wire
 from toolkit.plan import Plan
-from toolkit.results import Elapsed, Incident, Load, Progress
-from toolkit.traces.model import Span
+from toolkit.results import Elapsed, Load, Progress
 
 ANSWERS_WITHIN_S = 30.0  # the entry to each generator, once Knative says that it is ready
 Dial = Callable[[Cluster], contextlib.AbstractAsyncContextManager[Api]]
@@ -55,8 +55,12 @@ class Inside:
                     await _see_why_not(jobs, generators, order, stop)
                 if stop.is_set():
                     return Driven((), (), Elapsed(0, 0))
-                start_ns, stopped_ns = await generators.load(stop, on_progress)
-                return await _driven(jobs, generators, order, start_ns, stopped_ns)
+                moments = await generators.load(stop, on_progress)
+                whys = {each.index: await jobs.why(jobs.name(each.index)) for each in generators.lost}
+                losses = {index: _loss(why) for index, why in whys.items()}
+                origin = {"from": "cluster", "nodes": jobs.nodes}
+                found = await loaded.driven(generators, order, moments, losses, origin)
+                return loaded.noted(found, _note(generators, order))
 
     async def _bring_up(
         self, jobs: Jobs, generators: Generators, plan: Plan, namespace: str, load: Load, stop: asyncio.Event
@@ -94,51 +98,11 @@ async def _see_why_not(jobs: Jobs, generators: Generators, order: wire.Order, st
     )
 
 
-async def _driven(
-    jobs: Jobs, generators: Generators, order: wire.Order, start_ns: int, stopped_ns: int | None
-) -> Driven:
-    whys = {each.index: await jobs.why(jobs.name(each.index)) for each in generators.lost}
-    await generators.ask_for_clocks_again()
-    told = [_told(each, whys.get(each.index), generators.count) for each in generators.all]
-    parts, roots = await asyncio.to_thread(_parts, generators, [text for text, _ in told])
-    calls = merging.merged(parts, order.load, order.run, start_ns, stopped_ns)
-    several = f"{generators.count} generators" if generators.count > 1 else "one generator"
-    return Driven(
-        calls,
-        roots,
-        _worst([each.done for each in generators.all if each.done is not None]),
-        _origin(jobs, generators, order),
-        notes=(f"the load came from {several} inside the cluster, to {order.target}",),
-        invalid=tuple(text for text, _ in told if text),
-        incidents=tuple(incident for _, incident in told if incident is not None),
-    )
-
-
-def _parts(generators: Generators, whys: Sequence[str]) -> tuple[list[merging.Part], list[Span]]:
-    found = [generators.part(each, why) for each, why in zip(generators.all, whys, strict=True)]
-    return [part for part, _ in found], [root for _, roots in found for root in roots]
-
-
-def _told(each: Generator, why: Diagnosis | None, of: int) -> tuple[str, Incident | None]:
-    """What is to be said of a generator that was lost; of the others nothing."""
-    if why is None:
-        return "", None
-    text = f"generator {each.index + 1} of {of} was gone during the load: {why.cause}"
+def _loss(why: Diagnosis) -> Loss:
     lines = tuple(line.removeprefix("log").strip() for line in why.evidence if line.startswith(("log", " ")))
-    return text, Incident("warning", why.key.name, text, lines)
+    return Loss(why.cause, why.key.name, lines)
 
 
-def _worst(clocks: Sequence[Elapsed]) -> Elapsed:
-    """Of the clock that was moved most."""
-    return max(clocks, key=lambda each: abs(each.wall_ns - each.monotonic_ns), default=Elapsed(0, 0))
-
-
-def _origin(jobs: Jobs, generators: Generators, order: wire.Order) -> dict[str, Any]:
-    """`clock_error_us` is what times of calls and times of receipts may be apart, besides the way of the receipt."""
-    return {
-        "from": "cluster",
-        "generators": generators.count,
-        "nodes": jobs.nodes,
-        "to": order.target,
-        "clock_error_us": max(each.offset.error_ns for each in generators.all) / 1e3,
-    }
+def _note(generators: Generators, order: wire.Order) -> str:
+    several = f"{generators.count} generators" if generators.count > 1 else "one generator"
+    return f"the load came from {several} inside the cluster, to {order.target}"
