@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -11,11 +14,15 @@ from toolkit.cli import options as arguments
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from toolkit.load.messages import Kind
     from toolkit.load.sendable import Sendable
     from toolkit.load.target import Target, Url
 
 MOST_CONNECTIONS = 1000
 OCTETS, JSON = "application/octet-stream", "application/json"
+MOST_MESSAGES = 100_000
+_KINDS = {"unary": "a unary method", "server": "a server's stream", "client": "a client's stream", "bidi": "both's"}
+_OF_STREAMS = ("stream", "messages")
 _OF_HTTP = ("method", "content_type")
 _OF_EVENTS = ("event_source", "event_subject", "event_extension", "event_traceparent")
 
@@ -28,10 +35,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="h2c://HOST:PORT/package.Service/Method, or http://HOST:PORT/PATH",
     )
     parser.add_argument(
-        "--data", metavar="@FILE", help="what is sent: protobuf bytes for a method (default: empty), a body for a URL"
+        "--data",
+        action="append",
+        default=[],
+        metavar="@FILE",
+        help="what is sent: protobuf bytes for a method (default: empty), a body for a URL; again for a stream",
     )
     parser.add_argument(
-        "--data-json", metavar="JSON", help="what is sent, as JSON; for a method the server's reflection tells the type"
+        "--data-json",
+        action="append",
+        default=[],
+        metavar="JSON",
+        help="what is sent, as JSON; for a method the server's reflection tells the type",
     )
     parser.add_argument("--authority", metavar="HOST", help="ask for this host (default: that of the target)")
     parser.add_argument(
@@ -43,8 +58,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="connections (default: 1 for gRPC; for HTTP/1.1 as many as calls are open)",
     )
+    _of_streams(parser.add_argument_group("gRPC streams"))
     _of_http(parser.add_argument_group("HTTP targets"))
     _of_events(parser.add_argument_group("CloudEvents", "posted to an HTTP target in binary mode, a new id each time"))
+
+
+def _of_streams(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--stream",
+        choices=("server", "client", "bidi"),
+        help="who streams, where --data-json does not make reflection tell",
+    )
+    group.add_argument(
+        "--messages",
+        type=arguments.count,
+        metavar="N",
+        help="how many a call sends, of those given, in turn (default: each once)",
+    )
 
 
 def _of_http(group: argparse._ArgumentGroup) -> None:
@@ -70,7 +100,7 @@ def request(options: argparse.Namespace) -> Sendable:
     """Raises UsageError; EngineError when the server has to be asked for a type, and does not say."""
     from toolkit.load import target
 
-    if options.data is not None and options.data_json is not None:
+    if options.data and options.data_json:
         raise UsageError("--data and --data-json exclude each other", next_step="give one of them")
     if (options.connections or 0) > MOST_CONNECTIONS:
         raise UsageError(f"--connections {options.connections}: at most {MOST_CONNECTIONS}")
@@ -84,25 +114,50 @@ def request(options: argparse.Namespace) -> Sendable:
 
 def _call(to: Target, options: argparse.Namespace) -> Sendable:
     from toolkit.load.direct import Request
+    from toolkit.load.streaming import StreamRequest
 
     _refuse(options, ("event", *_OF_HTTP, *_OF_EVENTS), "for an http:// target only")
     headers = tuple(_metadata(each) for each in options.header)
-    message = b""
-    if options.data is not None:
-        message = _file(options.data)
-    elif options.data_json is not None:
-        from toolkit.load import messages
+    kind, given = _asked(to, options)
+    if kind in ("unary", "server") and (len(given) > 1 or options.messages is not None):
+        what = "a unary method" if kind == "unary" else "a server's stream"
+        raise UsageError(
+            f"{to}: {what} takes one message", next_step="leave --messages away, or say --stream client|bidi"
+        )
+    messages = tuple(itertools.islice(itertools.cycle(given), options.messages or len(given)))
+    if kind == "unary":
+        return Request(to, messages[0], headers, options.authority)
+    if len(messages) > MOST_MESSAGES:
+        raise UsageError(f"--messages {options.messages}: at most {MOST_MESSAGES:,}")
+    return StreamRequest(to, kind, messages, tuple(_of_aio(*each) for each in headers), options.authority)
 
-        found = messages.asked(to, (options.data_json,), options.authority)
-        if found.kind != "unary":
-            raise UsageError(f"{to} is a stream: only unary methods can be driven so far")
-        message = found.messages[0]
-    return Request(to, message, headers, options.authority)
+
+def _asked(to: Target, options: argparse.Namespace) -> tuple[Kind, Sequence[bytes]]:
+    """Who streams, and the messages that were given: an empty one where none was."""
+    if not options.data_json:
+        return options.stream or "unary", [_file(each) for each in options.data] or [b""]
+    from toolkit.load import messages
+
+    found = messages.asked(to, options.data_json, options.authority)
+    if options.stream not in (None, found.kind):
+        raise UsageError(f"--stream {options.stream}: {to} is {_KINDS[found.kind]}", next_step="leave --stream away")
+    return found.kind, found.messages
+
+
+def _of_aio(name: bytes, value: bytes) -> tuple[str, str | bytes]:
+    """grpc.aio writes base64 itself."""
+    if not name.endswith(b"-bin"):
+        return name.decode(), value.decode()
+    try:
+        return name.decode(), base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
+    except ValueError as error:
+        raise UsageError(f"--header {name.decode()}: no base64: {error}") from error
 
 
 def _http(to: Url, options: argparse.Namespace) -> Sendable:
     from toolkit.load.http1.request import HttpRequest, see_that_it_is_a_method
 
+    _refuse(options, _OF_STREAMS, "for a h2c:// target only")
     _refuse(options, _OF_EVENTS, "for events: add --event TYPE")
     body, kind = _body(options)
     headers = _headers(options.header)
@@ -116,6 +171,7 @@ def _http(to: Url, options: argparse.Namespace) -> Sendable:
 def _event(to: Url, options: argparse.Namespace) -> Sendable:
     from toolkit.load.http1 import event
 
+    _refuse(options, _OF_STREAMS, "for a h2c:// target only")
     _refuse(options, ("method",), "not for events, which are posted")
     data, kind = _body(options)
     source = options.event_source if options.event_source is not None else event.SOURCE
@@ -140,10 +196,12 @@ def _body(options: argparse.Namespace) -> tuple[bytes | None, str | None]:
         raise UsageError(f"--content-type {kind!a}: no media type", next_step=f"write {JSON} or the like")
     if any(each.lower().startswith("content-type=") for each in options.header):
         raise UsageError("--header content-type: not to be set", next_step="write --content-type")
-    if options.data is not None:
-        return _file(options.data), kind or OCTETS
-    if options.data_json is not None:
-        return _json(options.data_json), kind or JSON
+    if len(options.data) + len(options.data_json) > 1:
+        raise UsageError("a request has one body", next_step="give --data or --data-json once")
+    for data in options.data:
+        return _file(data), kind or OCTETS
+    for text in options.data_json:
+        return _json(text), kind or JSON
     if kind is not None:
         raise UsageError("--content-type: nothing is sent", next_step="add --data @FILE or --data-json JSON")
     return None, None
