@@ -67,8 +67,10 @@ class Client:
 
     def submit(self, token: int, block: bytes, message: bytes, deadline_ns: int) -> None:
         """Sends a call, or keeps it until a connection has room. Deadlines must not decrease from call to call."""
-        if not self.in_flight and self._clock() - self._looked_ns > FRESH_NS:
-            self._look(0)  # who closed an idle connection is noticed before a call goes there
+        if not self.in_flight:
+            self._turn = (self._turn + 1) % len(self._links)
+            if self._clock() - self._looked_ns > FRESH_NS:
+                self._look(0)  # who closed an idle connection is noticed before a call goes there
         call = Stream(token, block, message, deadline_ns)
         self.in_flight += 1
         self._deadlines.append(call)
@@ -123,19 +125,28 @@ class Client:
     # sending
 
     def _send(self, call: Stream) -> bool:
-        """Over the connection whose turn it is and that has room; False when none has."""
-        links = self._links
-        for _ in range(len(links)):
+        """Over a connection that has room, and no more than its share of the calls; False when none has room.
+
+        Connections take turns; but what comes back from one together goes out there together, in one write.
+        """
+        links, count, spare = self._links, len(self._links), None
+        share = self.in_flight - len(self._waiting) - 1
+        for _ in range(count):
             link = links[self._turn]
-            self._turn = (self._turn + 1) % len(links)
             http2 = link.http2
-            if link.connected and http2.room > 0 and len(http2.outgoing) < UNREAD:
-                if link.held_ns and link.held_ns > self._clock():
-                    continue
-                call.link = link
-                http2.begin(call)
-                return True
-        return False
+            free = link.connected and http2.room > 0 and len(http2.outgoing) < UNREAD
+            if free and (not link.held_ns or link.held_ns <= self._clock()):
+                if http2.in_flight * count <= share:
+                    break
+                spare = spare or link
+            self._turn = (self._turn + 1) % count
+        else:
+            if spare is None:
+                return False
+            link = spare
+        call.link = link
+        link.http2.begin(call)
+        return True
 
     def _send_waiting(self) -> None:
         waiting, now_ns = self._waiting, self._clock()
