@@ -21,6 +21,7 @@ from toolkit.errors import UsageError
 from toolkit.spec import units
 
 SECOND = 1_000_000_000
+MOST_TOLD = 10  # things wrong with one text
 HIGHEST = 1e7  # calls a second
 GAPS = ("constant", "poisson", "uniform")
 EXAMPLES = {
@@ -80,7 +81,7 @@ def parse(text: str) -> Arrivals:
     problems += [f"{key}= is missing" for key in _NEEDED[kind] if key not in values]
     if problems:
         raise UsageError(
-            "\n".join(f"--arrivals {units.shown(text)}: {each}" for each in problems),
+            "\n".join(f"--arrivals {units.shown(text)}: {each}" for each in problems[:MOST_TOLD]),
             next_step=f"write for example --arrivals {EXAMPLES[kind]}",
         )
     return Arrivals(kind, **{"gaps": _GAPS_OF[kind], **values})
