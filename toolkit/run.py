@@ -8,21 +8,23 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from toolkit import environment
+from toolkit import cold, environment
 from toolkit import plan as plans
 from toolkit.checks import judge
 from toolkit.contract import Tracing
-from toolkit.engines.base import Bound, Deployment, Driven, Engine, Source
+from toolkit.engines.base import Bound, Deployment, Driven, Engine, Source, Watched
 from toolkit.engines.collector import Collector
 from toolkit.engines.here import Here
+from toolkit.engines.waiting import unless as unless
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
-from toolkit.measure import completions, measure, notes
+from toolkit.measure import measure, notes, told
+from toolkit.measure.cold import ColdSample
 from toolkit.plan import Plan
 from toolkit.results import CallRecord, Check, Elapsed, Evidence, Incident, Load, Measurement, Progress, Report
 from toolkit.spec.model import ChainSpec
@@ -34,8 +36,6 @@ SETTLE_STOPPED_S = 1.0  # the same, once somebody pressed Ctrl-C and waits for i
 QUIET_S = 0.3  # without a new receipt, and nothing under way: nobody is going to send one
 LOOK_S = 0.02
 REACHED_WITHIN_S = 3.0  # a function connects before it is ready
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Outcome:
     report: Report
     calls: Sequence[CallRecord]
     evidence: Evidence
+    cold: Sequence[ColdSample] = ()  # one a repetition, where cold starts were forced
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ async def run(
     plan = plan_of(order, started)
     async with Collector(await engine.host()) as collector:
         observed = await _observe(plan, order, engine, source or Here(), collector, stop, on_progress)
-    report = _report(plan, order, engine, observed, started, partial=stop.is_set())
-    return Outcome(report, observed.calls, observed.evidence)
+    samples = cold.samples(plan.chain, observed.calls, observed.evidence, observed.driven, emulated=engine.emulated)
+    report = _report(plan, order, engine, observed, samples, started, partial=stop.is_set())
+    return Outcome(report, observed.calls, observed.evidence, samples)
 
 
 def plan_of(order: Order, started: datetime | None = None) -> Plan:
@@ -120,8 +122,7 @@ async def _observe(
         driven = await source.drive(plan, deployment, order.load, stop=stop, on_progress=on_progress)
         await _settle(plan, collector, deployment, driven.calls, order.settle_s, stop)
         evidence = await _collect(collector, deployment, driven)
-        ended = completions(plan.chain, evidence.receipts)
-        calls = [dataclasses.replace(call, completed_ns=ended.get(call.call)) for call in driven.calls]
+        calls = told(driven.calls, evidence, plan.chain)
         matches = _matches(plan, calls, evidence)
         return _Observed(deployment.bound, calls, evidence, driven, matches, deployment.platform)
     finally:
@@ -156,7 +157,8 @@ async def _collect(collector: Collector, deployment: Deployment, driven: Driven)
         text = "what came as a receipt could not be read"
         troubles.append(Incident("warning", "receipts", text, count=collector.unreadable))
     incidents = [*deployment.incidents(), *driven.incidents, *troubles]
-    return Evidence(receipts, spans, incidents, gaps=deployment.traces_have_gaps)
+    instances = deployment.instances() if isinstance(deployment, Watched) else None
+    return Evidence(receipts, spans, incidents, gaps=deployment.traces_have_gaps, instances=instances)
 
 
 async def _settle(
@@ -187,23 +189,18 @@ def _handled(collector: Collector) -> int:
     return len({(receipt.function, receipt.message) for receipt in receipts if receipt.error is None})
 
 
-async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
-    """What `work` gives; None when `stop` was set first, and then the work was cancelled and has cleaned up."""
-    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait((task,))
-        return None if task.cancelled() else task.result()
-    finally:
-        stopped.cancel()
-
-
 def _report(
-    plan: Plan, order: Order, engine: Engine, observed: _Observed, started: datetime, *, partial: bool
+    plan: Plan,
+    order: Order,
+    engine: Engine,
+    observed: _Observed,
+    samples: Sequence[ColdSample],
+    started: datetime,
+    *,
+    partial: bool,
 ) -> Report:
     chain, measurement = plan.chain, _measured(plan, order, observed)
+    measurement = dataclasses.replace(measurement, cold_starts=cold.measured(samples, observed.driven))
     return Report(
         run=plan.run,
         chain=chain.name,

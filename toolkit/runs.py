@@ -2,8 +2,8 @@
 
 May live here: reading and writing these files. May not: what is in them (`report`, `traces.zipkin`, `contract`).
 
-`report.json` is what `-o json` prints; `calls.ndjson`, `receipts.ndjson` one object a line; `spans.json` Zipkin v2, as
-`POST /api/v2/spans` takes it.
+`report.json` is what `-o json` prints, `report.html` its page, `latency.hgrm` HdrHistogram's percentile text;
+`calls.ndjson`, `receipts.ndjson` one object a line; `spans.json` Zipkin v2, as `POST /api/v2/spans` takes it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from toolkit import exports, pages
 from toolkit.contract import Receipt, Sent
 from toolkit.errors import UsageError
+from toolkit.measure.cold import ColdSample
+from toolkit.measure.rows import Rows, table
 from toolkit.report import json as as_json
 from toolkit.report.reading import from_json
 from toolkit.results import CallRecord, Evidence, Report, Stamped
@@ -28,6 +31,8 @@ from toolkit.traces import zipkin
 from toolkit.traces.model import Span
 
 REPORT, CALLS, RECEIPTS, SPANS, LOGS = "report.json", "calls.ndjson", "receipts.ndjson", "spans.json", "logs"
+PAGE, PERCENTILES = "report.html", "latency.hgrm"
+COLD = "cold.ndjson"  # one line a repetition, of a run that forced cold starts
 MANIFESTS = "manifests"  # of what was applied, when a cluster was used
 LARGEST = 64 << 20  # bytes of a report.json; ours have a few KiB
 
@@ -50,6 +55,7 @@ def save(
     calls: Sequence[CallRecord],
     evidence: Evidence,
     *,
+    cold: Sequence[ColdSample] = (),
     logs: Path | None = None,
     manifests: Path | None = None,
 ) -> Path:
@@ -63,6 +69,9 @@ def save(
         _write_lines(building / CALLS, map(_flat, calls))
         _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
         (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
+        _draw(building, report, table(calls, evidence.receipts).rows)
+        if cold:
+            _write_lines(building / COLD, map(asdict, cold))
         for kept, name in ((logs, LOGS), (manifests, MANIFESTS)):
             if kept is not None and kept.is_dir():
                 shutil.copytree(kept, building / name)
@@ -102,6 +111,12 @@ def _beside(folder: Path) -> Iterator[Path]:
         yield building
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _draw(building: Path, report: Report, rows: Rows) -> None:
+    """What can be made of the other files again: the page, and HdrHistogram's percentiles."""
+    (building / PAGE).write_text(pages.render(pages.side(report, rows)), encoding="utf-8")
+    (building / PERCENTILES).write_text("".join(exports.percentiles(rows)), encoding="utf-8")
 
 
 def find(run: str, out: Path) -> Path:

@@ -111,6 +111,10 @@ def make(options: argparse.Namespace, kept: Kept = NOTHING) -> Engine:
             f"--{given[0].replace('_', '-')} is for --engine knative",
             next_step="leave it away, or add --engine knative",
         )
+    if getattr(options, "cold", None) is not None:
+        from toolkit.engines.local.from_zero import EngineFromZero
+
+        return EngineFromZero(zipkin=options.zipkin, logs=kept.logs)
     from toolkit.engines.local.engine import LocalEngine
 
     return LocalEngine(zipkin=options.zipkin, logs=kept.logs)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.cli import engines, load_options
+from toolkit.cli import cold_options, engines, load_options
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, progress_wanted
 from toolkit.errors import EngineError, Exit, UsageError
@@ -27,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     arguments.chain(parser)
     arguments.parameters(parser)
     load_options.configure(parser)
+    cold_options.configure(parser)
     engines.configure(parser, timeout=("--ready-timeout",))
     parser.add_argument(
         "--settle",
@@ -44,9 +45,9 @@ def execute(options: argparse.Namespace) -> int:
     from toolkit.cli import printing, running
     from toolkit.run import Order
 
-    load = load_options.load(options)
+    load = cold_options.load(options) or load_options.load(options)
     load_options.see_that_it_can_be_sent(load, options)
-    chain = catalog.load(options.chain, arguments.overrides(options))
+    chain = cold_options.chain(catalog.load(options.chain, arguments.overrides(options)), options)
     if options.zipkin is None:
         _fits(chain, load)
     runs.prepare(options.out)
@@ -65,8 +66,9 @@ def _fits(chain: ChainSpec, load: Load) -> None:
     """Refuses a load whose spans the embedded store could not hold, before it is sent."""
     from toolkit import plan
     from toolkit.engines.tracestore.memory import MAX_SPANS
+    from toolkit.load import pacing
 
-    calls = load.requests or round((load.rate or 0.0) * (load.duration_s or 0.0))
+    calls = pacing.expected(load) or 0
     expected = calls * load.sample * plan.spans(chain)
     if expected > MAX_SPANS:
         share = MAX_SPANS / (calls * plan.spans(chain))
@@ -89,7 +91,7 @@ async def _run_and_store(
         outcome = await running.outcome(order, options, stop, engines.Kept(logs, manifests))
         try:
             report, calls, evidence = outcome.report, outcome.calls, outcome.evidence
-            folder = runs.save(options.out, report, calls, evidence, logs=logs, manifests=manifests)
+            folder = runs.save(options.out, report, calls, evidence, cold=outcome.cold, logs=logs, manifests=manifests)
         except UsageError as error:
             return outcome, error
     finally:

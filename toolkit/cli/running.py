@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from toolkit import catalog
-from toolkit.cli import engines, load_options
+from toolkit.cli import cold_options, engines, load_options
 from toolkit.cli import options as arguments
 from toolkit.cli.output import progress_wanted
 from toolkit.results import Load, Progress
@@ -34,7 +34,7 @@ async def outcome(
     """The outcome of the order on the engine that the options name; a partial one once `stop` is set."""
     progress = ProgressLine(order.chain.name) if progress_wanted() and options.output == "text" else None
     engine = engines.make(options, kept)
-    source = load_options.source(engine, options)
+    source = cold_options.source(options) or load_options.source(engine, options)
     try:
         return await run(order, engine, source=source, stop=stop, on_progress=progress)
     finally:

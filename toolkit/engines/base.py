@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from toolkit.plan import Plan
-from toolkit.results import CallRecord, Elapsed, Incident, Load, Progress
+from toolkit.results import CallRecord, Elapsed, Incident, Instance, Load, Progress
 from toolkit.traces.model import Span
 
 
@@ -62,6 +62,31 @@ class Deployment(Protocol):
     async def delete(self) -> None: ...
 
 
+@runtime_checkable
+class Watched(Protocol):
+    """A deployment that knows when each instance of its functions came up."""
+
+    def instances(self) -> Sequence[Instance]:
+        """Of all that were there since it stands, those that left included, in no order."""
+
+
+@runtime_checkable
+class Cooling(Watched, Protocol):
+    """A deployment whose functions can be brought to zero, and come up again when a request does."""
+
+    @property
+    def way_to_zero(self) -> str:
+        """In a few words: what is done to get there, and whether the platform does it."""
+
+    async def cool(self, within_s: float) -> None:
+        """Returns once no instance of any function is left. Raises EngineError, which names those that are, when that
+        takes longer than `within_s` seconds.
+        """
+
+    async def cooling_settings(self) -> Mapping[str, str]:
+        """What decides when functions go to zero, as it was found; nothing where that is the engine itself."""
+
+
 class Engine(Protocol):
     """Makes a plan run. `emulated` is true when the platform is a stand-in and the report has to say so."""
 
@@ -81,6 +106,17 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Forced:
+    """Cold starts that a source of load forced, `asked` of them; `in_vain` says why a repetition has no call."""
+
+    asked: int
+    how: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    in_vain: Mapping[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Driven:
     """What became of a load. Calls are on this machine's monotonic clock, in their order; `roots` the caller's spans.
 
@@ -96,6 +132,7 @@ class Driven:
     notes: tuple[str, ...] = ()
     invalid: tuple[str, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    forced: Forced | None = None  # None: it brought nothing to zero
 
 
 class Source(Protocol):

@@ -8,5 +8,6 @@ from toolkit.measure.audit import notes
 from toolkit.measure.complete import completions
 from toolkit.measure.measurement import measure
 from toolkit.measure.quantiles import quantiles
+from toolkit.measure.telling import told
 
-__all__ = ["completions", "measure", "notes", "quantiles"]
+__all__ = ["completions", "measure", "notes", "quantiles", "told"]

@@ -11,6 +11,7 @@ from toolkit.measure.audit import reasons
 from toolkit.measure.complete import completions
 from toolkit.measure.intervals import known as with_intervals
 from toolkit.measure.quantiles import histogram, quantiles
+from toolkit.measure.witnesses import witnesses
 from toolkit.results import CallRecord, Elapsed, Evidence, Load, Measurement, Quantiles, Stamped
 from toolkit.spec.model import ChainSpec
 from toolkit.traces import tree
@@ -73,6 +74,7 @@ def measure(
         failed_handlings=sum(each.receipt.error is not None for each in receipts),
         retried_handlings=_retried(each.receipt for each in receipts),
         platform_traces=breakdown.platform(spans.get(call.trace, ()) for call in calls if call.sampled),
+        witnesses=witnesses(calls, evidence, spans),
     )
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit.report.cold import cold_json, starts_json
 from toolkit.results import SCHEMA, Check, Hop, Incident, Measurement, Quantiles, Report
 
 
@@ -23,7 +24,8 @@ def to_json(report: Report) -> dict[str, Any]:
         "latency_us": _quantiles(found.latency_us),
         "service_time_us": _quantiles(found.service_time_us),
         "completion_us": _quantiles(found.completion_us),
-        "cold": _quantiles(found.cold),
+        "cold": cold_json(found, _quantiles(found.cold)),
+        "cold_starts": starts_json(found.cold_starts),
         "histogram": [{"upto_us": upto, "count": count} for upto, count in found.histogram],
         "hops": [_hop(each) for each in found.hops],
         "critical_path": [dataclasses.asdict(each) for each in found.critical_path] or None,

@@ -11,9 +11,23 @@ from dataclasses import MISSING, fields
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from toolkit.errors import UsageError
-from toolkit.results import SCHEMA, Check, Hop, Incident, Load, Measurement, PathPart, Quantiles, Report
+from toolkit.results import (
+    SCHEMA,
+    Check,
+    ColdSegment,
+    ColdStarts,
+    ColdWitnesses,
+    Hop,
+    Incident,
+    Load,
+    Measurement,
+    PathPart,
+    Quantiles,
+    Report,
+)
 
 Record = TypeVar("Record")
+_RECORDS = (Quantiles, Hop, PathPart, ColdWitnesses, ColdStarts, ColdSegment)
 
 
 class _Foreign(ValueError):
@@ -65,7 +79,8 @@ def _measurement(found: Mapping[str, Any], load: Mapping[str, Any]) -> Measureme
     ]
     flat = {
         **{key: value for key, value in load.items() if key not in ("model", "asked", "valid")},
-        **{key: found.get(key) for key in ("latency_us", "service_time_us", "completion_us", "cold")},
+        **{key: found.get(key) for key in ("latency_us", "service_time_us", "completion_us", "cold_starts")},
+        **_cold(found.get("cold")),
         "traces_expected": traces.get("expected"),
         "traces_complete": traces.get("complete"),
         "missing_spans": traces.get("missing_spans"),
@@ -79,6 +94,14 @@ def _measurement(found: Mapping[str, Any], load: Mapping[str, Any]) -> Measureme
         ],
     }
     return _record(Measurement, flat, "load")
+
+
+def _cold(found: object) -> Mapping[str, Any]:
+    """The numbers of cold calls, and the witnesses, who may have seen some where no number is."""
+    if found is None:
+        return {"cold": None}
+    cold = _object(found, "cold")
+    return {"cold": cold if cold.get("n") else None, "witnesses": cold.get("witnesses")}
 
 
 def _edge(found: object, path: str) -> tuple[str, str, str]:
@@ -115,7 +138,7 @@ def _value(hint: Any, found: object, path: str) -> Any:
         return _tuple(arguments, found, path)
     if get_origin(hint) is Mapping:
         return {key: _value(arguments[1], each, f"{path}.{key}") for key, each in _object(found, path).items()}
-    if hint in (Quantiles, Hop, PathPart):
+    if hint in _RECORDS:
         return _record(hint, found, path)
     if hint is float:
         return float(_checked(isinstance(found, int | float) and not isinstance(found, bool), found, "a number", path))

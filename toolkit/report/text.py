@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from toolkit.report.asked import asked
 from toolkit.report.characters import in_ascii, printable
+from toolkit.report.cold import segment_table, start_lines, witness_line
 from toolkit.report.drawing import chain_lines
 from toolkit.report.tables import bars, count, hop_table, latency_table, path_table, plural, rate, seconds
 from toolkit.results import Check, Incident, Measurement, Report
@@ -52,6 +53,7 @@ def _numbers(report: Report, paint: _Paint, width: int) -> tuple[Iterable[str], 
         (re.sub("[█▌]+", lambda bar: paint("cyan", bar[0]), line) for line in bars(found.histogram, width)),
         _headed(hop_table(found.hops, width), paint),
         _headed(path_table(found.critical_path, width), paint),
+        _headed(segment_table(found.cold_starts, width), paint),
     )
 
 
@@ -93,6 +95,10 @@ def _facts(report: Report) -> Iterator[str]:
     yield _labelled("calls", " · ".join(counted))
     if found.failed_handlings:
         yield _labelled("handlings", _failed_handlings(found))
+    if (told := witness_line(found)) is not None:
+        yield _labelled("cold", told)
+    for each in start_lines(found.cold_starts):
+        yield _labelled("from zero", each)
 
 
 def _failed_handlings(found: Measurement) -> str:

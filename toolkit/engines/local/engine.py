@@ -70,9 +70,13 @@ class LocalEngine:
     async def host(self) -> str:
         return LOOPBACK
 
+    @property
+    def _deployment(self) -> type[LocalDeployment]:
+        return LocalDeployment
+
     async def deploy(self, plan: Plan, *, receipts: str | None) -> LocalDeployment:
         for attempt in range(PORT_TRIES):
-            deployment = LocalDeployment(
+            deployment = self._deployment(
                 plan, receipts, self._zipkin, self._intercept, self._environment, self._ready_within_s, self._logs
             )
             try:
