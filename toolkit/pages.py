@@ -6,26 +6,25 @@ is drawn (`report.html`), statistics (`measure`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 
 from toolkit import catalog
+from toolkit.measure.rows import Rows
+from toolkit.measure.series import series
 from toolkit.report.html import page, view
-from toolkit.results import CallRecord, Report, Stamped
+from toolkit.results import LoadReport, Report
 
 
-def of_run(
-    report: Report, calls: Sequence[CallRecord], receipts: Iterable[Stamped], other: page.Side | None = None
-) -> str:
-    """The page of a chain's run."""
-    return page.render(side(report, calls, receipts), sources(), other)
+def side(report: Report | LoadReport, rows: Rows) -> page.Side:
+    """A run as a page shows it."""
+    subject = view.of_run(report) if isinstance(report, Report) else view.of_load(report)
+    return page.Side(subject, series(rows))
 
 
-def side(report: Report, calls: Sequence[CallRecord], receipts: Iterable[Stamped]) -> page.Side:
-    from toolkit.measure.rows import table
-    from toolkit.measure.series import series
-
-    return page.Side(view.of_run(report), series(table(calls, receipts).rows))
+def render(one: page.Side, other: page.Side | None = None) -> str:
+    """The page of a run; with `other`, that one stands beside."""
+    return page.render(one, sources(), other)
 
 
 @cache

@@ -24,12 +24,14 @@ def saved(out: Path) -> Path:
     return runs.save(out, REPORT, RUN.calls, RUN.evidence)
 
 
-def test_a_run_is_a_folder_of_four_files(tmp_path: Path) -> None:
+def test_a_run_is_a_folder_of_six_files(tmp_path: Path) -> None:
     folder = saved(tmp_path / "new" / "runs")
     assert folder == tmp_path / "new" / "runs" / REPORT.run
     assert sorted(each.name for each in folder.iterdir()) == [
         "calls.ndjson",
+        "latency.hgrm",
         "receipts.ndjson",
+        "report.html",
         "report.json",
         "spans.json",
     ]

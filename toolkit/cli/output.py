@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterable
 
 from toolkit.errors import EngineError
 from toolkit.report.characters import in_ascii
@@ -21,6 +22,21 @@ def say(text: str) -> None:
         text = in_ascii(text)
     try:
         print(text.rstrip("\n"), flush=True)
+    except BrokenPipeError:
+        forget()
+    except OSError as error:
+        forget()
+        raise EngineError(f"standard output cannot be written: {error.strerror or error}") from error
+
+
+def pour(pieces: Iterable[str]) -> None:
+    """Writes pieces of text as they come, in UTF-8 whatever the terminal speaks: they are data. Raises as `say`."""
+    if sys.stdout is None:
+        return
+    try:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece.encode("utf-8"))
+        sys.stdout.buffer.flush()
     except BrokenPipeError:
         forget()
     except OSError as error:

@@ -14,13 +14,17 @@ from toolkit.results import Report
 
 def show(report: Report, form: str, *, numbers: bool = True) -> None:
     """Prints the report; without `numbers` its text holds the promises only."""
+    say(told(report, form, numbers=numbers, colours=colour()))
+
+
+def told(report: Report, form: str, *, numbers: bool = True, colours: bool = False) -> str:
+    """The report as text, JSON or JUnit, newline at the end."""
     if form == "json":
-        say(json.dumps(as_json.to_json(report), indent=2, allow_nan=False))
-    elif form == "junit":
-        say(junit.render(report))
-    else:
-        width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
-        say(text.render(report, numbers=numbers, colour=colour(), width=width))
+        return json.dumps(as_json.to_json(report), indent=2, allow_nan=False) + "\n"
+    if form == "junit":
+        return junit.render(report)
+    width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
+    return text.render(report, numbers=numbers, colour=colours, width=width)
 
 
 def verdict(report: Report, *, measuring: bool) -> Exit:

@@ -1,23 +1,81 @@
-"""`toolkit report RUN`: prints a stored run again, in any form."""
+"""`toolkit report RUN`: a stored run again, in any form."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toolkit.cli import options as arguments
+from toolkit.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from toolkit.exports import Source
+
+TOLD = ("text", "json", "junit")  # of the report alone; the others are made of the calls
+MADE = ("html", "ndjson", "csv", "hlog", "hgrm", "ghz")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run's id, or its folder")
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
-    arguments.output(parser, "text", "json", "junit")
+    parser.add_argument("--with", dest="beside", metavar="RUN", help="with -o html: another run to draw beside it")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="write there instead of to standard output")
+    arguments.output(parser, *TOLD, *MADE)
 
 
 def execute(options: argparse.Namespace) -> int:
+    from toolkit.cli.output import pour
+
+    if options.beside is not None and options.output != "html":
+        raise UsageError("--with draws another run on the page", next_step="add -o html, or leave --with away")
+    if options.output in TOLD:
+        return _tell(options)
+    pieces = _pieces(options)
+    if options.to is None:
+        pour(pieces)
+    else:
+        _keep(options.to, pieces)
+    return Exit.OK
+
+
+def _tell(options: argparse.Namespace) -> int:
+    """As `run` did, with the same exit status."""
     from toolkit import runs
     from toolkit.cli import printing
 
     report = runs.load(options.run, options.out)
-    printing.show(report, options.output)
+    if options.to is None:
+        printing.show(report, options.output)
+    else:
+        _keep(options.to, [printing.told(report, options.output)])
     return printing.verdict(report, measuring=True)
+
+
+def _pieces(options: argparse.Namespace) -> Iterable[str]:
+    from toolkit import exports, pages
+
+    source = _source(options.run, options.out)
+    if options.output != "html":
+        return exports.pieces(source, options.output)
+    other = None if options.beside is None else _source(options.beside, options.out)
+    sides = [pages.side(each.report, each.table.rows) for each in (source, other) if each is not None]
+    return [pages.render(*sides)]
+
+
+def _source(run: str, out: Path) -> Source:
+    from toolkit import runs, stored
+
+    folder = runs.find(run, out)
+    return stored.of_run(runs.load(str(folder), out), folder / runs.CALLS, folder / runs.RECEIPTS)
+
+
+def _keep(path: Path, pieces: Iterable[str]) -> None:
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(pieces)
+    except OSError as error:
+        raise UsageError(f"--to {path}: {error.strerror or error}", next_step="name a file that can be written") from (
+            error
+        )

@@ -16,7 +16,8 @@ from toolkit.errors import UsageError
 
 ENVIRONMENT = "TOOLKIT_"
 PROGRAM = "toolkit"
-FORMS = ("text", "json", "yaml", "wide", "name", "junit", "mermaid", "dot")  # that some command's -o takes
+FILES = ("html", "ndjson", "csv", "hlog", "hgrm", "ghz")  # what `toolkit report` writes for other programs
+FORMS = ("text", "json", "yaml", "wide", "name", "junit", "mermaid", "dot", *FILES)  # that some command's -o takes
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,18 +21,18 @@ def distribution(ordered_ns: Numbers, bars: int = BARS) -> Distribution | None:
     n = len(ordered_ns)
     if n == 0:
         return None
-    ranks = _ranks(n)
-    values = ordered_ns[ranks - 1] / NS
-    curve = tuple((rank / n, value) for rank, value in zip(ranks.tolist(), values.tolist(), strict=True))
+    places = ranks(n)
+    values = ordered_ns[places - 1] / NS
+    curve = tuple((rank / n, value) for rank, value in zip(places.tolist(), values.tolist(), strict=True))
     return Distribution(n, curve, max(0.0, (n - BEYOND) / n), _bars(ordered_ns, bars))
 
 
-def _ranks(n: int) -> Numbers:
+def ranks(n: int) -> Numbers:
     """From 1 to n, evenly spaced on an axis that gives every further nine the same room."""
     decades = np.log10(n) if n > 1 else 0.0
     beyond = np.logspace(0.0, -decades, max(2, round(TICKS * decades) + 1))
-    ranks = np.ceil((1.0 - beyond) * n).astype(np.int64)
-    return np.unique(np.concatenate(([1], np.clip(ranks, 1, n), [n])))
+    found = np.ceil((1.0 - beyond) * n).astype(np.int64)
+    return np.unique(np.concatenate(([1], np.clip(found, 1, n), [n])))
 
 
 def _bars(ordered_ns: Numbers, bars: int) -> tuple[tuple[float, float, int], ...]:

@@ -41,9 +41,12 @@ class Populations:
 
 
 def table(calls: Sequence[CallRecord], receipts: Iterable[Stamped] = ()) -> Table:
-    """The rows of a chain's calls. A call is cold when a function that it met was; its instance is the entry's."""
-    cold: set[str] = set()
-    entries: dict[str, str] = {}
+    """The rows of a chain's calls. A call is cold when a function that it met was; its instance is the entry's.
+
+    What a call's record knows of both itself comes before what `receipts` say.
+    """
+    cold = {call.call for call in calls if call.cold}
+    entries: dict[str, str] = {}  # call id → replica
     for stamped in receipts:
         receipt = stamped.receipt
         if receipt.cold:
@@ -53,7 +56,8 @@ def table(calls: Sequence[CallRecord], receipts: Iterable[Stamped] = ()) -> Tabl
     statuses, instances = {"OK": 0}, dict[str, int]()
     rows = np.zeros(len(calls), dtype=DTYPE)
     for at, call in enumerate(calls):
-        instance = instances.setdefault(entries[call.call], len(instances) + 1) if call.call in entries else 0
+        by = call.instance or entries.get(call.call)
+        instance = instances.setdefault(by, len(instances) + 1) if by is not None else 0
         rows[at] = _row(call, _status(call, statuses), instance, call.call in cold)
     return Table(rows, tuple(statuses), tuple(instances))
 

@@ -30,7 +30,7 @@ LATENCY = Frame(64, 30, 1144, 240)
 RATE = Frame(64, 284, 1144, 364)
 LATENESS = Frame(64, 408, 1144, 468)
 TROUBLE = Frame(64, 512, 1144, 572)
-HEIGHT = 616
+HEIGHT = 610
 
 
 def timeline(found: Timeline) -> Markup:

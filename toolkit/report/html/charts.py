@@ -28,7 +28,7 @@ from toolkit.report.tables import count, milliseconds, percent
 from toolkit.results import PathPart
 from toolkit.series import Distribution
 
-WIDTH, HEIGHT = 600, 320
+WIDTH, HEIGHT = 600, 312
 FRAME = Frame(56, 30, 584, 270)
 PARTS = 8  # kinds of filling that the style sheet knows
 
@@ -94,14 +94,13 @@ def histogram(found: Distribution, name: str, class_: str) -> Markup:
 
 
 def _log_names(x: Scale) -> list[tuple[float, str]]:
-    """Round numbers inside; in a narrow range, where there may be none, the ends."""
-    found = [
-        step * 10.0**power
-        for power in range(-1, 13)
-        for step in ((1, 2, 5) if x.high / x.low < 300 else (1,))
-        if x.low <= step * 10.0**power <= x.high
-    ]
-    return [(each, milliseconds(each)) for each in (found if len(found) > 1 else [x.low, x.high])]
+    """Round numbers, three or more where there are so many; in a narrow range the ends."""
+    found: list[float] = []
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        found = [step * 10.0**power for power in range(13) for step in steps if x.low <= step * 10.0**power <= x.high]
+        if len(found) >= 3:
+            break
+    return [(each, f"{each / 1e3:,.6g}") for each in (found if len(found) > 1 else [x.low, x.high])]
 
 
 def critical_path(parts: Sequence[PathPart]) -> Markup:

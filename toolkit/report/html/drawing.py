@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 
 from toolkit.report.characters import printable
 from toolkit.report.html.scales import Scale, ticks
-from toolkit.report.tables import milliseconds
 
 Point = tuple[float, float]
 
@@ -108,7 +107,7 @@ def up(scale: Scale, frame: Frame, named: Iterable[tuple[float, str]], title: st
 
 
 def named_times(scale: Scale, wanted: int = 5) -> list[tuple[float, str]]:
-    return [(each, "0" if each == 0 else milliseconds(each)) for each in ticks(scale, wanted)]
+    return [(each, f"{each / 1e3:,.6g}") for each in ticks(scale, wanted)]
 
 
 def named_counts(scale: Scale, wanted: int = 4) -> list[tuple[float, str]]:

@@ -87,7 +87,9 @@ def _curves(side: Side, other: Side | None) -> dict[str, Distribution]:
         pair = {"latency": series.latency, f"latency of {other.subject.run}": other.series.latency}
         return {name: each for name, each in pair.items() if each is not None}
     named = (series.latency, series.service_time, series.completion, series.cold)
-    return {name: each for name, each in zip(CLASSES, named, strict=True) if each is not None}
+    told = side.subject.quantiles
+    found = zip(CLASSES, named, strict=True)
+    return {name: each for name, each in found if each is not None and told.get(name) is not None}
 
 
 def _others(curves: Mapping[str, Distribution]) -> dict[str, str]:

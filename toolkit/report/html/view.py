@@ -12,7 +12,18 @@ from typing import Any
 
 from toolkit.report.drawing import arrow
 from toolkit.report.tables import count, milliseconds, percent, plural, rate, seconds
-from toolkit.results import CallNumbers, Check, Hop, Incident, Load, Measurement, PathPart, Quantiles, Report
+from toolkit.results import (
+    CallNumbers,
+    Check,
+    Hop,
+    Incident,
+    Load,
+    LoadReport,
+    Measurement,
+    PathPart,
+    Quantiles,
+    Report,
+)
 
 COLUMNS = ("min", "p50", "p90", "p95", "p99", "p999", "max", "mean")
 INCIDENTS = 100  # that a page shows
@@ -66,26 +77,18 @@ def of_run(report: Report) -> Subject:
     )
 
 
-def of_load(
-    run: str,
-    target: str,
-    load: Load,
-    found: CallNumbers,
-    *,
-    started: str,
-    environment: Mapping[str, Any],
-    partial: bool,
-) -> Subject:
+def of_load(report: LoadReport) -> Subject:
+    found = report.numbers
     return Subject(
-        name=target,
-        kind="target",
-        run=run,
-        chips=tuple(_validity(found.invalid, partial)),
-        banners=tuple(_banners(found.invalid, partial, (), 0)),
-        facts=(("load", asked(load)), ("calls", _counted(found)), ("started", started)),
+        name=report.target,
+        kind="load",
+        run=report.run,
+        chips=tuple(_validity(found.invalid, report.partial)),
+        banners=tuple(_banners(found.invalid, report.partial, (), 0)),
+        facts=tuple(_facts_of_load(report, found)),
         quantiles={"latency": found.latency_us, "service time": found.service_time_us},
         lateness=found.lateness_us,
-        environment=(("target", target), ("seed", str(load.seed)), *flat(environment)),
+        environment=tuple(_conditions(report)),
         statuses=found.statuses,
         errors=found.errors,
     )
@@ -95,7 +98,8 @@ def asked(load: Load) -> str:
     """The load in one line."""
     bound = f"{count(load.requests)} calls" if load.requests is not None else f"for {seconds(load.duration_s)}"
     if load.model == "open":
-        return f"open loop at {rate(load.rate)}, {load.arrivals} arrivals, {bound}, seed {load.seed}"
+        at = f" at {rate(load.rate)}" if load.rate is not None else ""
+        return f"open loop{at}, {load.arrivals} arrivals, {bound}, seed {load.seed}"
     return f"closed loop, {count(load.concurrency or 0)} at a time, {bound}, seed {load.seed}"
 
 
@@ -174,6 +178,34 @@ def _facts(report: Report, found: Measurement) -> Iterator[tuple[str, str]]:
     if report.parameters:
         yield "set", ", ".join(f"{name}={value}" for name, value in report.parameters.items())
     yield "started", report.started
+
+
+def _facts_of_load(report: LoadReport, found: CallNumbers) -> Iterator[tuple[str, str]]:
+    yield "load", asked(report.load)
+    yield "calls", _counted(found)
+    sockets = (
+        "as many connections as it takes" if report.connections is None else plural(report.connections, "connection")
+    )
+    processes = len(report.generators)
+    yield "sent by", f"{count(processes)} {'process' if processes == 1 else 'processes'}, {sockets}"
+    if found.warmup:
+        yield "warm-up", f"{plural(found.warmup, 'call')}, in no other number"
+    yield "started", report.started
+
+
+def _conditions(report: LoadReport) -> Iterator[tuple[str, str]]:
+    yield "toolkit", report.toolkit_version
+    yield "command", " ".join(report.command)
+    yield "seed", str(report.load.seed)
+    yield "share of calls traced", percent(report.load.sample)
+    yield "a call's deadline", seconds(report.load.timeout_s)
+    if report.drain_s is not None:
+        yield "waited for answers", seconds(report.drain_s)
+    for place, each in enumerate(report.generators, start=1):
+        cpu = "" if each.cpu is None else f", {percent(each.cpu)} of a processor"
+        memory = "" if each.memory_bytes is None else f", {each.memory_bytes / 2**20:,.0f} MiB"
+        yield f"process {place}", f"{count(each.sent)} sent{cpu}{memory}, {each.ended}"
+    yield from flat(report.environment)
 
 
 def _counted(found: Measurement | CallNumbers) -> str:
