@@ -1,0 +1,58 @@
+"""Numbers of a plan: when calls would be due, before anything is sent. Pure; times are nanoseconds after the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.results import Planned, PlannedGaps
+
+SECOND = 1_000_000_000
+
+
+def planned(due_ns: Sequence[int], length_s: float, *, stretches: int = 60, first: int = 10, bars: int = 12) -> Planned:
+    """`due_ns` never decrease, and there is at least one. `length_s` is how long the load is meant to be sent."""
+    due = np.asarray(due_ns, dtype=np.int64)
+    last_s = float(due[-1]) / SECOND
+    whole = max(length_s, last_s)
+    return Planned(
+        calls=len(due),
+        duration_s=whole,
+        last_s=last_s,
+        mean_rate=len(due) / whole if whole > 0 else None,
+        busiest=int(np.unique(due // SECOND, return_counts=True)[1].max()),
+        first=tuple(int(each) for each in due[:first]),
+        gaps=_gaps(np.diff(due)),
+        rate_over_time=_rates(due, whole, stretches),
+        gap_counts=_counts(np.diff(due), bars),
+    )
+
+
+def _gaps(gaps: NDArray[np.int64]) -> PlannedGaps | None:
+    if len(gaps) == 0:
+        return None
+    p50, p90, p99 = (float(each) / 1e3 for each in np.quantile(gaps, (0.5, 0.9, 0.99), method="inverted_cdf"))
+    mean = float(gaps.mean())
+    spread = float(gaps.std()) / mean if mean > 0 else 0.0
+    return PlannedGaps(float(gaps.min()) / 1e3, p50, p90, p99, float(gaps.max()) / 1e3, mean / 1e3, spread)
+
+
+def _rates(due: NDArray[np.int64], whole_s: float, stretches: int) -> tuple[tuple[float, float], ...]:
+    if whole_s <= 0:
+        return ()
+    step = whole_s / stretches
+    counts, _ = np.histogram(due / SECOND, bins=stretches, range=(0.0, whole_s))
+    return tuple(((place + 1) * step, float(count) / step) for place, count in enumerate(counts))
+
+
+def _counts(gaps: NDArray[np.int64], bars: int) -> tuple[tuple[float, int], ...]:
+    """Equally wide up to what 99 of 100 gaps keep to; the rest, pauses between bursts for example, in the last one."""
+    if len(gaps) == 0:
+        return ()
+    upto = float(np.quantile(gaps, 0.99, method="inverted_cdf")) * 1.0001 or 1.0
+    counts, edges = np.histogram(gaps[gaps <= upto], bins=bars, range=(0.0, upto))
+    found = [(float(edge) / 1e3, int(count)) for edge, count in zip(edges[1:], counts, strict=True)]
+    beyond = int((gaps > upto).sum())
+    return (*found, *(((float(gaps.max()) / 1e3, beyond),) if beyond else ()))
