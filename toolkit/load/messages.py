@@ -63,7 +63,7 @@ def _encoded(text: str, of: Descriptor) -> bytes:
     except (json_format.Error, ValueError, RecursionError) as error:
         fields = ", ".join(f"{each.json_name}" for each in of.fields) or "none"
         raise UsageError(
-            f"--data-json is no {of.full_name}: {str(error) or type(error).__name__}",
+            f"--data-json is no {of.full_name}: {str(error).partition(chr(10))[0] or type(error).__name__}",
             next_step=f"see the fields of that message: {fields}",
         ) from error
     return found
