@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from toolkit import spec
+from toolkit.contract.units import shown
 from toolkit.errors import Problem, SpecError, UsageError
 from toolkit.spec.model import ChainSpec
-from toolkit.spec.units import shown
 from toolkit.spec.yamltree import MAX_BYTES
 
 FILE = "chain.yaml"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from toolkit.spec import units
+from toolkit.contract import units
 
 Number = TypeVar("Number", int, float)
 LONGEST_DOMAIN = 253 - 2 * 63 - len("..svc.")  # RFC 1035: the names of a Service and of a namespace stand before it

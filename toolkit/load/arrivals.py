@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.contract import units
 from toolkit.errors import UsageError
-from toolkit.spec import units
 
 SECOND = 1_000_000_000
 MOST_TOLD = 10  # things wrong with one text

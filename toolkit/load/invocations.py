@@ -16,10 +16,10 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
+from toolkit.contract.units import shown
 from toolkit.errors import UsageError
 from toolkit.load import recorded
 from toolkit.load.arrivals import SECOND, Arrivals
-from toolkit.spec.units import shown
 
 MINUTE = 60 * SECOND
 MOST_ROWS = 10_000_000  # one time each

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from toolkit.contract import CALLER, ENTRY_METHOD
-from toolkit.spec import units
+from toolkit.contract import CALLER, ENTRY_METHOD, units
 from toolkit.spec.model import Broker, ChainSpec, Edge, Function, Parameter
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from toolkit.contract.units import show_seconds, shown
 from toolkit.spec.cluster import FIELDS
 from toolkit.spec.model import ChainSpec, Function, Resources, Scale
 from toolkit.spec.notes import notes
-from toolkit.spec.units import show_seconds, shown
 
 
 def text(chain: ChainSpec) -> str:

@@ -9,10 +9,11 @@ import math
 import re
 from dataclasses import dataclass
 
-from toolkit.spec import quantities, units
+from toolkit.contract import units
+from toolkit.contract.units import show_seconds, shown
+from toolkit.spec import quantities
 from toolkit.spec.findings import Findings, Place
 from toolkit.spec.shapes import Schema
-from toolkit.spec.units import show_seconds, shown
 from toolkit.spec.yamltree import NUMBER, Leaf, Node, describe
 
 _NO_PARAMETER = "; ${…} works in `repeat` and `env` only"

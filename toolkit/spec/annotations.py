@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from toolkit.contract.units import shown
 from toolkit.spec import quantities
 from toolkit.spec.cluster import AUTOSCALING, SPELLINGS
 from toolkit.spec.findings import Findings, Place
 from toolkit.spec.shapes import Row
-from toolkit.spec.units import shown
 
 _SERVING, _NETWORKING = "serving.knative.dev", "networking.knative.dev"
 _SIDECAR = f"queue.sidecar.{_SERVING}"

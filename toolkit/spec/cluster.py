@@ -13,10 +13,10 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from toolkit.contract.units import shown
 from toolkit.spec.amounts import Duration, Number, Quantity, Whole
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.shapes import Choice, Key, Record, Schema, Table, Text
-from toolkit.spec.units import shown
 from toolkit.spec.yamltree import Leaf, Node, Pairs
 
 _MOST_PODS = 2**31 - 1

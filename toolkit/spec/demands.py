@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from toolkit.contract.units import shown
 from toolkit.spec import quantities
 from toolkit.spec.annotations import sort
 from toolkit.spec.cluster import FIELDS
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Resources, Scale
 from toolkit.spec.shapes import Row
-from toolkit.spec.units import shown
 
 Keys = Mapping[str, At]
 

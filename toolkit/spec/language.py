@@ -9,11 +9,11 @@ import keyword
 from collections.abc import Mapping, Sequence
 
 from toolkit import contract
+from toolkit.contract.units import shown
 from toolkit.spec import cluster
 from toolkit.spec.amounts import Duration, Whole
 from toolkit.spec.parameters import NAME, Knob, Plain, Repeat
 from toolkit.spec.shapes import Choice, Key, Listing, Record, Table, Text
-from toolkit.spec.units import shown
 
 # The services of `protos/` and their methods: what a call edge may name. A test compares them with the files.
 SERVICES: Mapping[str, Sequence[str]] = {

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
+from toolkit.contract.units import show_seconds
 from toolkit.spec import quantities
 from toolkit.spec.cluster import FIELDS
 from toolkit.spec.model import ChainSpec, Delivery, Function, Resources, Scale
-from toolkit.spec.units import show_seconds
 
 _USUAL_TIMEOUT_S = 300  # config-defaults revision-response-start-timeout-seconds
 _LEAST_MEMORY = 48 << 20

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from toolkit.contract import Scalar
-from toolkit.spec import units, yamltree
+from toolkit.contract import Scalar, units
+from toolkit.contract.units import shown
+from toolkit.spec import yamltree
 from toolkit.spec.amounts import Whole
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Parameter
 from toolkit.spec.shapes import Record, Row, Schema, Text
-from toolkit.spec.units import shown
 from toolkit.spec.yamltree import Leaf, Node, Pairs, describe
 
 Kind = Literal["size", "duration", "integer", "number", "text", "flag"]

@@ -11,6 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from toolkit.contract import GENERIC_METHOD
+from toolkit.contract.units import shown
 from toolkit.errors import SpecError
 from toolkit.spec import demands, language, parameters, rules, yamltree
 from toolkit.spec.draft import Graph, Link, Node
@@ -19,7 +20,6 @@ from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Broker, ChainSpec, Delivery, Edge, Function, Protocol
 from toolkit.spec.parameters import Knobs
 from toolkit.spec.shapes import Row
-from toolkit.spec.units import shown
 
 Keys = Mapping[str, At]
 

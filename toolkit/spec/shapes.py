@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from toolkit.contract.units import shown
 from toolkit.spec.findings import At, Findings, Place
-from toolkit.spec.units import shown
 from toolkit.spec.yamltree import Items, Leaf, Node, Pairs, describe
 
 Schema = dict[str, Any]

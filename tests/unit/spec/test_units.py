@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.spec import units
+from toolkit.contract import units
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Sizes and durations as people write them: `4KiB` and bytes, `250ms` and seconds, in both directions.
 
-The only place of the project that knows units. May not live here: anything that knows what a size or a duration is for.
+The only place of the project that knows units. May not live here: anything that knows what a size or a duration is
+for, and any import beyond the standard library.
 """
 
 from __future__ import annotations
