@@ -24,9 +24,8 @@ SCHEMA = 1
 class Load:
     """What to send. Open loop with `rate` (calls per second), closed loop with `concurrency`; exactly one is set.
 
-    `requests` bounds the number of calls, `duration_s` the time; exactly one is set. `arrivals` shapes the open loop;
-    what it means is `load.arrivals`' to say. Recorded arrivals have no rate, but the times of `load.recorded`. `think`
-    is how long a worker of the closed loop waits between an answer and its next call.
+    `requests` bounds the number of calls, `duration_s` the time; exactly one is set. `arrivals` shapes the open loop,
+    or follows what was `recorded`, which has a rate of its own. `think`: between an answer and a worker's next call.
     """
 
     requests: int | None = None
@@ -260,38 +259,6 @@ class LoadReport:
     statuses: tuple[str, ...] = ("OK",)
     instances: tuple[str, ...] = ()
     partial: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedGaps:
-    """Microseconds between a call and the one before it. `spread` is their deviation as a part of their mean."""
-
-    min: float
-    p50: float
-    p90: float
-    p99: float
-    max: float
-    mean: float
-    spread: float
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What a schedule is like. Rates are calls per second; `busiest` is that of the second that has the most calls.
-
-    `rate_over_time` are (end of a stretch in seconds, its rate), equally long; `gap_counts` are (upper bound in
-    microseconds, gaps). None where there are too few calls for a number.
-    """
-
-    calls: int
-    duration_s: float
-    last_s: float
-    mean_rate: float | None
-    busiest: int
-    first: tuple[int, ...]
-    gaps: PlannedGaps | None
-    rate_over_time: tuple[tuple[float, float], ...]
-    gap_counts: tuple[tuple[float, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

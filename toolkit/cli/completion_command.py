@@ -60,16 +60,18 @@ def candidates(words: list[str]) -> list[str]:
 
 def _all(before: list[str]) -> Iterable[str]:
     if not before:
-        return tree.COMMANDS
-    if before[0] not in tree.COMMANDS:
+        return [name for name in tree.COMMANDS if " " not in name]
+    name, _ = tree.named(before)
+    if name not in tree.COMMANDS:
         return ()
-    parser: argparse.ArgumentParser = tree.parser_of(before[0])
+    parser: argparse.ArgumentParser = tree.parser_of(name)
     for nested in (each for each in parser._actions if isinstance(each, argparse._SubParsersAction)):
         chosen = [word for word in before[1:] if word in nested.choices]
         if not chosen:
             return nested.choices
         parser = nested.choices[chosen[0]]
-    return _of_parser(parser, before[-1])
+    longer = [each.split()[1] for each in tree.COMMANDS if before == each.split()[:1] != [each]]
+    return [*longer, *_of_parser(parser, before[-1])]
 
 
 def _of_parser(parser: argparse.ArgumentParser, previous: str) -> Iterable[str]:

@@ -24,7 +24,7 @@ FORMS = ("text", "json", "yaml", "wide", "name", "junit", "mermaid", "dot", *FIL
 class Command:
     """A row of the tree: `toolkit.cli.<module>` holds its arguments and what it does."""
 
-    name: str
+    name: str  # one word, or two of which the first is a command too
     module: str
     about: str
 
@@ -37,6 +37,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("verify", "verify_command", "run few calls and judge every check, no numbers"),
             Command("deploy", "deploy_command", "bring a chain up and keep it up, for other tools to drive"),
             Command("load", "load_command", "drive any gRPC method, ours or not, and tell its latencies"),
+            Command("load plan", "plan_command", "show when the calls of a load would be due, and send nothing"),
             Command("invoke", "invoke_command", "bring a chain up, send one call, print the reply"),
         ),
     ),
@@ -73,6 +74,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     (
         "Look at runs",
         (
+            Command("compare", "compare_command", "whether one run is worse than another, and how sure that is"),
             Command("report", "report_command", "print a stored run again"),
             Command("trace", "trace_command", "serve a trace store, or show one trace"),
         ),
@@ -121,11 +123,19 @@ def dispatch(arguments: list[str]) -> int:
 
         say("\n".join(candidates(arguments[1:])))
         return 0
-    name, rest = ("version", arguments[1:]) if arguments[0] == "--version" else (arguments[0], arguments[1:])
+    name, rest = named(arguments)
     if name not in COMMANDS:
         raise unknown("command", name, list(COMMANDS), f"run '{PROGRAM} --help' for the list")
     command = load(name)
     return command.execute(parse(parser_of(name), rest))
+
+
+def named(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The command that is meant, which may have two words, and its arguments."""
+    if arguments[0] == "--version":
+        return "version", list(arguments[1:])
+    two = " ".join(arguments[:2])
+    return (two, list(arguments[2:])) if two in COMMANDS else (arguments[0], list(arguments[1:]))
 
 
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
@@ -209,7 +219,7 @@ def overview() -> str:
         f"Run '{PROGRAM} COMMAND --help' for its arguments. Every flag is also an environment variable",
         f"({ENVIRONMENT}REQUESTS for --requests). Data goes to standard output, progress to standard error.",
         "",
-        "Exit status: 0 promises kept · 2 bad input · 3 the engine could not · 4 a check failed ·",
+        "Exit status: 0 promises kept · 2 bad input · 3 the engine could not · 4 a check failed · 5 a regression ·",
         "             6 the measurement is invalid · 130 interrupted · 1 a bug of ours",
         "",
     ]

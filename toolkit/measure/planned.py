@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.results import Planned, PlannedGaps
+from toolkit.planned import Planned, PlannedGaps
 
 SECOND = 1_000_000_000
+USUAL = 8  # times the median gap: hardly one in 250 of a Poisson process is longer
+FEWEST, PER_STRETCH = 10, 10  # stretches, and calls that one should have for its rate to say something
 
 
 def planned(due_ns: Sequence[int], length_s: float, *, stretches: int = 60, first: int = 10, bars: int = 12) -> Planned:
@@ -25,7 +28,7 @@ def planned(due_ns: Sequence[int], length_s: float, *, stretches: int = 60, firs
         busiest=int(np.unique(due // SECOND, return_counts=True)[1].max()),
         first=tuple(int(each) for each in due[:first]),
         gaps=_gaps(np.diff(due)),
-        rate_over_time=_rates(due, whole, stretches),
+        rate_over_time=_rates(due, whole, max(FEWEST, min(stretches, len(due) // PER_STRETCH))),
         gap_counts=_counts(np.diff(due), bars),
     )
 
@@ -40,19 +43,19 @@ def _gaps(gaps: NDArray[np.int64]) -> PlannedGaps | None:
 
 
 def _rates(due: NDArray[np.int64], whole_s: float, stretches: int) -> tuple[tuple[float, float], ...]:
-    if whole_s <= 0:
-        return ()
-    step = whole_s / stretches
-    counts, _ = np.histogram(due / SECOND, bins=stretches, range=(0.0, whole_s))
-    return tuple(((place + 1) * step, float(count) / step) for place, count in enumerate(counts))
+    """Cut at whole nanoseconds, so that equal distances look equal."""
+    step = max(1, math.ceil(whole_s * SECOND / stretches))
+    counts = np.bincount(due // step, minlength=math.ceil(whole_s * SECOND / step))
+    return tuple(((place + 1) * step / SECOND, int(calls) * SECOND / step) for place, calls in enumerate(counts))
 
 
 def _counts(gaps: NDArray[np.int64], bars: int) -> tuple[tuple[float, int], ...]:
-    """Equally wide up to what 99 of 100 gaps keep to; the rest, pauses between bursts for example, in the last one."""
+    """Equally wide over what is usual; the rest, pauses between bursts for example, in one bar more."""
     if len(gaps) == 0:
         return ()
-    upto = float(np.quantile(gaps, 0.99, method="inverted_cdf")) * 1.0001 or 1.0
+    longest, middle = int(gaps.max()), int(np.quantile(gaps, 0.5, method="inverted_cdf"))
+    upto = max(1, min(longest, USUAL * middle if middle > 0 else longest))
     counts, edges = np.histogram(gaps[gaps <= upto], bins=bars, range=(0.0, upto))
     found = [(float(edge) / 1e3, int(count)) for edge, count in zip(edges[1:], counts, strict=True)]
     beyond = int((gaps > upto).sum())
-    return (*found, *(((float(gaps.max()) / 1e3, beyond),) if beyond else ()))
+    return (*found, *(((longest / 1e3, beyond),) if beyond else ()))

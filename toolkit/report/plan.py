@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from toolkit.planned import Planned
 from toolkit.report.asked import asked
 from toolkit.report.characters import in_ascii
 from toolkit.report.tables import bars, count, milliseconds, rate, seconds
-from toolkit.results import SCHEMA, Load, Planned
+from toolkit.results import SCHEMA, Load
 
 LABEL = 13
 ROWS = 8  # of the plot

@@ -1,0 +1,72 @@
+"""`toolkit load plan`: when the calls of a load would be due. Nothing is sent."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from toolkit.cli import load_options
+from toolkit.cli import options as arguments
+from toolkit.cli.output import forget, say, speaks_unicode
+
+if TYPE_CHECKING:
+    from toolkit.planned import Planned
+    from toolkit.results import Load
+
+NARROWEST, WIDEST, USUAL = 20, 120, 60  # columns of the plot
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "The flags are those of 'toolkit load' and 'toolkit run': what they would send is what is shown."
+    load_options.amount(parser)
+    parser.add_argument(
+        "--sample", type=arguments.fraction, default=0.0, help="the share of calls marked as traced, 0..1"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="decides arrivals")
+    arguments.output(parser, "text", "json", "csv")
+
+
+def execute(options: argparse.Namespace) -> int:
+    from toolkit.load import pacing
+
+    load = load_options.load(options)
+    pacing.validate(load)
+    if options.output == "csv":
+        _csv(load)
+        return 0
+    width = shutil.get_terminal_size((100, 24)).columns
+    columns = max(NARROWEST, min(width - 16, WIDEST)) if options.output == "text" else USUAL
+    found = _planned(load, columns)
+    from toolkit.report import plan
+
+    if options.output == "json":
+        say(json.dumps(plan.as_json(load, found), indent=2))
+    else:
+        say(plan.text(load, found, width=width, unicode=speaks_unicode()))
+    return 0
+
+
+def _planned(load: Load, columns: int) -> Planned | None:
+    from toolkit.load import pacing
+    from toolkit.measure.planned import planned
+
+    schedule = pacing.schedule(load)
+    return None if schedule is None else planned(schedule, pacing.length_s(load) or 0.0, stretches=columns)
+
+
+def _csv(load: Load) -> None:
+    """One call a line, as `--arrivals recorded:FILE` reads them; a reader that has seen enough is no error."""
+    from toolkit.load import pacing
+
+    if sys.stdout is None:
+        return
+    try:
+        print("seq,due_ns")
+        for place, due_ns in enumerate(pacing.times(load)):
+            print(f"{place},{due_ns}")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget()
