@@ -1,41 +1,77 @@
-"""`toolkit load --target …`: load for anything that speaks gRPC or HTTP, ours or not."""
+"""`toolkit load --target …`: load for anything that speaks gRPC or HTTP, ours or not; stored under runs/<run-id>/."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import signal
 import sys
-import time
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli import load_options, load_target
 from toolkit.cli import options as arguments
-from toolkit.cli.output import note, progress_wanted, say, speaks_unicode
-from toolkit.errors import EngineError, Exit
+from toolkit.cli.output import note, progress_wanted
+from toolkit.errors import EngineError, Exit, UsageError
 
 if TYPE_CHECKING:
-    from toolkit.load.ledger import Ledger
-    from toolkit.load.sendable import Sendable
-    from toolkit.measure.direct import Calls
-    from toolkit.results import CallNumbers, Elapsed, Load
+    from toolkit.loads import Order, Outcome
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LONGEST_WORD = 200  # characters of the command line that are kept of each word
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     load_target.configure(parser)
-    load_options.amount(parser)
+    group = load_options.amount(parser)
+    group.add_argument(
+        "--warmup",
+        type=_warmup,
+        metavar="N|TIME",
+        help="the first calls, or those due in this time, are sent and in no number (default: none)",
+    )
+    group.add_argument(
+        "--drain",
+        type=arguments.seconds,
+        metavar="TIME",
+        help="how long answers are waited for after the last call; the rest is lost (default: until their deadline)",
+    )
+    group.add_argument(
+        "--generators", type=arguments.count, default=1, metavar="N", help="processes that share the load"
+    )
     parser.add_argument(
         "--sample", type=arguments.fraction, default=0.0, help="the share of calls marked as traced, 0..1"
     )
     parser.add_argument("--seed", type=int, default=1, help="decides arrivals and trace contexts")
+    parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
+    parser.add_argument("--no-out", action="store_true", help="store nothing")
     arguments.output(parser, "text", "json")
 
 
 def execute(options: argparse.Namespace) -> int:
-    from toolkit.load import pacing
+    from toolkit import runs
+    from toolkit.cli import load_printing
+
+    order = _order(options)
+    if not options.no_out:
+        runs.prepare(options.out)
+    outcome, trouble = _run_and_store(order, options)
+    if outcome.report.partial and not outcome.report.numbers.sent and options.output == "text":
+        note("interrupted before the first call")
+        return Exit.INTERRUPTED
+    load_printing.show(outcome.report, options.output)
+    if trouble is not None:
+        raise EngineError(str(trouble), next_step=trouble.next_step)
+    return load_printing.verdict(outcome.report)
+
+
+def _order(options: argparse.Namespace) -> Order:
+    from toolkit.load import pacing, share
+    from toolkit.load.direct import Manner
+    from toolkit.loads import Order
 
     if not sys.platform.startswith("linux"):
         raise EngineError(
@@ -43,74 +79,73 @@ def execute(options: argparse.Namespace) -> int:
         )
     load = load_options.load(options)
     pacing.validate(load)
+    share.validate(load, options.generators)
+    words, calls, seconds = options.warmup or (None, 0, 0.0)
+    _see_that_calls_are_left(load.requests, load.duration_s, calls, seconds)
+    manner = Manner(options.connections, options.drain, calls, seconds)
     request = load_target.request(options)
-    return _run(request, load, options)
+    return Order(options.target, request, load, options.generators, manner, words, tuple(_command(sys.argv[1:])))
 
 
-def _run(request: Sendable, load: Load, options: argparse.Namespace) -> int:
+def _run_and_store(order: Order, options: argparse.Namespace) -> tuple[Outcome, UsageError | None]:
+    """The outcome, and why it could not be stored. Whoever interrupts does not interrupt the storing."""
+    from toolkit import loads
     from toolkit.cli.running import ProgressLine
-    from toolkit.load.direct import Unreachable, drive
-    from toolkit.measure.direct import numbers
+    from toolkit.load.direct import Unreachable
 
     stopped: list[int] = []
     for each in SIGNALS:
         signal.signal(each, lambda number, _: stopped.append(number))
     progress = ProgressLine("load") if progress_wanted() and options.output == "text" else None
-    began = time.time_ns(), time.monotonic_ns()
+    with _rows(None if options.no_out else options.out) as rows:
+        try:
+            outcome = loads.run(order, rows, stopped=lambda: bool(stopped), on_progress=progress)
+        except Unreachable as error:
+            raise EngineError(
+                f"{order.target} cannot be called: {error}", next_step="see that a server listens there, in the clear"
+            ) from error
+        finally:
+            if progress is not None:
+                progress.clear()
+        if options.no_out or not outcome.report.numbers.sent + outcome.report.numbers.warmup:
+            return outcome, None
+        try:
+            folder = loads.store(options.out, outcome)
+        except UsageError as error:
+            return outcome, error
+    if progress_wanted():
+        note(f"stored in {folder}")
+    return outcome, None
+
+
+@contextmanager
+def _rows(out: Path | None) -> Iterator[Path]:
+    """A folder for what is only there while a load runs: where the run goes, so that there is room for it."""
+    folder = Path(tempfile.mkdtemp(prefix=".load.", dir=out))
     try:
-        ledger = drive(
-            request,
-            load,
-            connections=options.connections,
-            stopped=lambda: bool(stopped),
-            on_progress=progress,
-        )
-    except Unreachable as error:
-        raise EngineError(
-            f"{request.target} cannot be called: {error}",
-            next_step="see that a server listens there, in the clear",
-        ) from error
+        yield folder
     finally:
-        if progress is not None:
-            progress.clear()
-    found = numbers(_calls(ledger), load, _elapsed(*began))
-    _show(str(request.target), load, found, options.output, partial=bool(stopped))
-    return Exit.INTERRUPTED if stopped else _verdict(found)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _show(target: str, load: Load, found: CallNumbers, output: str, *, partial: bool) -> None:
-    from toolkit.report import load as report
-
-    if output == "json":
-        say(json.dumps(report.as_json(target, load, found, partial=partial), indent=2))
-        return
-    width = shutil.get_terminal_size((100, 24)).columns
-    say(report.text(target, load, found, partial=partial, width=width, unicode=speaks_unicode()))
+def _warmup(text: str) -> tuple[str, int, float]:
+    """The words, how many calls, or how many seconds."""
+    if text.isascii() and text.isdigit():
+        return text, arguments.count(text), 0.0
+    return text, 0, arguments.seconds(text)
 
 
-def _verdict(found: CallNumbers) -> int:
-    if found.failed or found.lost:
-        note(f"{found.failed + found.lost:,} of {found.sent:,} calls were not answered OK")
-        return Exit.CHECK
-    return Exit.INVALID if found.invalid else Exit.OK
+def _see_that_calls_are_left(requests: int | None, duration_s: float | None, calls: int, seconds: float) -> None:
+    if (requests is not None and calls >= requests) or (duration_s is not None and seconds >= duration_s):
+        raise UsageError("--warmup: nothing would be left to measure", next_step="give a shorter one, or a longer load")
 
 
-def _calls(ledger: Ledger) -> Calls:
-    from toolkit.measure.direct import Calls
-
-    errors = tuple((status, words, count) for (status, words), count in ledger.errors.most_common())
-    return Calls(
-        due=ledger.due,
-        sent=ledger.sent,
-        done=ledger.done,
-        ok=[status == 0 for status in ledger.status],
-        statuses=tuple(ledger.counts().items()),
-        errors=errors,
-        refused=ledger.refused,
-    )
-
-
-def _elapsed(wall_ns: int, monotonic_ns: int) -> Elapsed:
-    from toolkit.results import Elapsed
-
-    return Elapsed(time.time_ns() - wall_ns, time.monotonic_ns() - monotonic_ns)
+def _command(words: list[str]) -> Iterator[str]:
+    """The command line as a report may show it: not what headers say, which may be a secret."""
+    before = ""
+    for word in words:
+        secret = before == "--header" or word.startswith("--header=")
+        name, separator, _ = word.removeprefix("--header=").partition("=")
+        kept = f"{'--header=' if word.startswith('--header=') else ''}{name}{separator}…" if secret else word
+        yield kept if len(kept) <= LONGEST_WORD else f"{kept[:LONGEST_WORD]}…"
+        before = word

@@ -7,17 +7,20 @@ May live here: what each call says, and writing down what became of it. May not:
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from toolkit.columns import SAMPLED, WARMUP
 from toolkit.load import pacing
 from toolkit.load.client import Client
-from toolkit.load.driving import LOST, Driver, Pace
+from toolkit.load.driving import AHEAD_NS, LOST, SECOND, Driver, Pace
 from toolkit.load.http2 import grpc, headers
 from toolkit.load.http2.headers import Header
 from toolkit.load.http2.stream import Ended
-from toolkit.load.ledger import Ledger
+from toolkit.load.ledger import Ledger, Rows
 from toolkit.load.sendable import Heads, Sendable
+from toolkit.load.share import WHOLE, Share
 from toolkit.load.target import Target
 from toolkit.results import Load, Progress
 
@@ -49,56 +52,112 @@ class Unreachable(Exception):
     """Not one connection came to stand, and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a load is sent, beside what it is. The first calls are the warm-up: so many, or those due before a time.
+
+    `drain_s` is how long answers are waited for after the last call was sent; None: until its own deadline.
+    """
+
+    connections: int | None = None
+    drain_s: float | None = None
+    warmup_calls: int = 0
+    warmup_s: float = 0.0
+
+
+def soon() -> int:
+    """The first call is due now, or a moment later."""
+    return time.monotonic_ns() + AHEAD_NS
+
+
 def drive(
     request: Sendable,
     load: Load,
+    rows: Rows,
     *,
-    connections: int | None = None,
+    share: Share = WHOLE,
+    manner: Manner = Manner(),
+    begin: Callable[[], int] = soon,
     stopped: Callable[[], bool] = lambda: False,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress, Ledger], None] | None = None,
 ) -> Ledger:
-    """Sends the load and returns what became of each call; soon, once `stopped` says so.
+    """Sends a share of the load, a row a call into `rows`, and returns what is to be told; soon, once `stopped`.
 
-    Raises UsageError for a load that makes no sense, Unreachable when nobody can be called.
+    `begin` is asked once connections stand: the moment of the monotonic clock that due times count from. Raises
+    UsageError for a load that makes no sense, Unreachable when nobody can be called.
     """
     pacing.validate(load)
-    lines = request.lines(load, connections)
+    lines = request.lines(load, manner.connections)
     try:
         if (why := lines.dial()) is not None:
             raise Unreachable(why)
-        calls = _Calls(request, load)
-        Driver(lines, calls, load, _pace(load), stopped=stopped, on_progress=on_progress).run()
+        pace = _pace(load, share, begin(), manner.drain_s)
+        calls = _Calls(request, load, share, Ledger(rows, size=_size(request)), _warm_until(pace, manner))
+        tell = None if on_progress is None else lambda progress: on_progress(progress, calls.ledger)
+        Driver(lines, calls, share.load(load), pace, stopped=stopped, on_progress=tell).run()
         return calls.ledger
     finally:
         lines.close()
 
 
 class _Calls:
-    """Makes each request of a load, and keeps what became of it."""
+    """Makes each request of a share of a load, and hands on what became of it.
 
-    def __init__(self, request: Sendable, load: Load) -> None:
-        self.ledger = Ledger()
-        self._sample = load.sample
-        self._draw = random.Random(f"{load.seed}/contexts")  # noqa: S311 - ids that anyone can make again, no secret
+    The n-th call of the whole load has the same trace context whoever sends it.
+    """
+
+    def __init__(
+        self, request: Sendable, load: Load, share: Share, ledger: Ledger, warm_until: Callable[[int, int], bool]
+    ) -> None:
+        self.ledger = ledger
+        self._draw = random.Random(f"{load.seed}/contexts").getrandbits  # noqa: S311 - ids that anyone can make again
+        self._sampled_below = round(load.sample * (1 << 32))
         self._head, self._body = request.heads(load), request.body
+        self._seq, self._of, self._warm = share.index, share.of, warm_until
+        for _ in range(share.index):
+            self._draw(224)
 
     def next(self, due_ns: int, now_ns: int) -> tuple[int, bytes, bytes]:
-        row = self.ledger.add(due_ns, now_ns)
-        context = b"%048x" % self._draw.getrandbits(192)
-        flags = b"01" if self._draw.random() < self._sample else b"00"
-        return row, self._head(b"00-%b-%b-%b" % (context[:32], context[32:], flags)), self._body
+        seq, context, sampled = self._another()
+        warm = WARMUP if self._warm(seq, due_ns) else 0
+        self.ledger.add(seq, due_ns, now_ns, SAMPLED | warm if sampled else warm)
+        return seq, self._head(context), self._body
 
     def ended(self, each: Ended) -> None:
-        if each.status != LOST:  # its row stays as it is: lost
-            self.ledger.end(each.token, each.status, each.message, each.first_ns, each.done_ns)
+        self.ledger.end(each, lost=each.status == LOST)
 
     def refused(self, due_ns: int, now_ns: int, why: str) -> None:
-        self.ledger.refused += 1
+        seq, _, _ = self._another()
+        self.ledger.refuse(seq, due_ns, now_ns, WARMUP if self._warm(seq, due_ns) else 0)
+
+    def _another(self) -> tuple[int, bytes, bool]:
+        seq, draw = self._seq, self._draw
+        self._seq += self._of
+        drawn = draw(224)
+        for _ in range(self._of - 1):  # those of the others
+            draw(224)
+        sampled = (drawn & 0xFFFFFFFF) < self._sampled_below
+        digits = b"%048x" % (drawn >> 32)
+        return seq, b"00-%b-%b-%b" % (digits[:32], digits[32:], b"01" if sampled else b"00"), sampled
 
 
-def _pace(load: Load) -> Pace:
-    schedule = pacing.schedule(load)
-    return Pace(None, load.requests) if schedule is None else Pace(iter(schedule), len(schedule))
+def _size(request: Sendable) -> int:
+    """Bytes of what is sent, without the five that gRPC puts before a message."""
+    return len(request.message) if isinstance(request, Request) else len(request.body)
+
+
+def _pace(load: Load, share: Share, start_ns: int, drain_s: float | None) -> Pace:
+    if load.model == "closed":
+        return Pace(None, share.count(load.requests), start_ns, drain_s, share.index)
+    return Pace(share.times(pacing.times(load)), share.count(pacing.count(load)), start_ns, drain_s, share.index)
+
+
+def _warm_until(pace: Pace, manner: Manner) -> Callable[[int, int], bool]:
+    """Whether the call of this place, due at this moment, belongs to the warm-up."""
+    calls, until = manner.warmup_calls, (pace.start_ns or 0) + round(manner.warmup_s * SECOND)
+    if manner.warmup_s:
+        return lambda seq, due_ns: due_ns < until
+    return lambda seq, due_ns: seq < calls
 
 
 def _before_the_context(request: Request, load: Load) -> bytes:

@@ -14,7 +14,9 @@ import struct
 import sys
 import zlib
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import accumulate
 from operator import add
 
 HOUR_NS = 3_600_000_000_000
@@ -82,13 +84,11 @@ class Histogram:
         """
         if not 0 <= share <= 1:
             raise ValueError(f"{share} is not a share")
-        wanted = max(1, _up(share, self.total))
-        seen = 0
-        for _, upper, count in self.places():
-            seen += count
-            if seen >= wanted:
-                return min(upper, self.max)
-        return None
+        if not self.total:
+            return None
+        first = place(self.min)
+        upto = list(accumulate(self.counts[first : place(self.max) + 1]))
+        return min(bounds(first + bisect_left(upto, max(1, _up(share, self.total))))[1], self.max)
 
     def places(self) -> Iterator[tuple[int, int, int]]:
         """(lowest, highest value, count) of every place that holds something, rising."""

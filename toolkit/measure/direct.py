@@ -1,77 +1,181 @@
-"""Numbers of a load that is no chain's: calls alone, in columns."""
+"""Numbers of a load that is no chain's: calls alone, in columns, millions of them.
+
+May live here: pure functions of arrays of rows (`toolkit.columns`). May not: files; who sent what.
+
+Failed and lost calls are counted, never timed. Latency counts from due, service time from sent. The warm-up is in no
+number but its own. Rows may be memory maps: they are read in pieces, in no particular order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from toolkit.columns import REFUSED, WARMUP
 from toolkit.measure import audit
-from toolkit.measure.quantiles import histogram, quantiles
-from toolkit.results import CallNumbers, Elapsed, Load
+from toolkit.measure.quantiles import BARS, BEYOND, PER_MILLE
+from toolkit.measure.rows import Numbers, Rows, flagged
+from toolkit.results import CallNumbers, Elapsed, Load, Quantiles
+
+PIECE = 1 << 18  # rows that are looked at at once: 16 MiB
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
-    """What became of each call, in the order of sending. Nanoseconds of one monotonic clock; `done` 0: never.
+class Told:
+    """What generators say beside their rows. `statuses` counts how calls ended, `errors` why, of those not OK.
 
-    `ok[i]` is 1 for a call that was answered OK. `statuses` counts how calls ended, `errors` why, of those not OK.
+    `unknown` calls were on their way when a generator died, `unsent` ones were left to it; `why` says so, a line each.
+    `cpus` are the generators' shares of a processor.
     """
 
-    due: Sequence[int]
-    sent: Sequence[int]
-    done: Sequence[int]
-    ok: Sequence[int]
     statuses: Sequence[tuple[str, int]] = ()
     errors: Sequence[tuple[str, str, int]] = ()
-    refused: int = 0
+    unknown: int = 0
+    unsent: int = 0
+    why: Sequence[str] = ()
+    cpus: Sequence[float] = ()
 
 
-def numbers(calls: Calls, asked: Load, elapsed: Elapsed) -> CallNumbers:
-    """Failed and lost calls are counted, never timed. Latency counts from due, service time from sent."""
-    answered = [at for at, ok in enumerate(calls.ok) if ok]
-    latencies = [(calls.done[at] - calls.due[at]) / 1e3 for at in answered]
-    ended = sum(done > 0 for done in calls.done)
-    took_s = _duration_s(calls)
-    late = ((sent - due) / 1e3 for due, sent in zip(calls.due, calls.sent, strict=True))
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Nanoseconds. `latency` and `service` of the calls that were answered OK, `late` of all that were sent."""
+
+    latency: Numbers
+    service: Numbers
+    late: Numbers
+    due: tuple[int, int]
+    sent: tuple[int, int]
+    done: int
+    ended: int
+    refused: int
+    warmup: int
+
+
+def numbers(parts: Sequence[Rows], asked: Load, elapsed: Elapsed | None, told: Told = Told()) -> CallNumbers:
+    """Those of a load whose rows are in these parts. Without `elapsed`, nobody looked whether the clock moved."""
+    found = _columns(parts)
+    sent, ok = len(found.late), len(found.latency)
+    for each in (found.latency, found.service, found.late):
+        each.sort()
+    took_ns = max(found.done, found.sent[1]) - found.due[0]
     return CallNumbers(
-        sent=len(calls.sent),
-        ok=len(answered),
-        failed=ended - len(answered),
-        lost=len(calls.sent) - ended,
-        refused=calls.refused,
-        duration_s=took_s,
-        achieved_rate=_rate(calls, asked, ended, took_s),
-        lateness_us=quantiles(late) if asked.model == "open" else None,
-        latency_us=quantiles(latencies),
-        service_time_us=quantiles((calls.done[at] - calls.sent[at]) / 1e3 for at in answered),
-        statuses=tuple(calls.statuses),
-        errors=tuple(calls.errors),
-        histogram=histogram(latencies),
-        invalid=tuple(_reasons(calls, asked, elapsed)),
+        sent=sent + told.unknown,
+        ok=ok,
+        failed=found.ended - ok,
+        lost=sent - found.ended + told.unknown,
+        refused=found.refused + told.unsent,
+        duration_s=took_ns / 1e9 if sent else 0.0,
+        achieved_rate=_rate(found, asked, took_ns),
+        lateness_us=quantiles_of(found.late) if asked.model == "open" else None,
+        latency_us=quantiles_of(found.latency),
+        service_time_us=quantiles_of(found.service),
+        statuses=tuple(told.statuses),
+        errors=tuple(told.errors),
+        histogram=_histogram(found.latency),
+        invalid=tuple(_reasons(found, asked, elapsed, told)),
+        warmup=found.warmup,
     )
 
 
-def _reasons(calls: Calls, asked: Load, elapsed: Elapsed) -> Iterator[str]:
-    if not calls.sent:
-        yield "nothing was sent"
+def endings(rows: Rows, statuses: Sequence[str]) -> Mapping[str, int]:
+    """How many of these calls ended how; `LOST` are those that nobody answered, or whose status nobody knows."""
+    found: Counter[str] = Counter()
+    for piece in _pieces([rows]):
+        codes = piece["status"][~flagged(piece, REFUSED | WARMUP)]
+        for code, calls in enumerate(np.bincount(codes, minlength=1).tolist()):
+            if calls:
+                found[statuses[code] if code < len(statuses) else "LOST"] += calls
+    return found
+
+
+def quantiles_of(ordered_ns: Numbers) -> Quantiles | None:
+    """In microseconds, of sorted nanoseconds, by nearest rank; None of none (see `measure.quantiles`)."""
+    n = len(ordered_ns)
+    if n == 0:
+        return None
+    p50, p90, p95, p99, p999 = (_known(ordered_ns, per_mille) for per_mille in PER_MILLE.values())
+    low, high, mean = (float(each) / 1e3 for each in (ordered_ns[0], ordered_ns[-1], ordered_ns.mean()))
+    return Quantiles(n, low, p50, p90, p95, p99, p999, high, mean)
+
+
+def _known(ordered_ns: Numbers, per_mille: int) -> float | None:
+    rank = max(1, -(-len(ordered_ns) * per_mille // 1000))
+    return float(ordered_ns[rank - 1]) / 1e3 if len(ordered_ns) - rank >= BEYOND else None
+
+
+def _columns(parts: Sequence[Rows]) -> _Columns:
+    latency, service, late = ([np.empty(0, np.int64)] for _ in range(3))
+    edges = [(2**62, 0, 2**62, 0, 0)]
+    ended = refused = warmup = 0
+    for rows in _pieces(parts):
+        unsent, warm = flagged(rows, REFUSED), flagged(rows, WARMUP)
+        refused += int(np.count_nonzero(unsent))
+        warmup += int(np.count_nonzero(warm & ~unsent))
+        rows = rows[~(unsent | warm)]
+        if len(rows) == 0:
+            continue
+        due, sent, done = rows["due_ns"], rows["sent_ns"], rows["done_ns"]
+        good = (rows["status"] == 0) & (done > 0)
+        ended += int(np.count_nonzero(done > 0))
+        latency.append(done[good] - due[good])
+        service.append(done[good] - sent[good])
+        late.append(sent - due)
+        edges.append((int(due.min()), int(due.max()), int(sent.min()), int(sent.max()), int(done.max())))
+    due_0, due_1, sent_0, sent_1, done_1 = zip(*edges, strict=True)
+    return _Columns(
+        np.concatenate(latency),
+        np.concatenate(service),
+        np.concatenate(late),
+        (min(due_0), max(due_1)),
+        (min(sent_0), max(sent_1)),
+        max(done_1),
+        ended,
+        refused,
+        warmup,
+    )
+
+
+def _pieces(parts: Sequence[Rows]) -> Iterator[Rows]:
+    for rows in parts:
+        for start in range(0, len(rows), PIECE):
+            yield np.asarray(rows[start : start + PIECE])
+
+
+def _reasons(found: _Columns, asked: Load, elapsed: Elapsed | None, told: Told) -> Iterator[str]:
+    sent = len(found.late)
+    yield from told.why
+    if not sent:
+        yield "nothing was sent" + (" but the warm-up" if found.warmup else "")
         return
-    yield from audit.sending(calls.due, calls.sent, asked)
-    yield from audit.unsent(calls.refused, len(calls.sent) + calls.refused)
-    yield from audit.moved(elapsed)
+    if asked.model == "open":
+        per_mille, due_ns = audit.tail(sent), found.due[1] - found.due[0]
+        late_us = float(found.late[max(1, -(-sent * per_mille // 1000)) - 1]) / 1e3
+        yield from audit.late(late_us, per_mille, audit.pace(sent, due_ns, asked))
+        yield from audit.off_rate(due_ns, found.sent[1] - found.sent[0])
+        yield from audit.saturated(told.cpus, late_us)
+    yield from audit.unsent(found.refused, sent + found.refused)
+    if elapsed is not None:
+        yield from audit.moved(elapsed)
 
 
-def _duration_s(calls: Calls) -> float:
-    """From the first due time to the last answer, or sending."""
-    if not calls.sent:
-        return 0.0
-    return (max(max(calls.done), max(calls.sent)) - calls.due[0]) / 1e9
-
-
-def _rate(calls: Calls, asked: Load, ended: int, took_s: float) -> float | None:
+def _rate(found: _Columns, asked: Load, took_ns: int) -> float | None:
     """Calls a second, as they left; with a closed loop, as they were answered. None when one call makes no rate."""
     if asked.model == "closed":
-        return ended / took_s if took_s > 0 else None
-    if len(calls.sent) < 2:
-        return None
-    took_ns = max(calls.sent) - calls.sent[0]
-    return (len(calls.sent) - 1) * 1e9 / took_ns if took_ns > 0 else None
+        return found.ended * 1e9 / took_ns if len(found.late) and took_ns > 0 else None
+    left_ns = found.sent[1] - found.sent[0]
+    return (len(found.late) - 1) * 1e9 / left_ns if len(found.late) > 1 and left_ns > 0 else None
+
+
+def _histogram(ordered_ns: Numbers, bars: int = BARS) -> tuple[tuple[float, int], ...]:
+    """(upper bound in microseconds, count) of classes of equal ratio, as `measure.quantiles.histogram` has them."""
+    if len(ordered_ns) == 0:
+        return ()
+    low, high = (max(float(each) / 1e3, 1.0) for each in (ordered_ns[0], ordered_ns[-1]))
+    if high / low < 1.0 + 1e-9:
+        return ((high, len(ordered_ns)),)
+    bounds = [*np.geomspace(low, high, bars + 1)[1:-1].tolist(), high]
+    upto = [*np.searchsorted(ordered_ns, np.array(bounds[:-1]) * 1e3, side="right").tolist(), len(ordered_ns)]
+    return tuple(zip(bounds, np.diff([0, *upto]).tolist(), strict=True))

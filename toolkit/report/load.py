@@ -12,30 +12,46 @@ from typing import Any
 from toolkit.report.asked import asked
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.tables import bars, count, milliseconds, quantile_table, rate, seconds
-from toolkit.results import SCHEMA, CallNumbers, Load, Quantiles
+from toolkit.results import SCHEMA, CallNumbers, LoadReport, Quantiles
 
+KIND = "load"  # tells a load's report.json from a chain's
 WORDS = 5  # of the errors that are printed
 LABEL = 13
 
 
-def as_json(target: str, load: Load, found: CallNumbers, *, partial: bool) -> Mapping[str, Any]:
+def to_json(report: LoadReport) -> Mapping[str, Any]:
     """One object; what is not known is None. `load` and the quantiles are called as in a run's report."""
+    load, found = report.load, report.numbers
     return {
         "schema": SCHEMA,
-        "target": target,
-        "partial": partial,
+        "kind": KIND,
+        "run": {
+            "id": report.run,
+            "started": report.started,
+            "toolkit_version": report.toolkit_version,
+            "environment": dict(report.environment),
+            "command": list(report.command),
+        },
+        "target": report.target,
+        "partial": report.partial,
         "load": {
             "model": load.model,
             "arrivals": load.arrivals,
             "asked_rate": load.rate,
             "concurrency": load.concurrency,
             "seed": load.seed,
+            "asked": dataclasses.asdict(load),
+            "connections": report.connections,
+            "drain_s": report.drain_s,
+            "asked_warmup": report.warmup,
+            "generators": [dataclasses.asdict(each) for each in report.generators],
             "achieved_rate": found.achieved_rate,
             "sent": found.sent,
             "ok": found.ok,
             "failed": found.failed,
             "lost": found.lost,
             "refused": found.refused,
+            "warmup": found.warmup,
             "duration_s": found.duration_s,
             "lateness_us": _quantiles(found.lateness_us),
             "valid": not found.invalid,
@@ -45,13 +61,16 @@ def as_json(target: str, load: Load, found: CallNumbers, *, partial: bool) -> Ma
         "service_time_us": _quantiles(found.service_time_us),
         "statuses": dict(found.statuses),
         "errors": [{"status": status, "message": words, "calls": calls} for status, words, calls in found.errors],
+        "histogram": [{"upto_us": upto, "count": calls} for upto, calls in found.histogram],
+        "tables": {"statuses": list(report.statuses), "instances": list(report.instances)},
     }
 
 
-def text(target: str, load: Load, found: CallNumbers, *, partial: bool, width: int = 100, unicode: bool = True) -> str:
+def text(report: LoadReport, *, width: int = 100, unicode: bool = True) -> str:
     """Newline at the end."""
+    found = report.numbers
     sections = (
-        _facts(target, load, found, partial=partial),
+        _facts(report),
         quantile_table({"latency": found.latency_us, "service time": found.service_time_us}, width),
         bars(found.histogram, width),
         _ends(found),
@@ -61,19 +80,40 @@ def text(target: str, load: Load, found: CallNumbers, *, partial: bool, width: i
     return told if unicode else in_ascii(told)
 
 
-def _facts(target: str, load: Load, found: CallNumbers, *, partial: bool) -> Iterator[str]:
-    yield f"{printable(target)}{' · PARTIAL: it was interrupted' if partial else ''}"
+def _facts(report: LoadReport) -> Iterator[str]:
+    load, found = report.load, report.numbers
+    yield f"{printable(report.target)}{' · PARTIAL: it was interrupted' if report.partial else ''}"
     yield ""
     yield f"{'load':<{LABEL}}{asked(load)}"
     counted = [f"{count(found.sent)} sent", f"{count(found.ok)} ok", f"{count(found.failed)} failed"]
     counted.append(f"{count(found.lost)} lost")
     if found.refused:
         counted.append(f"{count(found.refused)} never sent")
+    if found.warmup:
+        counted.append(f"{count(found.warmup)} before, to warm up")
     yield f"{'calls':<{LABEL}}{' · '.join(counted)} · {rate(found.achieved_rate)} over {seconds(found.duration_s)}"
     if found.lateness_us is not None:
         late = found.lateness_us
         told = f"p50 {milliseconds(late.p50)} · p99 {milliseconds(late.p99)} · max {milliseconds(late.max)} ms"
         yield f"{'lateness':<{LABEL}}{told}"
+    yield f"{'sent by':<{LABEL}}{_senders(report)}"
+    yield f"{'measured on':<{LABEL}}{printable(' · '.join(_where(report)))}"
+
+
+def _senders(report: LoadReport) -> str:
+    used = [each.cpu for each in report.generators if each.cpu is not None]
+    share = f", which used {', '.join(f'{each:.0%}' for each in used)} of a processor" if used else ""
+    number = len(report.generators)
+    connections = f" · {count(report.connections)} connections each" if report.connections else ""
+    return f"{number} process{'' if number == 1 else 'es'}{share}{connections}"
+
+
+def _where(report: LoadReport) -> Iterator[str]:
+    machine = report.environment
+    yield from (f"{machine[name]}" for name in ("platform", "machine") if name in machine)
+    if machine.get("cpus"):
+        yield f"{machine['cpus']} processors"
+    yield f"kn-bench {report.toolkit_version}"
 
 
 def _ends(found: CallNumbers) -> Iterator[str]:
