@@ -100,6 +100,16 @@ def fraction(text: str) -> float:
     return _number(text, float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 
 
+def share(text: str) -> float:
+    """`5%` or `0.05`, above nothing and below all."""
+    number = text.removesuffix("%")
+    wanted = "a share such as 5% or 0.05"
+    value = _number(number, float, lambda value: value > 0, wanted) / (100 if number != text else 1)
+    if not value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+    return value
+
+
 def seconds(text: str) -> float:
     try:
         value = units.seconds(text)

@@ -149,16 +149,29 @@ def of_trials(
     return Interval(float(each.mean()) - half, float(each.mean()) + half, confidence, method)
 
 
-def share_of(hits: int, n: float, confidence: float = CONFIDENCE) -> Interval | None:
-    """Wilson's, of a share: `hits` of `n` independent calls; None without calls. Never leaves 0..1."""
-    if n <= 0:
+def share_of(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval | None:
+    """Clopper's and Pearson's, of a share: `hits` of `n` independent calls; None without calls. Exact."""
+    if n < 1:
         return None
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    p, scale = hits / n, 1 + z * z / n
-    middle = (p + z * z / (2 * n)) / scale
-    half = z / scale * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = 0.0 if hits == 0 else max(0.0, middle - half)
-    return Interval(low, 1.0 if hits >= n else min(1.0, middle + half), confidence, "Wilson")
+    tail = (1 - confidence) / 2
+    low = _where(lambda share: 1 - _upto(hits - 1, n, share) >= tail) if hits > 0 else 0.0
+    high = _where(lambda share: _upto(hits, n, share) < tail) if hits < n else 1.0
+    return Interval(low, high, confidence, "Clopper and Pearson")
+
+
+def _upto(k: int, n: int, share: float) -> float:
+    """P(B <= k)."""
+    first, pmf = _binomial(n, share)
+    return float(pmf[: max(0, k - first + 1)].sum())
+
+
+def _where(holds: Callable[[float], bool]) -> float:
+    """The least share from which on it holds."""
+    low, high = 0.0, 1.0
+    while high - low > 1e-12 and high - low > 1e-7 * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return (low + high) / 2
 
 
 def replicas(

@@ -264,12 +264,17 @@ def test_trials_have_students_interval() -> None:
     assert of_trials([1.0]) is None
 
 
-def test_a_share_stays_between_nothing_and_all() -> None:
-    none, all_of_them = share_of(0, 100), share_of(100, 100)
-    assert none is not None
-    assert all_of_them is not None
-    assert (none.low, round(none.high, 4)) == (0.0, 0.0370)  # Wilson (1927)
-    assert (round(all_of_them.low, 4), all_of_them.high) == (0.9630, 1.0)
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),  # scipy.stats.binomtest(hits, n).proportion_ci()
+    [(0, 100, 0.0, 0.036217), (100, 100, 0.963783, 1.0), (1, 100, 0.000253, 0.054459), (50, 1000, 0.037335, 0.065390)],
+)
+def test_a_share_has_the_exact_interval(hits: int, n: int, low: float, high: float) -> None:
+    found = share_of(hits, n)
+    assert found is not None
+    assert (found.low, found.high) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
+
+
+def test_no_calls_have_no_share() -> None:
     assert share_of(0, 0) is None
 
 
