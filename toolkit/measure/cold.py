@@ -28,7 +28,7 @@ ON_A_CLUSTER: tuple[Step, ...] = (
     ("asked", "way in"),
     ("created", "autoscaler"),
     ("scheduled", "scheduling"),
-    ("pulled", "image"),
+    ("pulled", "sandbox and image"),
     ("process", "containers"),
     ("loaded", "import"),
     ("listening", "listen"),

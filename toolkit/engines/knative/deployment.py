@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from toolkit import manifests
 from toolkit import plan as plans
 from toolkit.engines.base import Bound, Entry
-from toolkit.engines.knative import arrival, logs, removal
+from toolkit.engines.knative import arrival, logs, removal, zero
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.kinds import selector
 from toolkit.engines.knative.observer import Observer
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.engines.knative.spans import Spans
 from toolkit.plan import Plan
-from toolkit.results import Incident
+from toolkit.results import Incident, Instance
 from toolkit.traces.model import Span
 
 
@@ -88,6 +88,21 @@ class KnativeDeployment:
     def incidents(self) -> list[Incident]:
         told = self._observer.incidents if self._observer is not None else []
         return [*told, *(self._store.incidents if self._store is not None else ())]
+
+    @property
+    def way_to_zero(self) -> str:
+        return zero.HOW
+
+    async def cool(self, within_s: float) -> None:
+        if self._observer is not None:
+            self._observer.watch_images()
+        await zero.none_left(self.api, self.namespace, selector(manifests.labels(self.plan)), within_s)
+
+    async def cooling_settings(self) -> Mapping[str, str]:
+        return await zero.settings(self.api, self.plan.chain)
+
+    def instances(self) -> Sequence[Instance]:
+        return self._observer.instances.told() if self._observer is not None else ()
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         """Functions stay: a pod takes half a minute to leave. So this waits until all that can be expected are there,

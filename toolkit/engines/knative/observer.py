@@ -6,12 +6,15 @@ May live here: turning what the cluster shows into incidents. May not: judging t
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from toolkit.engines.knative import conditions, subscribers
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.evidence import log_of, when
+from toolkit.engines.knative.instances import Instances
 from toolkit.engines.knative.kinds import (
     BROKER,
     CHANNEL,
@@ -50,6 +53,8 @@ class Observer:
         self._watch: asyncio.Task[None] | None = None
         self._first = asyncio.Event()
         self.incidents: list[Incident] = []
+        self.instances = Instances()
+        self._images: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """What happened before is not told: a function may have tried twice until it was ready."""
@@ -60,10 +65,23 @@ class Observer:
         waits[0].cancel()
 
     async def close(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-            self._watch = None
+        watches = [each for each in (self._watch, self._images) if each is not None]
+        for each in watches:
+            each.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+        self._watch = self._images = None
+
+    def watch_images(self) -> None:
+        """From now on it is seen too when an image was there: that costs a watch of all events."""
+        if self._images is None:
+            self._images = asyncio.create_task(self._see_images())
+
+    async def _see_images(self) -> None:
+        first = True
+        with contextlib.suppress(EngineError):  # a moment that nobody tells joins its segment to the next
+            async for found in self._api.snapshots(EVENT, self._namespace):
+                self.instances.saw_events(found.values(), None if first else time.time_ns())
+                first = False
 
     async def look_once_more(self) -> None:
         """At the end of the load: what no watch tells of."""
@@ -81,6 +99,7 @@ class Observer:
     async def _pods(self) -> None:
         try:
             async for found in self._api.snapshots(POD, self._namespace, self._ours):
+                self.instances.saw(found.values(), time.time_ns() if self._first.is_set() else None)
                 for pod in found.values():
                     if GENERATOR not in labels(pod):  # what becomes of those, who waits for their calls tells
                         await self._look_at(pod)

@@ -27,6 +27,7 @@ class View:
         self._objects: dict[Kind, dict[str, Object]] = {kind: {} for kind in self._kinds}
         self._changed = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
+        self._listed: set[Kind] = set()
 
     async def __aenter__(self) -> View:
         self._watches = [asyncio.create_task(self._watch(kind)) for kind in self._kinds]
@@ -39,6 +40,10 @@ class View:
 
     def get(self, key: Key) -> Object | None:
         return self._objects.get(key.kind, {}).get(key.name)
+
+    def listed(self, kind: Kind) -> bool:
+        """Whether it is known which there are: before that, none being there says nothing."""
+        return kind in self._listed
 
     def every(self, kind: Kind) -> Sequence[Object]:
         return tuple(self._objects[kind].values())
@@ -63,6 +68,7 @@ class View:
         try:
             async for found in self._api.snapshots(kind, self._namespace, self._kinds[kind]):
                 self._objects[kind] = found
+                self._listed.add(kind)
                 self._tell()
         except Refused:
             if kind not in self._optional:
