@@ -46,6 +46,7 @@ class Generator:
     writer: asyncio.StreamWriter
     offset: Offset = field(default_factory=Offset)
     ready: bool = False
+    scheduling: str = ""  # how its kernel gives it a processor
     progress: Progress | None = None
     lines: list[bytes] = field(default_factory=list)  # that tell of calls
     done: Done | None = None
@@ -88,7 +89,7 @@ class Generator:
         if isinstance(said.get("mine"), int):
             self.answers.put_nowait((said["mine"], at_ns))
         if "ready" in said:
-            self.ready = True
+            self.ready, self.scheduling = True, str(said.get("scheduling", ""))
         if said.get("progress") is not None:
             self.progress = wire.progress_of(said["progress"])
         if "done" in said:

@@ -38,7 +38,8 @@ async def driven(
     """One load. `moments`: when it began, and when it was stopped; `losses`: by the index of those that are gone.
 
     Origin's `clock_error_us` is what times of calls and times of receipts may be apart, besides the way of the receipt;
-    `cpu` the share of a core that each generator used, None of one that was lost.
+    `cpu` the share of a core that each generator used, None of one that was lost; `scheduling` is `realtime` where the
+    kernel let all of them run before others.
     """
     await generators.ask_for_clocks_again()
     told = {index: _told(index, loss, generators.count) for index, loss in losses.items()}
@@ -50,6 +51,7 @@ async def driven(
         "to": order.target,
         "clock_error_us": max((each.offset.error_ns for each in generators.all), default=0) / 1e3,
         "cpu": [_share(each) for each in generators.all],
+        "scheduling": "realtime" if all(each.scheduling == "realtime" for each in generators.all) else "normal",
     }
     return Driven(
         merging.merged(parts, order.load, order.run, *moments),

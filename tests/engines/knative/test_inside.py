@@ -144,13 +144,14 @@ async def test_jobs_send_the_load_to_the_address_inside_and_are_gone_afterwards(
     assert all(each.ok for each in found.calls)
     assert (found.invalid, found.incidents) == ((), ())
     assert found.notes == (f"the load came from 3 generators inside the cluster, to {there.target}",)
-    assert {**found.origin, "cpu": None} == {
+    assert {**found.origin, "cpu": None, "scheduling": None} == {
         "from": "cluster",
         "generators": 3,
         "nodes": 1,
         "to": there.target,
         "clock_error_us": 0.0,
         "cpu": None,
+        "scheduling": None,
     }
     assert found.elapsed.monotonic_ns > 0
     assert told[-1].ok == 30
