@@ -101,6 +101,8 @@ def load(options: argparse.Namespace) -> Load:
     for one, other in RIVALS:
         _flag_wins(options, one, other)
         _flag_wins(options, other, one)
+    if _is_recorded(options) and "TOOLKIT_ARRIVALS" not in os.environ and "TOOLKIT_RATE" in os.environ:
+        options.rate = None
     recording = _recording(options)
     requests, rate = options.requests, options.rate
     if requests is None and options.duration is None:

@@ -45,7 +45,8 @@ def _gaps(gaps: NDArray[np.int64]) -> PlannedGaps | None:
 def _rates(due: NDArray[np.int64], whole_s: float, stretches: int) -> tuple[tuple[float, float], ...]:
     """Cut at whole nanoseconds, so that equal distances look equal."""
     step = max(1, math.ceil(whole_s * SECOND / stretches))
-    counts = np.bincount(due // step, minlength=math.ceil(whole_s * SECOND / step))
+    cuts = max(1, math.ceil(whole_s * SECOND / step))
+    counts = np.bincount(np.minimum(due // step, cuts - 1), minlength=cuts)
     return tuple(((place + 1) * step / SECOND, int(calls) * SECOND / step) for place, calls in enumerate(counts))
 
 
