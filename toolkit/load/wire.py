@@ -1,8 +1,9 @@
 """What a generator elsewhere and whoever gave it its share say to each other: one line of JSON a message.
 
 The generator connects, and says `hello`. It is asked for its clock some times, given an `order`, and says `ready` once
-it has dialled its target, and how it is scheduled. At the `start` it begins; it tells its `progress`, and what has ended in `calls` (see
-`telling`), and in the end that it is `done`. `stop` ends the load, the end of the connection ends the generator.
+it has dialled its target, and how it is scheduled. At the `start` it begins; it tells its `progress`, and what has
+ended in `calls` (see `telling`), and in the end that it is `done`. `stop` ends the load, the end of the connection ends
+the generator.
 
 May live here: the messages, and their way into a line and back. May not: sockets, clocks, how calls are sent.
 """
