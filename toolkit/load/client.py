@@ -48,7 +48,7 @@ class Client:
         self.watch(self._bell, lambda: os.eventfd_read(self._bell))
         if self._timer.descriptor is not None:
             self.watch(self._timer.descriptor, self._timer.ring)
-        self._links = [Link(self._poll, places, number) for number in range(connections)]
+        self._links = [Link(self._poll, places, number) for number in range(connections) if places]
         self._old: list[Link] = []  # whose server goes away: they end what they have begun
         self._by_socket: dict[int, Link] = {}
         self._waiting: deque[Stream] = deque()
@@ -68,7 +68,7 @@ class Client:
     def submit(self, token: int, block: bytes, message: bytes, deadline_ns: int) -> None:
         """Sends a call, or keeps it until a connection has room. Deadlines must not decrease from call to call."""
         if not self.in_flight:
-            self._turn = (self._turn + 1) % len(self._links)
+            self._turn = (self._turn + 1) % (len(self._links) or 1)
             if self._clock() - self._looked_ns > FRESH_NS:
                 self._look(0)  # who closed an idle connection is noticed before a call goes there
         call = Stream(token, block, message, deadline_ns)
@@ -152,7 +152,7 @@ class Client:
         waiting, now_ns = self._waiting, self._clock()
         while waiting and (waiting[0].number == ENDED or self._send(waiting[0])):
             waiting.popleft()
-        if waiting and not any(each.connected or each.socket or each.wait_ns <= now_ns for each in self._links):
+        if waiting and all(each.failed and not each.socket and each.wait_ns > now_ns for each in self._links):
             why = self._unknown or self._links[0].why
             while waiting:
                 if waiting[0].number != ENDED:
@@ -200,10 +200,12 @@ class Client:
                 wake_ns = min(wake_ns, link.wait_ns)
             elif self._waiting and link.held_ns:
                 wake_ns = min(wake_ns, link.held_ns)
-        left = wake_ns - self._clock() - SPIN_NS
+        if wake_ns == until_ns:  # nothing else has to be that exact
+            wake_ns -= SPIN_NS
+        left = wake_ns - self._clock()
         if left <= 0:
             return 0
-        if left < COARSE_NS and self._timer.set(wake_ns - SPIN_NS):
+        if left < COARSE_NS and self._timer.set(wake_ns):
             return 1
         return (left - COARSE_NS // 2 if left >= COARSE_NS else left) // 1_000_000 / 1000
 
@@ -269,13 +271,11 @@ class Client:
 
     def _connect(self, link: Link) -> None:
         now_ns = self._clock()
-        if self._unknown or now_ns < link.wait_ns:
-            return
-        if link.socket is not None:
+        if link.socket is not None and link.wait_ns <= now_ns:
             link.drop(f"{link.place} speaks no HTTP/2, or not in time", now_ns)
             self._settle(link)
-        link.connect(now_ns)
-        if link.socket is not None:
+        if link.socket is None and link.wait_ns <= now_ns:
+            link.connect(now_ns)
             self._by_socket[link.descriptor] = link
 
 

@@ -86,10 +86,15 @@ class Link:
             self.wait_ns += self._backoff_ns
             self._backoff_ns = min(self._backoff_ns * 2, BACKOFF_NS[1])
 
+    @property
+    def failed(self) -> bool:
+        """Nothing came of it, the last time."""
+        return self._failures > 0
+
     def heir(self, now_ns: int) -> Link:
-        """The connection that takes over from this one, whose server goes away; later, if it never served."""
+        """The connection that takes over from this one, whose server goes away; later, if that serves nobody."""
         heir = Link(self._poll, self._places, self._turn)
-        if not self._proved:
+        if not self._proved and not self.http2.in_flight:
             heir._backoff_ns = min(self._backoff_ns * 2, BACKOFF_NS[1])
             heir.wait_ns, heir._turn = now_ns + self._backoff_ns, self._turn + 1
         return heir
