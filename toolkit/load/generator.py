@@ -84,5 +84,5 @@ def driver(
     times = None if load.model == "closed" else share.times(pacing.times(load))
     planned = share.count(pacing.count(load))
     drain_s = min(DRAIN_S, load.timeout_s + GRACE_S)
-    pace = Pace(times, planned, start_ns, drain_s)
+    pace = Pace(times, planned, start_ns, drain_s, share.index)
     return Driver(lines, caller, share.load(load), pace, stopped=stopped, on_progress=on_progress)
