@@ -20,11 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import exports, pages
-from toolkit import exports, pages
 from toolkit.contract import Receipt, Sent
 from toolkit.errors import UsageError
 from toolkit.measure.cold import ColdSample
-from toolkit.measure.rows import Rows, table
 from toolkit.measure.rows import Rows, table
 from toolkit.report import json as as_json
 from toolkit.report.reading import from_json
@@ -33,7 +31,6 @@ from toolkit.traces import zipkin
 from toolkit.traces.model import Span
 
 REPORT, CALLS, RECEIPTS, SPANS, LOGS = "report.json", "calls.ndjson", "receipts.ndjson", "spans.json", "logs"
-PAGE, PERCENTILES = "report.html", "latency.hgrm"
 PAGE, PERCENTILES = "report.html", "latency.hgrm"
 COLD = "cold.ndjson"  # one line a repetition, of a run that forced cold starts
 MANIFESTS = "manifests"  # of what was applied, when a cluster was used
@@ -72,7 +69,6 @@ def save(
         _write_lines(building / CALLS, map(_flat, calls))
         _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
         (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
-        _draw(building, report, table(calls, evidence.receipts).rows)
         _draw(building, report, table(calls, evidence.receipts).rows)
         if cold:
             _write_lines(building / COLD, map(asdict, cold))
@@ -115,12 +111,6 @@ def _beside(folder: Path) -> Iterator[Path]:
         yield building
     finally:
         shutil.rmtree(building, ignore_errors=True)
-
-
-def _draw(building: Path, report: Report, rows: Rows) -> None:
-    """What can be made of the other files again: the page, and HdrHistogram's percentiles."""
-    (building / PAGE).write_text(pages.render(pages.side(report, rows)), encoding="utf-8")
-    (building / PERCENTILES).write_text("".join(exports.percentiles(rows)), encoding="utf-8")
 
 
 def _draw(building: Path, report: Report, rows: Rows) -> None:
