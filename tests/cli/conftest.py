@@ -44,3 +44,10 @@ def workshop(tmp_path: Path, wheels: Path, cache: Path, monkeypatch: pytest.Monk
     yield tmp_path
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def stored_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where programs that are started with this environment store their runs: not in the folder they are started in."""
+    monkeypatch.setenv("TOOLKIT_OUT", str(tmp_path / "stored"))
+    return tmp_path / "stored"

@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from toolkit.stubs import helloworld_pb2 as messages
 from toolkit.stubs import helloworld_pb2_grpc as services
 
+pytestmark = pytest.mark.usefixtures("stored_elsewhere")
 SERVICE = "helloworld.Greeter"
 PATIENT = "somebody who waits"
 called = threading.Event()  # by PATIENT

@@ -26,6 +26,7 @@ from toolkit.stubs.helloworld_pb2 import DESCRIPTOR, HelloReply, HelloRequest
 
 SERVICE = "test_load_targets.Streams"
 FEW = ("--requests", "20", "--concurrency", "2")
+pytestmark = pytest.mark.usefixtures("stored_elsewhere")
 
 
 def load(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
