@@ -55,7 +55,8 @@ class Here:
             connections=self._connections,
         )
         async with Processes() as processes, Generators(LOOPBACK, self._count) as generators:
-            await processes.start(generators)
+            if not stop.is_set():
+                await processes.start(generators)
             await _come(processes, generators, stop)
             if not stop.is_set() and not await generators.get_ready(order, stop):
                 await _see_why_not(processes, generators, stop)
@@ -67,7 +68,9 @@ class Here:
 
 
 class Processes:
-    """Of one load. `async with` it: they leave by themselves once nobody listens any more, or are made to."""
+    """Of one load. `async with` it: they are made to leave at its end. Where there is none (`kill -9`), they leave with
+    the connection.
+    """
 
     def __init__(self) -> None:
         self._started: list[Process] = []
@@ -76,6 +79,9 @@ class Processes:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for each in self._started:
+            with contextlib.suppress(ProcessLookupError):  # one that has left
+                each.terminate()
         for each in self._started:
             await _ended(each)
 
@@ -115,12 +121,16 @@ async def _come(processes: Processes, generators: Generators, stop: asyncio.Even
     async def settled() -> bool:
         return generators.all_here or stop.is_set() or processes.left is not None
 
-    came = await until(settled, within_s=COMES_WITHIN_S, every_s=0.002)
+    await until(settled, within_s=COMES_WITHIN_S, every_s=0.002)
     if generators.all_here or stop.is_set():
         return
-    cause = (await processes.loss(processes.left)).cause if processes.left is not None else generators.refused
+    cause = "it was not heard in time"
+    if generators.refused:
+        cause = generators.refused
+    elif processes.left is not None:
+        cause = (await processes.loss(processes.left)).cause
     raise EngineError(
-        f"a generator of the load did not come: {cause if came else cause or 'it was not heard in time'}",
+        f"a generator of the load did not come: {cause}",
         next_step="see that this machine can start another Python, and has memory left",
     )
 
