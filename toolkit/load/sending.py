@@ -166,7 +166,8 @@ class _Words:
         return int(line)
 
     def _wait_for_the_end(self) -> None:
-        self._source.read()
+        while os.read(self._source.fileno(), 65_536):  # not by its buffer: whose lock would be held when we exit
+            pass
         self._over.set()
 
     def stopped(self) -> bool:

@@ -180,7 +180,7 @@ class Connection:
                 self.outgoing += frames.rst_stream(number, frames.CANCEL)
         if unseen:
             self.refused.append(stream)
-        self.ended.append(_ended(Ended, (stream.token, status, why, reply, stream.first_ns, now_ns, unseen)))
+        self.ended.append(_ended(Ended, (stream.token, status, why, reply, stream.first_ns, now_ns, unseen, 0)))
 
     def _other(self, kind: int, flags: int, number: int, payload: bytes, now_ns: int) -> None:
         """The frames that are rare."""

@@ -27,6 +27,7 @@ class Ended(NamedTuple):
     first_ns: int | None
     done_ns: int
     unseen: bool = False
+    messages: int = 0  # that came back, of a stream
 
 
 class Stream:
