@@ -94,7 +94,8 @@ class Comparison:
 class Spread:
     """A quantile over trials of one variant: the geometric mean of the trials' own, and how far those are apart.
 
-    `between` is the standard deviation of their logarithms: 0.05 means that trials differ by about 5 %.
+    `between` is the standard deviation of their logarithms: 0.05 means that trials differ by about 5 %. `interval` is
+    Student's over trials, `bootstrap` the one of the hierarchical bootstrap; None with fewer than three trials.
     """
 
     metric: str
@@ -102,6 +103,7 @@ class Spread:
     centre: float
     between: float | None
     interval: Interval | None
+    bootstrap: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.cli import cold_options, engines, load_options
+from toolkit.cli import cold_options, engines, load_options, trials_options
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, progress_wanted
 from toolkit.errors import EngineError, Exit, UsageError
@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     arguments.parameters(parser)
     load_options.configure(parser)
     cold_options.configure(parser)
+    trials_options.configure(parser)
     engines.configure(parser, timeout=("--ready-timeout",))
     parser.add_argument(
         "--settle",
@@ -41,17 +42,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    from toolkit import catalog, runs
+    from toolkit import runs
     from toolkit.cli import printing, running
-    from toolkit.run import Order
 
-    load = cold_options.load(options) or load_options.load(options)
-    load_options.see_that_it_can_be_sent(load, options)
-    chain = cold_options.chain(catalog.load(options.chain, arguments.overrides(options)), options)
-    if options.zipkin is None:
-        _fits(chain, load)
+    if trials_options.wanted(options):
+        return trials_options.execute(options, _order, _run_and_store)
+    order = _order(options)
     runs.prepare(options.out)
-    order = Order(chain, load, settle_s=options.settle, attributes=tuple(options.attribute))
     outcome, trouble = running.interruptible(lambda stop: _run_and_store(order, options, stop))
     if outcome.report.partial and not outcome.calls and options.output == "text":
         note("interrupted before the first call")
@@ -60,6 +57,19 @@ def execute(options: argparse.Namespace) -> int:
     if trouble is not None:
         raise EngineError(str(trouble), next_step=trouble.next_step)
     return printing.verdict(outcome.report, measuring=True)
+
+
+def _order(options: argparse.Namespace) -> Order:
+    """What is asked for. Raises UsageError for what cannot be."""
+    from toolkit import catalog
+    from toolkit.run import Order
+
+    load = cold_options.load(options) or load_options.load(options)
+    load_options.see_that_it_can_be_sent(load, options)
+    chain = cold_options.chain(catalog.load(options.chain, arguments.overrides(options)), options)
+    if options.zipkin is None:
+        _fits(chain, load)
+    return Order(chain, load, settle_s=options.settle, attributes=tuple(options.attribute))
 
 
 def _fits(chain: ChainSpec, load: Load) -> None:

@@ -60,8 +60,8 @@ def compare(
     confidence: float = CONFIDENCE,
 ) -> tuple[Compared, ...]:
     """One row a metric; at least one run a side."""
-    asked = [name for name in QUANTILES if name in ALWAYS or (_known(name, a) and _known(name, b))]
-    judged = sum(_known(name, a) and _known(name, b) for name in asked) + 1
+    asked = [name for name in QUANTILES if name in ALWAYS or (known(name, a) and known(name, b))]
+    judged = sum(known(name, a) and known(name, b) for name in asked) + 1
     each = 1 - (1 - confidence) / judged
     rows = [_quantile(name, a, b, min_effect, each) for name in asked]
     return (*rows, _errors(a, b, min_errors, each))
@@ -99,7 +99,7 @@ def _curve(ordered: Floats) -> Floats:
     return found
 
 
-def _known(name: str, side: Sequence[Sample]) -> bool:
+def known(name: str, side: Sequence[Sample]) -> bool:
     """Whether every run has enough samples beyond the quantile."""
     population, share = QUANTILES[name]
     sizes = [len(population(each)) for each in side]
@@ -109,7 +109,7 @@ def _known(name: str, side: Sequence[Sample]) -> bool:
 def _quantile(name: str, a: Sequence[Sample], b: Sequence[Sample], min_effect: float, confidence: float) -> Compared:
     population, share = QUANTILES[name]
     one, other = ([np.sort(population(each)) for each in side] for side in (a, b))
-    if not (_known(name, a) and _known(name, b)):
+    if not (known(name, a) and known(name, b)):
         needed = math.ceil(BEYOND / (1 - share) - 1e-9)
         why = f"a run needs {needed:,} calls for it"
         return Compared(name, None, None, None, None, None, "too few samples", False, why, needed)
