@@ -2,17 +2,16 @@
 
 May live here: waiting for no pod of ours, and reading Knative's settings. May not: changing any setting of a cluster.
 
-A pod that leaves serves nobody, but holds on for the half a minute that queue-proxy drains: once Knative has asked for
-its end, we ask that it comes soon. What counts as zero is that no pod is left, not that none is ready.
+What counts as zero is that no pod is left, not that none is ready: one that leaves holds on while queue-proxy drains,
+for half a minute, or for as long as its `timeoutSeconds` where that is less.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from toolkit.engines.knative.api import Api
-from toolkit.engines.knative.kinds import CONFIG_MAP, POD, Object, labels, leaving, name, uid
+from toolkit.engines.knative.kinds import CONFIG_MAP, POD, Object, labels, leaving, name
 from toolkit.engines.knative.watching import View
 from toolkit.errors import EngineError
 from toolkit.manifests.names import GENERATOR
@@ -23,29 +22,18 @@ DEFAULTS = {  # knative.dev/serving/pkg/autoscaler/config
     "enable-scale-to-zero": "true",
     "scale-to-zero-grace-period": "30s",
 }
-HURRY_S = 1
 HOW = "Knative scaled every function to zero, and no pod was left"
 
 
 async def none_left(api: Api, namespace: str, ours: str, within_s: float) -> None:
     """Raises EngineError with the pods that are still there."""
-    hurried: set[str] = set()
-    clock = asyncio.get_running_loop().time
-    ends = clock() + within_s
     async with View(api, namespace, {POD: ours}) as view:
-        await view.until(lambda: view.listed(POD) or None, within_s)
 
-        def step() -> list[Object] | None:
-            """The leaving pods that were not hurried yet; none when all are gone, None when there is nothing to do."""
-            there = _of_functions(view.every(POD))
-            waiting = [pod for pod in there if leaving(pod) and uid(pod) not in hurried]
-            return waiting if waiting or not there else None
+        def gone() -> bool | None:
+            return True if view.listed(POD) and not _of_functions(view.every(POD)) else None
 
-        while (left_s := ends - clock()) > 0 and (found := await view.until(step, left_s)) is not None:
-            if not found:
-                return
-            hurried |= set(map(uid, found))
-            await asyncio.gather(*(api.delete(pod, grace_s=HURRY_S) for pod in found))
+        if await view.until(gone, within_s):
+            return
         left = _of_functions(view.every(POD))
     raise EngineError(
         f"after {within_s:.0f} s the functions were not at zero: {_told(left)}",
