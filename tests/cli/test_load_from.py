@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,15 @@ def test_a_load_from_a_cluster_needs_one(command: str, tmp_path: Path) -> None:
     assert "next: add --engine knative and --image REF, or leave --from away" in errors
 
 
-@pytest.mark.parametrize("command", ["run", "verify"])
-def test_several_generators_are_for_a_cluster(command: str, tmp_path: Path) -> None:
-    status, errors = call(tmp_path, command, CHAIN, "--generators", "3")
-    assert (status, "--generators 3: from this machine one generator sends the load" in errors) == (2, True)
+@pytest.mark.alone
+def test_several_generators_send_it_from_this_machine(tmp_path: Path) -> None:
+    options = ("--generators", "2", "--connections", "3", "--requests", "20", "-o", "json")
+    done = program.call(tmp_path, "run", CHAIN, *options)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    origin = report["run"]["environment"]["load"]
+    assert (report["load"]["ok"], origin["from"], origin["generators"], len(origin["cpu"])) == (20, "here", 2, 2)
+    assert program.all_gone(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +47,8 @@ def test_several_generators_are_for_a_cluster(command: str, tmp_path: Path) -> N
         (("--generators", "65"), "--generators 65: not in range"),
         (("--generators", "0"), "argument --generators"),
         (("--generators", "two"), "argument --generators"),
+        (("--connections", "0"), "argument --connections"),
+        (("--connections", "1001"), "--connections 1001: more than 1,000"),
         (("--from", "there"), "argument --from"),
     ],
 )

@@ -26,6 +26,7 @@ RIVALS = (  # one of the two says how much, how fast, or how workers go on
     ("rate", "think"),
 )
 LONGEST_LINE = 1 << 20  # characters
+MOST_CONNECTIONS = 1000  # of one generator: each takes a file descriptor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +64,13 @@ def origin(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
         type=arguments.count,
         default=1,
         metavar="N",
-        help="with --from cluster: how many share the load",
+        help="how many processes share the load, each one thread (--from cluster: how many Jobs)",
+    )
+    parser.add_argument(
+        "--connections",
+        type=arguments.count,
+        metavar="N",
+        help="of each generator (default: one to each address of the entry, as gRPC's clients have)",
     )
 
 
@@ -73,23 +80,25 @@ def see_that_it_can_be_sent(load: Load, options: argparse.Namespace) -> None:
 
     pacing.validate(load)
     share.validate(load, options.generators)
+    if (options.connections or 1) > MOST_CONNECTIONS:
+        raise UsageError(
+            f"--connections {options.connections}: more than {MOST_CONNECTIONS:,}",
+            next_step="leave it away, or let more --generators share the load",
+        )
     if _inside(options) and options.engine != "knative":
         raise UsageError(
             f"--from cluster: with --engine {options.engine} there is no cluster to send the load from",
             next_step="add --engine knative and --image REF, or leave --from away: calls then come from this machine",
         )
-    if options.generators > 1 and not _inside(options):
-        raise UsageError(
-            f"--generators {options.generators}: from this machine one generator sends the load",
-            next_step="add --from cluster, or leave --generators away",
-        )
 
 
 def source(engine: Engine, options: argparse.Namespace) -> Source | None:
-    """Who sends the load; None: this process."""
+    """Who sends the load."""
     if not _inside(options):
-        return None
-    return cast("KnativeEngine", engine).inside(options.generators)  # no other one came so far
+        from toolkit.engines.here import Here
+
+        return Here(options.generators, options.connections)
+    return cast("KnativeEngine", engine).inside(options.generators, options.connections)  # no other one came so far
 
 
 def _inside(options: argparse.Namespace) -> bool:

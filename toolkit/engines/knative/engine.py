@@ -42,9 +42,9 @@ class KnativeEngine:
         async with self._dial(self._settings.cluster) as api:
             return await reach.own_address(api)
 
-    def inside(self, generators: int) -> Inside:
-        """A source of load in the same place: so many generators next to the functions."""
-        return Inside(self._settings, generators, self._audience, self._dial)
+    def inside(self, generators: int, connections: int | None = None) -> Inside:
+        """A source of load in the same place: so many generators next to the functions, and their connections."""
+        return Inside(self._settings, generators, self._audience, self._dial, connections)
 
     def manifests_of(self, plan: Plan) -> Sequence[manifests.Manifest]:
         """What would be applied in a namespace that has to be made; nobody is asked."""

@@ -29,10 +29,13 @@ Dial = Callable[[Cluster], contextlib.AbstractAsyncContextManager[Api]]
 
 
 class Inside:
-    """A source of load: so many generators in the namespace of the chain."""
+    """A source of load: so many generators in the namespace of the chain. `connections`: see `wire.Order`."""
 
-    def __init__(self, settings: Settings, generators: int, audience: Audience, dial: Dial) -> None:
+    def __init__(
+        self, settings: Settings, generators: int, audience: Audience, dial: Dial, connections: int | None = None
+    ) -> None:
         self._settings, self._count, self._audience, self._dial = settings, generators, audience, dial
+        self._connections = connections
 
     async def drive(
         self,
@@ -46,7 +49,11 @@ class Inside:
         share.validate(load, self._count)
         namespace = self._settings.namespace or plan.namespace
         target = deployment.bound.targets[plan.entry]
-        order = wire.Order(target, plan.run, plan.chain.name, plan.entry, load, share.WHOLE, healthy_s=ANSWERS_WITHIN_S)
+        order = wire.Order(
+            *(target, plan.run, plan.chain.name, plan.entry, load, share.WHOLE),
+            healthy_s=ANSWERS_WITHIN_S,
+            connections=self._connections,
+        )
         async with self._dial(self._settings.cluster) as api:
             host = self._settings.advertise or await reach.own_address(api)
             async with Jobs(api, namespace, plan) as jobs, Generators(host, self._count) as generators:
