@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from tests.cli import program
 from toolkit.cli import load_options, main, tree
 from toolkit.cli.completion_command import candidates
+from toolkit.load import pacing
+from toolkit.load.arrivals import EXAMPLES
 from toolkit.results import Load
 
 AZURE = "HashOwner,HashApp,HashFunction,Trigger,1,2,3\no,a,f,http,3,0,5\no,a,g,queue,1,2,3\n"
@@ -185,3 +188,27 @@ def test_a_reader_of_a_long_plan_may_leave(tmp_path: Path) -> None:
 def test_a_terminal_that_knows_ascii_only_has_its_plot_too(tmp_path: Path) -> None:
     done = program.call(tmp_path, "load", "plan", "--requests", "50", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr, "?" in done.stdout, "#" in done.stdout) == (0, "", False, True)
+
+
+def shown() -> list[list[str]]:
+    """The commands that the documentation plans loads with, as far as they need no file."""
+    lines = (Path(__file__).parents[2] / "docs" / "arrivals.md").read_text().splitlines()
+    words = [shlex.split(line, comments=True) for line in lines if line.startswith("toolkit load plan")]
+    return [each[3 : each.index(">") if ">" in each else None] for each in words if "recorded" not in " ".join(each)]
+
+
+@pytest.mark.parametrize("arguments", shown(), ids=" ".join)
+def test_what_the_documentation_plans_can_be_planned(arguments: list[str], plan: Plan) -> None:
+    code, out, err = plan(*arguments)
+    assert (code, err, out != "") == (0, "", True)
+
+
+def test_the_documentation_has_every_kind() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "arrivals.md").read_text()
+    assert [kind for kind in EXAMPLES.values() if f"| `{kind}`" not in text] == []
+
+
+def test_every_kind_that_a_shell_completes_can_be_sent() -> None:
+    assert [each.removesuffix("FILE") for each in EXAMPLES.values()] == list(load_options.ARRIVALS)
+    for text in load_options.ARRIVALS[:-1]:
+        pacing.validate(asked("--arrivals", text))
