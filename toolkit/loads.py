@@ -107,6 +107,7 @@ def store(out: Path, outcome: Outcome) -> Path:
         rows.merge(outcome.parts, folder / CALLS)
         document = json.dumps(as_json.to_json(outcome.report), indent=2, allow_nan=False)
         (folder / runs.REPORT).write_text(document + "\n")
+        runs.draw(folder, outcome.report, rows.read(folder / CALLS))
 
     if outcome.trouble is not None:
         raise UsageError(

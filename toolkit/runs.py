@@ -26,7 +26,7 @@ from toolkit.measure.cold import ColdSample
 from toolkit.measure.rows import Rows, table
 from toolkit.report import json as as_json
 from toolkit.report.reading import from_json
-from toolkit.results import CallRecord, Evidence, Report, Stamped
+from toolkit.results import CallRecord, Evidence, LoadReport, Report, Stamped
 from toolkit.traces import zipkin
 from toolkit.traces.model import Span
 
@@ -69,7 +69,7 @@ def save(
         _write_lines(building / CALLS, map(_flat, calls))
         _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
         (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
-        _draw(building, report, table(calls, evidence.receipts).rows)
+        draw(building, report, table(calls, evidence.receipts).rows)
         if cold:
             _write_lines(building / COLD, map(asdict, cold))
         for kept, name in ((logs, LOGS), (manifests, MANIFESTS)):
@@ -113,7 +113,7 @@ def _beside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _draw(building: Path, report: Report, rows: Rows) -> None:
+def draw(building: Path, report: Report | LoadReport, rows: Rows) -> None:
     """What can be made of the other files again: the page, and HdrHistogram's percentiles."""
     (building / PAGE).write_text(pages.render(pages.side(report, rows)), encoding="utf-8")
     (building / PERCENTILES).write_text("".join(exports.percentiles(rows)), encoding="utf-8")

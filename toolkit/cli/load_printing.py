@@ -7,16 +7,23 @@ import shutil
 
 from toolkit.cli.output import note, say, speaks_unicode
 from toolkit.errors import Exit
+from toolkit.report import junit
 from toolkit.report import load as report
 from toolkit.results import LoadReport
 
 
 def show(found: LoadReport, form: str) -> None:
+    say(told(found, form))
+
+
+def told(found: LoadReport, form: str) -> str:
+    """The report as text, JSON or JUnit, newline at the end."""
     if form == "json":
-        say(json.dumps(report.to_json(found), indent=2, allow_nan=False))
-        return
+        return json.dumps(report.to_json(found), indent=2, allow_nan=False) + "\n"
+    if form == "junit":
+        return junit.of_load(found)
     width = max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
-    say(report.text(found, width=width, unicode=speaks_unicode()))
+    return report.text(found, width=width, unicode=speaks_unicode())
 
 
 def verdict(found: LoadReport) -> Exit:

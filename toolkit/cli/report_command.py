@@ -41,16 +41,25 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _tell(options: argparse.Namespace) -> int:
-    """As `run` did, with the same exit status."""
-    from toolkit import runs
-    from toolkit.cli import printing
+    """As `run` or `load` did, with the same exit status."""
+    from toolkit import loads, runs
+    from toolkit.cli import load_printing, printing
+    from toolkit.cli.output import colour, say
 
-    report = runs.load(options.run, options.out)
-    if options.to is None:
-        printing.show(report, options.output)
+    folder = runs.find(options.run, options.out)
+    to_screen = options.to is None
+    if _is_load(folder):
+        load = loads.load(folder)
+        told, verdict = load_printing.told(load, options.output), load_printing.verdict(load)
     else:
-        _keep(options.to, [printing.told(report, options.output)])
-    return printing.verdict(report, measuring=True)
+        report = runs.load(str(folder), options.out)
+        told = printing.told(report, options.output, colours=to_screen and colour())
+        verdict = printing.verdict(report, measuring=True)
+    if to_screen:
+        say(told)
+    else:
+        _keep(options.to, [told])
+    return verdict
 
 
 def _pieces(options: argparse.Namespace) -> Iterable[str]:
@@ -65,10 +74,20 @@ def _pieces(options: argparse.Namespace) -> Iterable[str]:
 
 
 def _source(run: str, out: Path) -> Source:
-    from toolkit import runs, stored
+    from toolkit import exports, loads, runs, stored
+    from toolkit.load.contexts import trace_ids
 
     folder = runs.find(run, out)
+    if _is_load(folder):
+        load = loads.load(folder)
+        return exports.of_load(load, folder / loads.CALLS, lambda: trace_ids(load.load))
     return stored.of_run(runs.load(str(folder), out), folder / runs.CALLS, folder / runs.RECEIPTS)
+
+
+def _is_load(folder: Path) -> bool:
+    from toolkit import loads, runs
+
+    return loads.is_one(runs.document(folder / runs.REPORT))
 
 
 def _keep(path: Path, pieces: Iterable[str]) -> None:

@@ -2,31 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as Xml
 
 from toolkit.report.characters import printable
-from toolkit.results import Check, Report
+from toolkit.results import Check, LoadReport, Report
 
 
 def render(report: Report) -> str:
     """The XML document. Nothing that a function said can break out of it: it is one printable line in a text node."""
-    failed = sum(not check.passed for check in report.checks)
+    name = f"{report.chain}.{report.engine}"
+    times = (report.measurement.duration_s, report.started)
+    return _document(report.chain, name, report.checks, _properties(report), *times)
+
+
+def of_load(report: LoadReport) -> str:
+    """The same of a load that is no chain's: whether calls were answered, and whether the measurement is valid."""
+    found = report.numbers
+    bad = found.failed + found.lost
+    checks = (
+        Check(
+            "answered",
+            bad == 0,
+            "every call answered OK",
+            f"{found.ok:,} of {found.sent:,} answered OK",
+            tuple(f"{status}: {words} ({calls:,} calls)" for status, words, calls in found.errors),
+        ),
+        Check("valid", not found.invalid, "a valid measurement", "; ".join(found.invalid) or "it is", found.invalid),
+    )
+    properties = {
+        "run": report.run,
+        "target": report.target,
+        "seed": str(report.load.seed),
+        "toolkit_version": report.toolkit_version,
+        "partial": str(report.partial).lower(),
+    }
+    return _document(report.target, "load", checks, properties, found.duration_s, report.started)
+
+
+def _document(
+    suite_name: str,
+    class_name: str,
+    checks: Sequence[Check],
+    properties: Mapping[str, str],
+    took_s: float,
+    started: str,
+) -> str:
+    failed = sum(not check.passed for check in checks)
     suite = Xml.Element(
         "testsuite",
-        name=printable(report.chain),
-        tests=str(len(report.checks)),
+        name=printable(suite_name),
+        tests=str(len(checks)),
         failures=str(failed),
         errors="0",
         skipped="0",
-        time=f"{report.measurement.duration_s:.3f}",
-        timestamp=printable(report.started),
+        time=f"{took_s:.3f}",
+        timestamp=printable(started),
     )
-    properties = Xml.SubElement(suite, "properties")
-    for name, value in _properties(report).items():
-        Xml.SubElement(properties, "property", name=name, value=printable(value))
-    for check in report.checks:
-        suite.append(_case(report, check))
-    suites = Xml.Element("testsuites", tests=str(len(report.checks)), failures=str(failed))
+    told = Xml.SubElement(suite, "properties")
+    for name, value in properties.items():
+        Xml.SubElement(told, "property", name=name, value=printable(value))
+    for check in checks:
+        suite.append(_case(class_name, check))
+    suites = Xml.Element("testsuites", tests=str(len(checks)), failures=str(failed))
     suites.append(suite)
     Xml.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(suites, encoding="unicode") + "\n"
@@ -43,10 +81,8 @@ def _properties(report: Report) -> dict[str, str]:
     }
 
 
-def _case(report: Report, check: Check) -> Xml.Element:
-    case = Xml.Element(
-        "testcase", classname=printable(f"{report.chain}.{report.engine}"), name=printable(check.name), time="0"
-    )
+def _case(class_name: str, check: Check) -> Xml.Element:
+    case = Xml.Element("testcase", classname=printable(class_name), name=printable(check.name), time="0")
     if not check.passed:
         failure = Xml.SubElement(case, "failure", type="check", message=printable(check.got))
         lines = [f"wanted: {check.wanted}", f"got: {check.got}", *check.details]

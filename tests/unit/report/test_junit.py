@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.report.sample import REPORT
-from toolkit.report.junit import render
-from toolkit.results import Check
+from toolkit.report.junit import of_load, render
+from toolkit.results import CallNumbers, Check, Load, LoadReport
 
 
 def test_each_check_is_a_test_case_and_broken_ones_say_why() -> None:
@@ -41,3 +41,15 @@ def test_nothing_a_function_says_breaks_out_of_the_document(text: str) -> None:
     report = replace(REPORT, chain=said, checks=(Check(said, False, said, said, (said,)),))
     root = Xml.fromstring(render(report).encode("utf-8", "strict"))
     assert len(list(root.iter("testcase"))) == 1
+
+
+def test_a_load_has_two_cases_and_its_errors_cannot_break_out() -> None:
+    numbers = CallNumbers(
+        10, 8, 2, 0, 0, 1.0, 10.0, None, None, None, errors=(("UNKNOWN", "</failure>\x00", 2),), invalid=("late",)
+    )
+    load = Load(requests=10, rate=10.0)
+    report = LoadReport("load-1", "h2c://x", "t", "0", {}, (), load, 1, None, None, (), numbers)
+    root = Xml.fromstring(of_load(report))
+    assert (root.get("tests"), root.get("failures")) == ("2", "2")
+    assert [case.get("name") for case in root.iter("testcase")] == ["answered", "valid"]
+    assert "UNKNOWN: </failure>� (2 calls)" in "".join(root.itertext())
