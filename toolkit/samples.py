@@ -5,6 +5,7 @@ May live here: reading what `toolkit run`, `toolkit load` and trials left on dis
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,11 +123,17 @@ def conditions(report: Mapping[str, Any]) -> Mapping[str, str]:
         "engine": run.get("engine"),
         "load.model": load.get("model"),
         "load.rate": load.get("asked_rate"),
-        **{f"load.{key}": value for key, value in asked.items() if key != "rate"},
+        **{f"load.{key}": value for key, value in asked.items() if key not in ("rate", "recorded")},
+        "load.recorded": _digest(asked.get("recorded")),
         **{f"parameters.{key}": value for key, value in _mapping(report.get("parameters")).items()},
         **dict(_flat("environment", run.get("environment") or report.get("environment"))),
     }
     return {key: str(value) for key, value in found.items() if value is not None}
+
+
+def _digest(text: Any) -> str | None:
+    """A recording may have megabytes; whether two are alike is seen by this."""
+    return None if text is None else hashlib.sha256(str(text).encode()).hexdigest()[:12]
 
 
 def _asynchronous(report: Mapping[str, Any]) -> bool:
