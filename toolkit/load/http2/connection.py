@@ -32,8 +32,7 @@ _FIRST = (
 )
 _LARGEST_IN = 1 << 20  # what we said with MAX_FRAME_SIZE
 _HEAD = struct.Struct(">HBHI")  # of a frame: its size in two parts, kind and flags, stream
-_HEADERS, _TRAILERS = HEADERS << 8 | END_HEADERS, HEADERS << 8 | END_HEADERS | END_STREAM
-_DATA, _LAST_DATA = DATA << 8, DATA << 8 | END_STREAM
+_TRAILERS, _LAST_DATA = HEADERS << 8 | END_HEADERS | END_STREAM, DATA << 8 | END_STREAM
 _ended = tuple.__new__  # a named tuple's own way in takes three times as long
 
 
@@ -107,43 +106,46 @@ class Connection:
     def _frames(self, data: bytes, now_ns: int) -> int:
         """Reads the whole frames in `data`; how many bytes those are. The kinds that every answer has come first."""
         position, end, streams, unpack = 0, len(data), self._streams, _HEAD.unpack_from
-        while end - position >= frames.HEADER:
+        while end - position >= 9:  # frames.HEADER, here and below
             high, low, kind, number = unpack(data, position)
-            start = position + frames.HEADER
-            after = start + (high << 8 | low)
+            start, after = position + 9, position + 9 + (high << 8 | low)
             if after > end:
                 if after - start > _LARGEST_IN:
                     raise Broken(frames.FRAME_SIZE_ERROR, f"a frame of {after - start} bytes")
                 break
-            position = after
-            stream = streams.get(number)
+            position, stream = after, streams.get(number)
             if stream is None or self._block is not None:
                 self._other(kind >> 8, kind & 255, number & frames.LAST_STREAM, data[start:after], now_ns)
-            elif kind in (_DATA, _LAST_DATA):
-                self._data(number, stream, kind & 255, data[start:after], after - start, now_ns)
-            elif kind in (_HEADERS, _TRAILERS):
+            elif kind | END_STREAM == _TRAILERS:
                 self._headers(number, stream, kind & 255, data[start:after], now_ns)
+            elif kind | END_STREAM == _LAST_DATA:
+                self._data(number, stream, kind & 255, data[start:after], after - start, now_ns)
             else:
                 self._other(kind >> 8, kind & 255, number, data[start:after], now_ns)
         return position
 
     def _headers(self, number: int, stream: Stream, flags: int, block: bytes, now_ns: int) -> None:
-        said = grpc.said(block)
-        if stream.first_ns is None:
-            stream.first_ns = now_ns
+        said, first = grpc.said(block), stream.headers
         if flags & END_STREAM:
-            if said.ok and stream.headers is not None and stream.headers.good:
+            if stream.first_ns is None:
+                stream.first_ns = now_ns
+            if said.ok and first is not None and first.good:
                 self._end(number, stream, "OK", "", now_ns)
             else:
                 self._end(number, stream, *stream.finish(said), now_ns)
-        elif stream.headers is not None:
+        elif first is not None:
             raise Broken(frames.PROTOCOL_ERROR, "trailers that do not end their stream")
-        elif said.http is None or not 100 <= said.http < 200:  # a 1xx comes before the headers proper
-            stream.headers = said
+        else:
+            if stream.first_ns is None:
+                stream.first_ns = now_ns
+            if said.good or said.http is None or not 100 <= said.http < 200:  # a 1xx comes before the headers proper
+                stream.headers = said
 
     def _data(self, number: int, stream: Stream, flags: int, payload: bytes, size: int, now_ns: int) -> None:
         """`size` is what counts for flow control: padding too."""
-        self._take(size)
+        self._taken += size
+        if self._taken >= _AGAIN:
+            self._open_again()
         if stream.headers is None:
             raise Broken(frames.PROTOCOL_ERROR, "data before headers")
         if not stream.body:
@@ -152,26 +154,23 @@ class Connection:
             stream.body += payload
         else:
             stream.body = bytearray(stream.body + payload)
-        if len(stream.body) > MOST_REPLY:
+        if size and len(stream.body) > MOST_REPLY:
             self.outgoing += frames.rst_stream(number, frames.CANCEL)
             self._end(number, stream, "RESOURCE_EXHAUSTED", f"an answer of more than {MOST_REPLY} bytes", now_ns)
         elif flags & END_STREAM:
             outcome = stream.unfinished("the answer ends without trailers", stream.headers)
             self._end(number, stream, *outcome, now_ns)
 
-    def _take(self, size: int) -> None:
-        """So much came that counts for the connection's window."""
-        self._taken += size
-        if self._taken >= _AGAIN:
-            self.outgoing += frames.window_update(0, self._taken)
-            self._taken = 0
+    def _open_again(self) -> None:
+        """The connection's window."""
+        self.outgoing += frames.window_update(0, self._taken)
+        self._taken = 0
 
     def _end(self, number: int, stream: Stream, status: str, why: str, now_ns: int, *, unseen: bool = False) -> None:
         del self._streams[number]
         if not self.draining:
             self.room += 1
-        stream.number = ENDED
-        reply = None
+        stream.number, reply = ENDED, None
         if status == "OK":
             reply, status, why = stream.reply()
         if stream.unsent:
@@ -292,7 +291,9 @@ class Connection:
         if (stream := self._streams.get(number)) is not None:
             self._data(number, stream, flags, frames.unpadded(flags & PADDED, payload), size, now_ns)
         else:
-            self._take(size)
+            self._taken += size
+            if self._taken >= _AGAIN:
+                self._open_again()
 
     def _see_that_it_was(self, number: int) -> None:
         if number == 0 or number >= self.next or number % 2 == 0:

@@ -85,7 +85,7 @@ class Stream:
         body = self.body
         size = grpc.PREFIX + int.from_bytes(body[1 : grpc.PREFIX], "big")
         if len(body) == size and not body[0]:
-            return bytes(body[grpc.PREFIX :]), "OK", ""
+            return (body if type(body) is bytes else bytes(body))[grpc.PREFIX :], "OK", ""
         if len(body) < size:
             return None, "INTERNAL", "the answer has no whole message"
         if len(body) > size:
