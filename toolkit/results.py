@@ -202,10 +202,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class CallNumbers:
-    """Numbers of a load that is no chain's. `statuses` counts how calls ended, `errors` (status, words, calls) why.
-
-    Microseconds. Every set of quantiles is None when there is no data for it.
-    """
+    """Numbers of a load that is no chain's, in microseconds; quantiles are None where there is no data for them."""
 
     sent: int
     ok: int
@@ -217,11 +214,12 @@ class CallNumbers:
     lateness_us: Quantiles | None
     latency_us: Quantiles | None
     service_time_us: Quantiles | None
-    statuses: tuple[tuple[str, int], ...] = ()
-    errors: tuple[tuple[str, str, int], ...] = ()
+    statuses: tuple[tuple[str, int], ...] = ()  # how calls ended, and how many
+    errors: tuple[tuple[str, str, int], ...] = ()  # status, words, calls
     histogram: tuple[tuple[float, int], ...] = ()
     invalid: tuple[str, ...] = ()
     warmup: int = 0  # calls that were sent first and are in none of the counts above
+    messages: int | None = None  # that came back in streams; None: there were none, or too many in a call to be counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def drive(
     UsageError for a load that makes no sense, Unreachable when nobody can be called.
     """
     pacing.validate(load)
-    lines = request.lines(load, manner.connections)
+    lines = request.lines(share.load(load), manner.connections)
     try:
         if (why := lines.dial()) is not None:
             raise Unreachable(why)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
 
-from toolkit.columns import LOST, REFUSED, ROW, WARMUP
+from toolkit.columns import LOST, MOST_MESSAGES, REFUSED, ROW, WARMUP
 from toolkit.load.hdr import Histogram
 from toolkit.load.http2.stream import Ended
 
@@ -81,7 +81,7 @@ class Ledger:
             0,
             0 if status == "OK" else self._place(status),
             flags,
-            0,
+            min(each.messages, MOST_MESSAGES),
         )
         self._rows.append(row)
         if done_ns - self._flushed_ns > FLUSH_NS:

@@ -169,7 +169,7 @@ class Streams:
             status, words = "INTERNAL", f"{type(error).__name__}: {error}"
         if self._flying.pop(token, None) is not None:
             reply = b"".join(pieces) if status == "OK" else None
-            self._ended.append(Ended(token, status, words, reply, first_ns, self._clock()))
+            self._ended.append(Ended(token, status, words, reply, first_ns, self._clock(), messages=len(pieces)))
             self._wake()
 
     async def _messages(self, method: Any, context: str, deadline_ns: int) -> AsyncGenerator[bytes, None]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toolkit.columns import REFUSED, WARMUP
+from toolkit.columns import MOST_MESSAGES, REFUSED, WARMUP
 from toolkit.measure import audit
 from toolkit.measure.quantiles import BARS, BEYOND, PER_MILLE
 from toolkit.measure.rows import Numbers, Rows, flagged
@@ -52,6 +52,7 @@ class _Columns:
     ended: int
     refused: int
     warmup: int
+    messages: int | None
 
 
 def numbers(parts: Sequence[Rows], asked: Load, elapsed: Elapsed | None, told: Told = Told()) -> CallNumbers:
@@ -77,6 +78,7 @@ def numbers(parts: Sequence[Rows], asked: Load, elapsed: Elapsed | None, told: T
         histogram=_histogram(found.latency),
         invalid=tuple(_reasons(found, asked, elapsed, told)),
         warmup=found.warmup,
+        messages=found.messages,
     )
 
 
@@ -109,7 +111,8 @@ def _known(ordered_ns: Numbers, per_mille: int) -> float | None:
 def _columns(parts: Sequence[Rows]) -> _Columns:
     latency, service, late = ([np.empty(0, np.int64)] for _ in range(3))
     edges = [(2**62, 0, 2**62, 0, 0)]
-    ended = refused = warmup = 0
+    ended = refused = warmup = messages = 0
+    countable = True
     for rows in _pieces(parts):
         unsent, warm = flagged(rows, REFUSED), flagged(rows, WARMUP)
         refused += int(np.count_nonzero(unsent))
@@ -123,6 +126,8 @@ def _columns(parts: Sequence[Rows]) -> _Columns:
         latency.append(done[good] - due[good])
         service.append(done[good] - sent[good])
         late.append(sent - due)
+        messages += int(rows["messages"].sum(dtype=np.int64))
+        countable = countable and int(rows["messages"].max()) < MOST_MESSAGES
         edges.append((int(due.min()), int(due.max()), int(sent.min()), int(sent.max()), int(done.max())))
     due_0, due_1, sent_0, sent_1, done_1 = zip(*edges, strict=True)
     return _Columns(
@@ -135,6 +140,7 @@ def _columns(parts: Sequence[Rows]) -> _Columns:
         ended,
         refused,
         warmup,
+        messages if messages and countable else None,
     )
 
 

@@ -52,6 +52,7 @@ def to_json(report: LoadReport) -> Mapping[str, Any]:
             "lost": found.lost,
             "refused": found.refused,
             "warmup": found.warmup,
+            "messages": found.messages,
             "duration_s": found.duration_s,
             "lateness_us": _quantiles(found.lateness_us),
             "valid": not found.invalid,
@@ -92,6 +93,8 @@ def _facts(report: LoadReport) -> Iterator[str]:
     if found.warmup:
         counted.append(f"{count(found.warmup)} before, to warm up")
     yield f"{'calls':<{LABEL}}{' · '.join(counted)} · {rate(found.achieved_rate)} over {seconds(found.duration_s)}"
+    if found.messages is not None:
+        yield f"{'messages':<{LABEL}}{count(found.messages)} came back in streams"
     if found.lateness_us is not None:
         late = found.lateness_us
         told = f"p50 {milliseconds(late.p50)} · p99 {milliseconds(late.p99)} · max {milliseconds(late.max)} ms"

@@ -19,7 +19,7 @@ class Row(NamedTuple):
     instance: int
     status: int
     flags: int
-    spare: int
+    messages: int
 
 
 class Kept:

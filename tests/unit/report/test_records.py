@@ -19,7 +19,7 @@ CALL = replace(healthy(MIXED, 1).calls[0], due_ns=100, sent_ns=130, done_ns=900,
 def row(**changes: int) -> tuple[int, ...]:
     fields = {
         "seq": 0, "due": 100, "sent": 130, "first": 800, "done": 900, "completed": 0,
-        "size": 7, "reply": 9, "instance": 1, "status": 0, "flags": SAMPLED, "spare": 0,
+        "size": 7, "reply": 9, "instance": 1, "status": 0, "flags": SAMPLED, "messages": 0,
     }  # fmt: skip
     return tuple({**fields, **changes}.values())
 
@@ -91,3 +91,8 @@ def test_a_spreadsheet_computes_nothing_that_a_stranger_said(words: str) -> None
 def test_a_strangers_commas_quotes_and_line_breaks_stay_in_their_cell() -> None:
     text = "".join(as_csv([of_call("run", replace(CALL, error='a,"b"\r\nc\x1b[31m'))]))
     assert next(csv.DictReader(io.StringIO(text)))["error"] == 'a,"b"  c�[31m'
+
+
+def test_a_row_that_points_behind_its_table_is_told_by_its_number() -> None:
+    (found,) = told(row(status=7, instance=9))
+    assert (found["status"], found["instance"]) == ("number 7", "number 8")
