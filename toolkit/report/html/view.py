@@ -100,7 +100,8 @@ def asked(load: Load) -> str:
     if load.model == "open":
         at = f" at {rate(load.rate)}" if load.rate is not None else ""
         return f"open loop{at}, {load.arrivals} arrivals, {bound}, seed {load.seed}"
-    return f"closed loop, {count(load.concurrency or 0)} at a time, {bound}, seed {load.seed}"
+    think = "" if load.think is None else f"thinking {load.think}, "
+    return f"closed loop, {count(load.concurrency or 0)} at a time, {think}{bound}, seed {load.seed}"
 
 
 def hop_name(hop: Hop) -> str:
