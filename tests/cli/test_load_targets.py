@@ -167,7 +167,9 @@ def test_without_reflection_the_user_tells(server: tuple[str, str], tmp_path: Pa
     (tmp_path / "message").write_bytes(HelloRequest(name="x").SerializeToString())
     data = ("--data", f"@{tmp_path / 'message'}")
     target = ("--target", f"h2c://{server[1]}/{SERVICE}/Bidi")
-    assert counted(*target, "--stream", "bidi", *data, *data, "--messages", "5", *FEW) == {"OK": 20}
+    five = (*target, "--stream", "bidi", *data, *data, "--messages", "5", *FEW)
+    assert counted(*five) == {"OK": 20}
+    assert "messages     100 came back in streams" in load(*five).stdout
     done = load(*target, "--data-json", "{}", *FEW, status=3)
     assert "serves no reflection" in done.stderr
     assert "--data @FILE" in done.stderr

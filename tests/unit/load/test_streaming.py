@@ -121,7 +121,7 @@ def test_a_stream_of_each_kind_is_sent_and_read_to_its_end(
         assert to.dial() is None
         found = calls(to, 30)
         assert to.received == 30 * received
-    assert {(each.status, each.message, each.reply) for each in found} == {("OK", "", reply)}
+    assert {(each.status, each.message, each.reply, each.messages) for each in found} == {("OK", "", reply, received)}
 
 
 def test_the_first_byte_is_the_first_message_and_the_end_is_the_last() -> None:
