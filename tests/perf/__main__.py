@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.perf import broker_perf, load_perf, render_perf, sdk_perf
+from tests.perf import broker_perf, load_perf, records_perf, render_perf, sdk_perf
 
 SECTIONS: dict[str, Callable[[], None]] = {
     "sdk": sdk_perf.main,
     "broker": broker_perf.main,
     "render": render_perf.main,
     "load": load_perf.main,
+    "records": records_perf.main,
 }
 
 
