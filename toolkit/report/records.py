@@ -104,9 +104,9 @@ def _of_row(run: str, row: Row, trace: str, statuses: Sequence[str], instances: 
         "lateness_ns": None if refused else sent - due,
         "latency_ns": done - due if answered else None,
         "service_time_ns": done - sent if answered else None,
-        "status": None if refused else statuses[status] if answered else NOBODY,
+        "status": None if refused else _named(statuses, status) if answered else NOBODY,
         "error": None,
-        "instance": instances[instance - 1] if instance else None,
+        "instance": _named(instances, instance - 1) if instance else None,
         "cold": bool(flags & COLD),
         "warmup": bool(flags & WARMUP),
         "refused": refused,
@@ -114,6 +114,11 @@ def _of_row(run: str, row: Row, trace: str, statuses: Sequence[str], instances: 
         "payload_bytes": size,
         "reply_bytes": reply_size if answered else None,
     }
+
+
+def _named(table: Sequence[str], place: int) -> str:
+    """What a row points at; a file may point at nothing."""
+    return table[place] if place < len(table) else f"number {place}"
 
 
 def ndjson(records: Iterable[Record]) -> Iterator[str]:
