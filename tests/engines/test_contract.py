@@ -14,11 +14,13 @@ from toolkit import plan as plans
 from toolkit.engines.base import Engine
 from toolkit.engines.collector import Collector
 from toolkit.engines.local.engine import LocalEngine
+from toolkit.engines.local.from_zero import EngineFromZero
 from toolkit.errors import EngineError
 from toolkit.run import Order, run
 from toolkit.testing.inprocess import InProcessEngine
 
-EVERY = pytest.mark.parametrize("engine", [LocalEngine, InProcessEngine], ids=["local", "in-process"])
+ENGINES = {"local": LocalEngine, "from-zero": EngineFromZero, "in-process": InProcessEngine}
+EVERY = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 MakeEngine = Callable[[], Engine]
 
 
