@@ -15,6 +15,9 @@ from toolkit.coldness import ColdWitnesses as ColdWitnesses
 from toolkit.coldness import Instance as Instance
 from toolkit.coldness import Quantiles as Quantiles
 from toolkit.contract import Receipt
+from toolkit.hops import Completions as Completions
+from toolkit.hops import Hop as Hop
+from toolkit.hops import PathPart as PathPart
 from toolkit.traces.model import Span
 
 SCHEMA = 1
@@ -138,35 +141,6 @@ class Elapsed:
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """One edge, as the spans of warm calls saw it.
-
-    A call lasts as long as its CLIENT span, with everything behind it; an event from its PRODUCER span's start to its
-    CONSUMER span's start. `share` is that time as a part of the end-to-end time of the traces: calls contain each
-    other, so shares do not add up (those of the critical path do).
-    """
-
-    source: str
-    to: str
-    via: str
-    n: int
-    p50_us: float | None
-    p99_us: float | None
-    share: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PathPart:
-    """What one segment of the critical path cost in the traces that have it; shares add up to 1."""
-
-    segment: str
-    n: int
-    p50_us: float | None
-    p99_us: float | None
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
 class Measurement:
     """Numbers from calls, receipts and spans. Every quantile set is None when there is no data for it."""
 
@@ -198,6 +172,8 @@ class Measurement:
     platform_traces: tuple[tuple[str, int], ...] = ()  # (part of the platform, traces that have a span of it)
     witnesses: ColdWitnesses | None = None  # None: no call had a receipt
     cold_starts: ColdStarts | None = None  # None: none were forced
+    completions: Completions | None = None  # None: the chain has no events
+    clock_error_us: float | None = None  # of what is between calls and receipts; None: one clock stamped both
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,7 +248,8 @@ def _measured(plan: Plan, order: Order, observed: _Observed) -> Measurement:
         elapsed=driven.elapsed,
         matches=observed.matches,
     )
-    return dataclasses.replace(measured, invalid=(*driven.invalid, *measured.invalid)) if driven.invalid else measured
+    clock_error_us = driven.origin.get("clock_error_us") or None  # 0: the generators share this machine's clock
+    return dataclasses.replace(measured, invalid=(*driven.invalid, *measured.invalid), clock_error_us=clock_error_us)
 
 
 def _judged(plan: Plan, order: Order, observed: _Observed, *, partial: bool) -> tuple[Check, ...]:

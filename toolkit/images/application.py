@@ -18,7 +18,7 @@ from toolkit.spec.model import ChainSpec
 
 SCAFFOLD = ("__init__.py", "contract", "sdk", "stubs")  # all that a function's process imports of the toolkit
 GENERATOR = (  # and what a generator's does
-    *("coldness.py", "errors.py", "load", "results.py"),
+    *("coldness.py", "errors.py", "hops.py", "load", "results.py"),
     *("traces/__init__.py", "traces/model.py"),
 )
 _CACHES = ("__pycache__", "runs", "node_modules")

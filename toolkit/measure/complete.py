@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from toolkit.contract import Sent
-from toolkit.results import Stamped
+from toolkit.measure.intervals import known as with_intervals
+from toolkit.results import CallRecord, Completions, Stamped
 from toolkit.spec.model import ChainSpec
 
 
@@ -46,3 +47,46 @@ def _receivers(source: str, sent: Sent, subscribers: Mapping[tuple[str, str | No
     if sent.via == "call":
         return [sent.to] if sent.to else []
     return subscribers.get((source, sent.type), [])
+
+
+def kept_up(
+    chain: ChainSpec, calls: Sequence[CallRecord], warm: Iterable[CallRecord], receipts: Sequence[Stamped]
+) -> Completions | None:
+    """Whether completions kept up with what was accepted; None for a chain without events.
+
+    All three numbers are of the time between the first and the last sending: what ends later ends without load.
+    """
+    if not calls or not any(edge.via == "event" for edge in chain.edges):
+        return None
+    ended = completions(chain, receipts)
+    began_ns, last_ns = min(call.sent_ns for call in calls), max(call.sent_ns for call in calls)
+    accepted = [call for call in calls if call.ok and (call.done_ns or 0) <= last_ns]
+    completed = sum(call.call in ended and ended[call.call] <= last_ns for call in calls)
+    return Completions(
+        accept_rate=_a_second(len(accepted), last_ns - began_ns),
+        completion_rate=_a_second(completed, last_ns - began_ns),
+        backlog=sum(ended.get(call.call, last_ns + 1) > last_ns for call in accepted),
+        completed=sum(call.call in ended for call in calls),
+        first_us=with_intervals(_first_us(warm, ended, receipts)),
+    )
+
+
+def _a_second(calls: int, took_ns: int) -> float | None:
+    return calls * 1e9 / took_ns if took_ns > 0 else None
+
+
+def _first_us(warm: Iterable[CallRecord], ended: Mapping[str, int], receipts: Iterable[Stamped]) -> list[float]:
+    """From due to the first end, of calls that end in several places: a handling that sends nothing on is an end."""
+    ends: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+    for each in receipts:
+        receipt = each.receipt
+        if receipt.error is None and not receipt.sent:
+            end = ends[receipt.call]
+            end[receipt.message, receipt.function] = min(
+                each.at_ns, end.get((receipt.message, receipt.function), each.at_ns)
+            )
+    return [
+        (min(ends[call.call].values()) - call.due_ns) / 1e3
+        for call in warm
+        if call.call in ended and len(ends[call.call]) > 1
+    ]

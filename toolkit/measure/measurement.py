@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from toolkit.contract import Receipt
 from toolkit.measure import breakdown
 from toolkit.measure.audit import reasons
-from toolkit.measure.complete import completions
+from toolkit.measure.complete import completions, kept_up
 from toolkit.measure.intervals import known as with_intervals
 from toolkit.measure.quantiles import histogram, quantiles
 from toolkit.measure.witnesses import witnesses
@@ -75,6 +75,7 @@ def measure(
         retried_handlings=_retried(each.receipt for each in receipts),
         platform_traces=breakdown.platform(spans.get(call.trace, ()) for call in calls if call.sampled),
         witnesses=witnesses(calls, evidence, spans),
+        completions=kept_up(chain, calls, warm, receipts),
     )
 
 

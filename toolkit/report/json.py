@@ -24,6 +24,8 @@ def to_json(report: Report) -> dict[str, Any]:
         "latency_us": _quantiles(found.latency_us),
         "service_time_us": _quantiles(found.service_time_us),
         "completion_us": _quantiles(found.completion_us),
+        "completions": None if found.completions is None else dataclasses.asdict(found.completions),
+        "clock_error_us": found.clock_error_us,
         "cold": cold_json(found, _quantiles(found.cold)),
         "cold_starts": starts_json(found.cold_starts),
         "histogram": [{"upto_us": upto, "count": count} for upto, count in found.histogram],

@@ -17,6 +17,7 @@ from toolkit.results import (
     ColdSegment,
     ColdStarts,
     ColdWitnesses,
+    Completions,
     Hop,
     Incident,
     Load,
@@ -27,7 +28,8 @@ from toolkit.results import (
 )
 
 Record = TypeVar("Record")
-_RECORDS = (Quantiles, Hop, PathPart, ColdWitnesses, ColdStarts, ColdSegment)
+_RECORDS = (Quantiles, Hop, PathPart, ColdWitnesses, ColdStarts, ColdSegment, Completions)
+_WHOLE = ("latency_us", "service_time_us", "completion_us", "completions", "clock_error_us", "cold_starts")
 
 
 class _Foreign(ValueError):
@@ -79,7 +81,7 @@ def _measurement(found: Mapping[str, Any], load: Mapping[str, Any]) -> Measureme
     ]
     flat = {
         **{key: value for key, value in load.items() if key not in ("model", "asked", "valid")},
-        **{key: found.get(key) for key in ("latency_us", "service_time_us", "completion_us", "cold_starts")},
+        **{key: found.get(key) for key in _WHOLE},
         **_cold(found.get("cold")),
         "traces_expected": traces.get("expected"),
         "traces_complete": traces.get("complete"),

@@ -16,7 +16,7 @@ from toolkit.report.characters import in_ascii, printable
 from toolkit.report.cold import segment_table, start_lines, witness_line
 from toolkit.report.drawing import chain_lines
 from toolkit.report.tables import bars, count, hop_table, latency_table, path_table, plural, rate, seconds
-from toolkit.results import Check, Incident, Measurement, Report
+from toolkit.results import Check, Completions, Incident, Measurement, Report
 
 INCIDENTS = 5  # of each kind that are printed
 LABEL = 11  # width of the words at the left margin
@@ -93,12 +93,24 @@ def _facts(report: Report) -> Iterator[str]:
         f"{rate(found.achieved_rate)} over {seconds(found.duration_s)}",
     ]
     yield _labelled("calls", " · ".join(counted))
+    if found.completions is not None:
+        yield _labelled("events", _kept_up(found, found.completions))
     if found.failed_handlings:
         yield _labelled("handlings", _failed_handlings(found))
     if (told := witness_line(found)) is not None:
         yield _labelled("cold", told)
     for each in start_lines(found.cold_starts):
         yield _labelled("from zero", each)
+
+
+def _kept_up(found: Measurement, said: Completions) -> str:
+    numbers = [f"{rate(said.accept_rate)} accepted", f"{rate(said.completion_rate)} completed"]
+    numbers.append(f"{count(said.backlog)} behind when the last was sent")
+    if said.first_us is not None and said.first_us.p50 is not None:
+        numbers.append(f"first end p50 {said.first_us.p50 / 1e3:.3g} ms")
+    if found.clock_error_us is not None:
+        numbers.append(f"clocks ± {found.clock_error_us / 1e3:.3g} ms")
+    return " · ".join(numbers)
 
 
 def _failed_handlings(found: Measurement) -> str:

@@ -1,0 +1,56 @@
+"""What became of messages between a chain's functions, as data: where time went, and whether events kept up with calls.
+
+May live here: frozen dataclasses and nothing that computes; what else a run leaves behind is in `results`, from which
+all of these are imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolkit.coldness import Quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One edge, as the spans of warm calls saw it.
+
+    A call lasts as long as its CLIENT span, with everything behind it; an event from its PRODUCER span's start to its
+    CONSUMER span's start. `share` is that time as a part of the end-to-end time of the traces: calls contain each
+    other, so shares do not add up (those of the critical path do).
+    """
+
+    source: str
+    to: str
+    via: str
+    n: int
+    p50_us: float | None
+    p99_us: float | None
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PathPart:
+    """What one segment of the critical path cost in the traces that have it; shares add up to 1."""
+
+    segment: str
+    n: int
+    p50_us: float | None
+    p99_us: float | None
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """Whether an asynchronous chain kept up with what it accepted, while calls were being sent.
+
+    `accept_rate` and `completion_rate` are calls a second that were answered OK, and whose last receipt came, between
+    the first and the last sending (None when that is no time); `backlog` how many were accepted by then and not
+    completed. `first_us` is from due to the first end of a call that has several; None where none has.
+    """
+
+    accept_rate: float | None
+    completion_rate: float | None
+    backlog: int
+    completed: int  # in the end, of all calls
+    first_us: Quantiles | None = None
