@@ -25,12 +25,18 @@ def planned(due_ns: Sequence[int], length_s: float, *, stretches: int = 60, firs
         duration_s=whole,
         last_s=last_s,
         mean_rate=len(due) / whole if whole > 0 else None,
-        busiest=int(np.unique(due // SECOND, return_counts=True)[1].max()),
+        busiest=_busiest(due // SECOND),
         first=tuple(int(each) for each in due[:first]),
         gaps=_gaps(np.diff(due)),
         rate_over_time=_rates(due, whole, max(FEWEST, min(stretches, len(due) // PER_STRETCH))),
         gap_counts=_counts(np.diff(due), bars),
     )
+
+
+def _busiest(seconds: NDArray[np.int64]) -> int:
+    """The length of the longest run of one value; they never decrease."""
+    ends = np.append(np.flatnonzero(np.diff(seconds)), len(seconds) - 1)
+    return int(np.diff(ends, prepend=-1).max())
 
 
 def _gaps(gaps: NDArray[np.int64]) -> PlannedGaps | None:
