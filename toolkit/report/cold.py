@@ -22,6 +22,8 @@ def witness_line(found: Measurement) -> str | None:
     if said is None or not (said.instance or said.activator or said.pod):
         return None
     how = "forced" if found.cold_starts is not None else "natural"
+    if said.activator is None and said.pod is None:
+        return f"{plural(said.instance, 'call')}, {how} · told by instance {count(said.instance)}, by nobody else"
     counts = [f"{name} {_number(number)}" for name, number in _named(said)]
     differ = f" · they disagree about {plural(said.disagree, 'call')}" if said.disagree else " · none disagrees"
     first = f" ({count(said.standing)} of a ready instance's first message)" if said.standing else ""
