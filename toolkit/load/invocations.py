@@ -185,7 +185,7 @@ def _columns(header: Sequence[str], wanted: Arrivals) -> tuple[int, int | None, 
     if name is None and {"end_timestamp", "duration"} <= set(header):
         return header.index("end_timestamp"), header.index("duration"), unit or SECOND
     if name is None and len(header) > 1:
-        name = next((each for each in ("due_ns", "start_ns") if each in header), None)
+        name = next((each for each in ("due_ns", "intended_ns") if each in header), None)
     if name is None and len(header) > 1:
         known = ", ".join(shown(each, 20) for each in header[:10])
         raise _no(wanted, f"it has {len(header):,} columns: {known}", "choose one, such as column=1")

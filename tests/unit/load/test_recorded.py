@@ -89,6 +89,7 @@ def test_the_azure_trace_of_2021_is_read_by_end_and_duration() -> None:
         ("at\n10\n10.5\n12\n", ""),
         ("at_ms\n0\n500\n2000\n", ""),
         ("seq,due_ns\n0,0\n1,500000000\n2,2000000000\n", ""),
+        ("run,intended_ns,sent_ns\nr,7000000000,0\nr,7500000000,1\nr,9000000000,1\n", ""),
         ("a,when,b\nx,0,1\nx,500,1\nx,2000,1\n", ",column=when,unit=ms"),
         ("a,when,b\nx,0,1\nx,500,1\nx,2000,1\n", ",column=2,unit=ms"),
         ("7,0\n7,5e-1\n7,2.\n", ",column=2"),
