@@ -46,7 +46,7 @@ class Completions:
 
     `accept_rate` and `completion_rate` are calls a second that were answered OK, and whose last receipt came, between
     the first and the last sending (None when that is no time); `backlog` how many were accepted by then and not
-    completed. `first_us` is from due to the first end of a call that has several; None where none has.
+    completed. `first_us` is from due to the first of several events that lead to no other; None where one is all.
     """
 
     accept_rate: float | None

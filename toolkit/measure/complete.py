@@ -76,15 +76,13 @@ def _a_second(calls: int, took_ns: int) -> float | None:
 
 
 def _first_us(warm: Iterable[CallRecord], ended: Mapping[str, int], receipts: Iterable[Stamped]) -> list[float]:
-    """From due to the first end, of calls that end in several places: a handling that sends nothing on is an end."""
+    """From due to the first end, of calls that end in several places: where an event was handled and led to no other."""
     ends: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     for each in receipts:
         receipt = each.receipt
-        if receipt.error is None and not receipt.sent:
-            end = ends[receipt.call]
-            end[receipt.message, receipt.function] = min(
-                each.at_ns, end.get((receipt.message, receipt.function), each.at_ns)
-            )
+        if receipt.via == "event" and receipt.error is None and all(sent.via != "event" for sent in receipt.sent):
+            place, end = (receipt.message, receipt.function), ends[receipt.call]
+            end[place] = min(each.at_ns, end.get(place, each.at_ns))
     return [
         (min(ends[call.call].values()) - call.due_ns) / 1e3
         for call in warm
