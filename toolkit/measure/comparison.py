@@ -183,7 +183,7 @@ def _errors(a: Sequence[Sample], b: Sequence[Sample], least: float, confidence: 
         why = "a side has no calls"
         return Compared("errors", None, None, None, None, None, "too few samples", False, why)
     left, right = float(one.mean()), float(other.mean())
-    of_left, of_right = _share(one, confidence), _share(other, confidence)
+    of_left, of_right = share_of_calls(one, confidence), share_of_calls(other, confidence)
     by = right - left
     low = by - math.hypot(right - of_right.low, of_left.high - left)
     high = by + math.hypot(of_right.high - right, left - of_left.low)
@@ -196,9 +196,14 @@ def _errors(a: Sequence[Sample], b: Sequence[Sample], least: float, confidence: 
     return Compared("errors", left, right, None, by, interval, verdict, equivalent, why)
 
 
-def _share(unanswered: NDArray[np.bool_], confidence: float) -> Interval:
-    n, alike = len(unanswered), effective(unanswered)
-    found = share_of(int(unanswered.sum()), n, confidence)
-    if alike < n:
-        found = share_of(int(float(unanswered.mean()) * alike), max(1, int(alike)), confidence)
-    return found or Interval(0.0, 1.0, confidence, "nothing is known")
+def share_of_calls(unanswered: NDArray[np.bool_], confidence: float) -> Interval:
+    """Of the share of calls that were not answered OK; `unanswered` is in the order of due times."""
+    n, hits = len(unanswered), int(unanswered.sum())
+    alike = effective(unanswered)
+    if alike >= n:
+        return share_of(hits, n, confidence) or Interval(0.0, 1.0, confidence, "nothing is known")
+    fewer, worth = max(1, int(alike)), hits / n * alike
+    low, high = (share_of(min(each, fewer), fewer, confidence) for each in (math.floor(worth), math.ceil(worth)))
+    if low is None or high is None:
+        return Interval(0.0, 1.0, confidence, "nothing is known")
+    return Interval(low.low, high.high, confidence, high.method)

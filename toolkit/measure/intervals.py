@@ -64,6 +64,23 @@ def quantile(
     return Interval(float(rising[low - 1]), float(rising[high - 1]), confidence, method)
 
 
+def bounds(values: Floats, share: float, confidence: float = CONFIDENCE) -> Interval | None:
+    """As `quantile`, but an end that serial correlation puts beyond all samples is infinite, or nothing, not unknown.
+
+    For those who ask whether a quantile is below a limit: one of the ends may be enough. Samples may be infinite.
+    """
+    rising = np.sort(values)
+    n = len(rising)
+    if n == 0 or (between := ranks(n, share, confidence)) is None:
+        return None
+    at = rank(n, share)
+    wide = math.sqrt(n / effective(values >= rising[at - 1]))
+    low, high = at - round((at - between[0]) * wide), at + round((between[1] - at) * wide)
+    least = float(rising[low - 1]) if low >= 1 else 0.0
+    most = float(rising[high - 1]) if high <= n else math.inf
+    return Interval(least, most, confidence, "order statistics")
+
+
 def rank(n: int, share: float) -> int:
     """From 1: the nearest rank of a quantile, in whole numbers because 0.95 * n is not always what it looks like."""
     return max(1, -(-n * round(share * 1_000_000) // 1_000_000))

@@ -34,7 +34,7 @@ SHAPES: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_thing_compared_with_itself_is_indistinguishable_in_95_of_100_comparisons(shape: str) -> None:
-    draw, random, times = SHAPES[shape], np.random.default_rng(1), 150
+    draw, random, times = SHAPES[shape], np.random.default_rng(1), 100
     same = 0
     for _ in range(times):
         same += overall(compare([sample(draw(random, 2000))], [sample(draw(random, 2000))])) == "indistinguishable"
@@ -43,7 +43,7 @@ def test_a_thing_compared_with_itself_is_indistinguishable_in_95_of_100_comparis
 
 def test_trials_of_a_thing_compared_with_itself_are_indistinguishable_though_deployments_differ() -> None:
     """Each deployment is 5 % faster or slower by itself: one run a side would find differences that are none."""
-    random, times, same, naive = np.random.default_rng(2), 150, 0, 0
+    random, times, same, naive = np.random.default_rng(2), 100, 0, 0
 
     def trials(number: int) -> list[Sample]:
         return [sample(np.exp(random.normal(0, 0.05)) * random.lognormal(8, 0.2, 3000)) for _ in range(number)]
