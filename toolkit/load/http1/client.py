@@ -4,9 +4,9 @@ May live here: calls and their deadlines, reading and writing. May not: HTTP (`c
 schedules, records.
 
 A connection carries one request at a time (no pipelining), so calls that are open at once need as many of them: more
-are opened as they are needed, up to a limit, and all are used in turn. A call that finds none waits, and its wait is
+are opened as they are needed, up to a limit. A call that finds none waits, and its wait is
 latency, because that counts from when it was due. A call is never lost from sight: each one that is submitted comes
-back once, with a status. One that cannot have been heard is sent once more, as Go's client does; all fail at once while
+back once, with a status. One that cannot have been heard is sent again, as Go's client does; all fail at once while
 nothing can be connected.
 """
 
@@ -26,6 +26,7 @@ SECOND = 1_000_000_000
 READ = 262_144  # bytes at once
 DIAL_NS = 5 * SECOND
 TICK_NS = SECOND // 10  # while dialling
+MOST_TRIES = 10  # how often a call is sent, as long as it cannot have been heard
 SPIN_NS = 80_000  # what waking takes: that long before a call is due, the loop no longer sleeps
 _READ = select.EPOLLIN
 _BOTH = select.EPOLLIN | select.EPOLLOUT
@@ -50,7 +51,7 @@ class Client:
         self._poll, self._timer = select.epoll(), Timer()
         if self._timer.descriptor is not None:
             self._poll.register(self._timer.descriptor, _READ)
-        self._pool = Pool(address, method, most, self._poll)
+        self._pool = Pool(address, method, most, self._poll, in_turn=first >= most)
         self._flying: dict[int, _Submitted] = {}
         self._waiting: deque[_Submitted] = deque()
         self._deadlines: deque[_Submitted] = deque()
@@ -105,7 +106,7 @@ class Client:
     # sending
 
     def _send(self, call: _Submitted) -> bool:
-        """Over the connection that has been free for longest; False when there is none."""
+        """Over a free connection; False when there is none."""
         if (line := self._pool.take()) is None:
             return False
         call.tries, call.line = call.tries + 1, line
@@ -220,7 +221,7 @@ class Client:
     def _end(self, ended: Ended) -> None:
         call = self._flying[ended.token]
         call.line = None
-        if ended.unseen and call.tries < 2:
+        if ended.unseen and call.tries < MOST_TRIES:
             self._waiting.appendleft(call)
             return
         del self._flying[ended.token]

@@ -1,4 +1,4 @@
-"""Connections to one address: opened as they are wanted, kept while they are good, used in turn.
+"""Connections to one address: opened as they are wanted, kept while they are good.
 
 May live here: connecting, the pause after a failure, which connection is free. May not: calls (`client`).
 """
@@ -36,14 +36,20 @@ class Line:
 
 
 class Pool:
-    """At most `most` connections, known to `poll`. `why` says why the last one that failed did so."""
+    """At most `most` connections, known to `poll`. `why` says why the last one that failed did so.
 
-    def __init__(self, address: tuple[str, int], method: str, most: int, poll: select.epoll) -> None:
+    They are used `in_turn`, or else the one first that was used last, so that those that are too many fall asleep.
+    """
+
+    def __init__(
+        self, address: tuple[str, int], method: str, most: int, poll: select.epoll, *, in_turn: bool = True
+    ) -> None:
         self._address, self._method, self._most = address, method, most
         self._poll, self._clock = poll, time.monotonic_ns
         self.lines: dict[int, Line] = {}  # by their socket
         self.dialling: dict[int, Line] = {}  # those of them that are not connected yet, oldest first
         self._free: deque[Line] = deque()
+        self._next = self._free.popleft if in_turn else self._free.pop
         self._again_ns, self._backoff_ns = 0, BACKOFF_NS[0]
         self.why = "not connected yet"
 
@@ -59,9 +65,9 @@ class Pool:
         return self._again_ns if self._again_ns > self._clock() else NEVER_NS
 
     def take(self) -> Line | None:
-        """The connection that has been free for longest; None when there is none."""
+        """A connection that is free; None when there is none."""
         while self._free:
-            line = self._free.popleft()
+            line = self._next()
             if line.http.closed is None and not (self._clock() - line.idle_ns > STALE_NS and _stale(line.socket)):
                 return line
             self.drop(line)
@@ -100,6 +106,8 @@ class Pool:
         if self.lines.pop(number, None) is None:
             return
         self.dialling.pop(number, None)
+        with contextlib.suppress(ValueError):  # most are not free
+            self._free.remove(line)
         self._poll.unregister(number)
         line.socket.close()
         line.http.closed = line.http.closed or "closed"

@@ -20,8 +20,8 @@ GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @contextlib.contextmanager
-def client(address: Address, most: int = 1, method: str = "POST") -> Iterator[Client]:
-    found = Client(address, method, first=1, most=most)
+def client(address: Address, most: int = 1, method: str = "POST", *, first: int = 1) -> Iterator[Client]:
+    found = Client(address, method, first=first, most=most)
     try:
         yield found
     finally:
@@ -91,7 +91,8 @@ def test_there_are_never_more_connections_than_allowed_and_all_are_used() -> Non
             opened[name] += 1
             peer.send(EMPTY)
 
-    with scripted(count) as address, client(address, 4) as to:
+    with scripted(count) as address, client(address, 4, first=4) as to:
+        assert to.dial() is None
         assert statuses(calls(to, 200)) == {"OK": 200}
     assert len(ports) == 4
     assert sum(opened.values()) == 200
@@ -189,6 +190,24 @@ def test_a_get_over_a_connection_that_was_closed_meanwhile_is_sent_once_more() -
         for token in range(5):
             to.submit(token, GET, b"", until)
         assert statuses(ends(to, 5)) == {"OK": 5}
+
+
+def test_a_get_finds_a_living_connection_among_many_that_were_closed_meanwhile() -> None:
+    dead = threading.Barrier(4)
+
+    def one(peer: Peer) -> None:
+        requests = peer.requests()
+        next(requests)
+        dead.wait(10)
+        peer.send(EMPTY)
+        next(requests)
+
+    with scripted(one, one, one, one, live) as address, client(address, 4, "GET", first=4) as to:
+        assert to.dial() is None
+        until = time.monotonic_ns() + LONG_NS
+        for token in range(30):
+            to.submit(token, GET, b"", until)
+        assert statuses(ends(to, 30)) == {"OK": 30}
 
 
 def test_an_idle_connection_that_the_server_has_closed_is_no_callers_loss() -> None:
