@@ -96,7 +96,7 @@ def _run_and_store(order: Order, options: argparse.Namespace) -> tuple[Outcome, 
     stopped: list[int] = []
     for each in SIGNALS:
         signal.signal(each, lambda number, _: stopped.append(number))
-    progress = ProgressLine("load") if progress_wanted() and options.output == "text" else None
+    progress = ProgressLine("load", order.load) if progress_wanted() and options.output == "text" else None
     with _rows(None if options.no_out else options.out) as rows:
         try:
             outcome = loads.run(order, rows, stopped=lambda: bool(stopped), on_progress=progress)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from toolkit import catalog
 from toolkit.cli import cold_options, engines, load_options
 from toolkit.cli import options as arguments
-from toolkit.cli.output import progress_wanted
+from toolkit.cli.output import progress_wanted, speaks_unicode
+from toolkit.report import live
 from toolkit.results import Load, Progress
 from toolkit.run import Order, Outcome, run
 
@@ -32,7 +35,7 @@ async def outcome(
     order: Order, options: argparse.Namespace, stop: asyncio.Event, kept: engines.Kept = engines.NOTHING
 ) -> Outcome:
     """The outcome of the order on the engine that the options name; a partial one once `stop` is set."""
-    progress = ProgressLine(order.chain.name) if progress_wanted() and options.output == "text" else None
+    progress = ProgressLine(order.chain.name, order.load) if progress_wanted() and options.output == "text" else None
     engine = engines.make(options, kept)
     source = cold_options.source(options) or load_options.source(engine, options)
     try:
@@ -60,20 +63,26 @@ def interruptible(work: Callable[[asyncio.Event], Coroutine[Any, Any, Result]]) 
 
 
 class ProgressLine:
-    """One line on standard error that is written over and over, and gone at the end."""
+    """A few lines on standard error that are written over and over, and gone at the end."""
 
-    def __init__(self, title: str) -> None:
-        self._title = title
+    def __init__(self, title: str, load: Load | None = None) -> None:
+        self._title, self._load, self._seen = title, load, live.Seen()
+        self._below = 0  # lines that are drawn below the first one, where the cursor stands
 
     def __call__(self, progress: Progress) -> None:
-        total = f"/{progress.planned}" if progress.planned else ""
-        failed = f" · {progress.failed} failed" if progress.failed else ""
-        line = f"{self._title}: {progress.ok}{total} answered · {progress.in_flight} open{failed}"
-        self._write(f"{line} · {progress.elapsed_s:.1f} s")
+        self._seen.add(progress)
+        width = shutil.get_terminal_size((100, 24)).columns
+        self._draw(live.lines(self._title, self._seen, self._load, width, unicode=speaks_unicode(error=True)))
 
     def clear(self) -> None:
-        self._write("")
+        self._draw([])
 
-    def _write(self, line: str) -> None:
-        sys.stderr.write(f"\r\x1b[2K{line}")
+    def _draw(self, lines: Sequence[str]) -> None:
+        """On a terminal that cannot move its cursor there is the first line only."""
+        lines = lines[:1] if os.environ.get("TERM") == "dumb" else lines
+        rows = max(len(lines), self._below + 1)
+        text = "\n".join(f"\r\x1b[2K{line}" for line in [*lines, *[""] * (rows - len(lines))])
+        back = f"\x1b[{rows - 1}A" if rows > 1 else ""
+        self._below = max(0, len(lines) - 1)
+        sys.stderr.write(f"{text}{back}")
         sys.stderr.flush()
