@@ -76,7 +76,7 @@ def _a_second(calls: int, took_ns: int) -> float | None:
 
 
 def _first_us(warm: Iterable[CallRecord], ended: Mapping[str, int], receipts: Iterable[Stamped]) -> list[float]:
-    """From due to the first end, of calls that end in several places: where an event was handled and led to no other."""
+    """From due to the first end of calls that have several: where an event was handled and led to no other."""
     ends: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     for each in receipts:
         receipt = each.receipt
