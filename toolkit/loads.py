@@ -70,18 +70,19 @@ def run(
     """
     started, wall_ns, from_ns = datetime.now(UTC), time.time_ns(), time.monotonic_ns()
     start_ns, parts = senders.send(
-        order.request,
-        order.load,
-        order.generators,
-        order.manner,
-        folder,
-        stopped=stopped,
-        on_progress=on_progress,
+        order.request, order.load, order.generators, order.manner, folder, stopped=stopped, on_progress=on_progress
     )
     elapsed = Elapsed(time.time_ns() - wall_ns, time.monotonic_ns() - from_ns)
     trouble = next((each.ended.trouble for each in parts if each.ended is not None and each.ended.trouble), None)
-    partial = stopped()
-    report = LoadReport(
+    numbers = _numbers(order.load, parts, start_ns, elapsed, trouble)
+    report = _report(order, started, parts, numbers, partial=stopped())
+    return Outcome(report, tuple(rows.Part(each.rows, each.statuses) for each in parts), trouble)
+
+
+def _report(
+    order: Order, started: datetime, parts: Sequence[Part], numbers: CallNumbers, *, partial: bool
+) -> LoadReport:
+    return LoadReport(
         run=f"load-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
         target=order.target,
         started=f"{started:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
@@ -93,11 +94,10 @@ def run(
         drain_s=order.manner.drain_s,
         warmup=order.warmup,
         generators=tuple(_generator(each, partial) for each in parts),
-        numbers=_numbers(order.load, parts, start_ns, elapsed, trouble, partial=partial),
+        numbers=numbers,
         statuses=rows.together([each.statuses for each in parts]),
         partial=partial,
     )
-    return Outcome(report, tuple(rows.Part(each.rows, each.statuses) for each in parts), trouble)
 
 
 def store(out: Path, outcome: Outcome) -> Path:
@@ -128,9 +128,7 @@ def is_one(document: object) -> bool:
     return isinstance(document, dict) and document.get("kind") == as_json.KIND
 
 
-def _numbers(
-    load: Load, parts: Sequence[Part], start_ns: int, elapsed: Elapsed, trouble: str | None, *, partial: bool
-) -> CallNumbers:
+def _numbers(load: Load, parts: Sequence[Part], start_ns: int, elapsed: Elapsed, trouble: str | None) -> CallNumbers:
     unknown, unsent = _missing(load, parts, start_ns)
     why = [f"generator {each.share.index + 1}: {each.why}" for each in parts if each.why is not None]
     if unknown or unsent:

@@ -21,7 +21,7 @@ LABEL = 13
 
 def to_json(report: LoadReport) -> Mapping[str, Any]:
     """One object; what is not known is None. `load` and the quantiles are called as in a run's report."""
-    load, found = report.load, report.numbers
+    found = report.numbers
     return {
         "schema": SCHEMA,
         "kind": KIND,
@@ -34,36 +34,41 @@ def to_json(report: LoadReport) -> Mapping[str, Any]:
         },
         "target": report.target,
         "partial": report.partial,
-        "load": {
-            "model": load.model,
-            "arrivals": load.arrivals,
-            "asked_rate": load.rate,
-            "concurrency": load.concurrency,
-            "seed": load.seed,
-            "asked": dataclasses.asdict(load),
-            "connections": report.connections,
-            "drain_s": report.drain_s,
-            "asked_warmup": report.warmup,
-            "generators": [dataclasses.asdict(each) for each in report.generators],
-            "achieved_rate": found.achieved_rate,
-            "sent": found.sent,
-            "ok": found.ok,
-            "failed": found.failed,
-            "lost": found.lost,
-            "refused": found.refused,
-            "warmup": found.warmup,
-            "messages": found.messages,
-            "duration_s": found.duration_s,
-            "lateness_us": _quantiles(found.lateness_us),
-            "valid": not found.invalid,
-            "invalid": list(found.invalid),
-        },
+        "load": _sent(report),
         "latency_us": _quantiles(found.latency_us),
         "service_time_us": _quantiles(found.service_time_us),
         "statuses": dict(found.statuses),
         "errors": [{"status": status, "message": words, "calls": calls} for status, words, calls in found.errors],
         "histogram": [{"upto_us": upto, "count": calls} for upto, calls in found.histogram],
         "tables": {"statuses": list(report.statuses), "instances": list(report.instances)},
+    }
+
+
+def _sent(report: LoadReport) -> Mapping[str, Any]:
+    load, found = report.load, report.numbers
+    return {
+        "model": load.model,
+        "arrivals": load.arrivals,
+        "asked_rate": load.rate,
+        "concurrency": load.concurrency,
+        "seed": load.seed,
+        "asked": dataclasses.asdict(load),
+        "connections": report.connections,
+        "drain_s": report.drain_s,
+        "asked_warmup": report.warmup,
+        "generators": [dataclasses.asdict(each) for each in report.generators],
+        "achieved_rate": found.achieved_rate,
+        "sent": found.sent,
+        "ok": found.ok,
+        "failed": found.failed,
+        "lost": found.lost,
+        "refused": found.refused,
+        "warmup": found.warmup,
+        "messages": found.messages,
+        "duration_s": found.duration_s,
+        "lateness_us": _quantiles(found.lateness_us),
+        "valid": not found.invalid,
+        "invalid": list(found.invalid),
     }
 
 
