@@ -22,7 +22,7 @@ async def load(port: int, connections: int, in_flight: int, seconds: int, size: 
     request, kept = HelloRequest(name="x" * size), list[tuple[float, float]]()
     for stub in stubs:
         await stub.SayHello(request, wait_for_ready=True)
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
 
     async def worker(number: int) -> None:
         stub, now = stubs[number % connections], begun
@@ -33,10 +33,10 @@ async def load(port: int, connections: int, in_flight: int, seconds: int, size: 
             kept.append((sent, now))
 
     await asyncio.gather(*map(worker, range(in_flight)))
-    took = time.perf_counter() - begun
+    took, used = time.perf_counter() - begun, time.process_time() - used
     for channel in channels:
         await channel.close()
-    return {"ok": len(kept), "failed": 0, "seconds": took}
+    return {"ok": len(kept), "failed": 0, "seconds": took, "cpu_s": used}
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ take turns, so that what else the machine does meets all of them, and each figur
 the same unary call, over as many connections, with as many under way. Ours gives each call a trace context of its own
 and keeps a whole record of it; grpc-go alone and grpc.aio keep latencies, ghz a detail of each call, h2load statistics.
 
-Where the server's core is busy, faster clients cannot show it: that column is part of the answer. CPU is that of the
-whole program, its start and its report included.
+Where the server's core is busy, faster clients cannot show it: that column is part of the answer. CPU is what the
+client took while it loaded (grpc-go, ghz, h2load: the whole program, which starts in a moment). What other programs
+took of the cores meanwhile is told: with more than a little of it the figures mean nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ TURNS, SECONDS = 5, 3
 RATE, OPEN_S = 5000, 30
 ROOT = Path(__file__).parent.parent.parent
 OURS = "ours"
+OTHERS = 0.2  # of a core, that other programs may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +47,26 @@ class Turn:
     seconds: float
     client_s: float
     server_s: float
+    others: float  # cores
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a program says of itself. `cpu_s` is None where it does not know."""
+
+    ok: int
+    failed: int
+    seconds: float
+    cpu_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """`wanted` is what ours should be a multiple of: requests per second of this one. `read`: its output to numbers."""
+    """`wanted`: how many times its requests per second ours should send. `read` makes numbers of its output."""
 
     name: str
     command: Sequence[str]
-    read: Callable[[str], tuple[int, int, float]]
+    read: Callable[[str], Told]
     wanted: float | None = None
 
 
@@ -99,6 +112,7 @@ def _clients(port: int, seconds: int, scratch: Path) -> tuple[list[Client], dict
 def _ours(port: int, scratch: Path, *load: str) -> list[str]:
     target, data = f"h2c://127.0.0.1:{port}/{METHOD}", f"@{scratch / 'message.bin'}"
     common = ["--target", target, "--data", data, "--connections", str(CONNECTIONS), "--timeout=20s", "-o", "json"]
+    common += ["--out", str(scratch / "runs")]  # whole records, a row of a file each
     return [sys.executable, "-m", "toolkit.cli", "load", *common, *load]
 
 
@@ -117,32 +131,33 @@ def _h2load(address: str, seconds: int, body: Path) -> list[str]:
     return [str(programs.h2load()), *load, *headers, f"http://{address}/{METHOD}"]
 
 
-def _of_ours(output: str) -> tuple[int, int, float]:
+def _of_ours(output: str) -> Told:
     load = json.loads(output)["load"]
-    return load["ok"], load["sent"] - load["ok"], load["duration_s"]
+    cpu_s = sum(each["cpu"] for each in load["generators"]) * load["duration_s"]
+    return Told(load["ok"], load["sent"] - load["ok"], load["duration_s"], cpu_s)
 
 
-def _of_ghz(output: str) -> tuple[int, int, float]:
+def _of_ghz(output: str) -> Told:
     """Calls that the end of the time cut off have failed; they are not held against it."""
     found = json.loads(output)
     ok = found["statusCodeDistribution"].get("OK", 0)
     failed = (
         found["count"] - ok - sum(found["statusCodeDistribution"].get(each, 0) for each in ("Canceled", "Unavailable"))
     )
-    return ok, failed, found["total"] / 1e9
+    return Told(ok, failed, found["total"] / 1e9)
 
 
-def _of_plain(output: str) -> tuple[int, int, float]:
+def _of_plain(output: str) -> Told:
     found = json.loads(output)
-    return found["ok"], found["failed"], found["seconds"]
+    return Told(**found)
 
 
-def _of_h2load(output: str) -> tuple[int, int, float]:
+def _of_h2load(output: str) -> Told:
     """It counts by HTTP's status; its grpc-status nobody sees."""
     (ok,) = re.findall(r"status codes: (\d+) 2xx", output)
     (failed,) = re.findall(r"(\d+) failed,", output)
     (seconds,) = re.findall(r"finished in ([\d.]+)s", output)
-    return int(ok), int(failed), float(seconds)
+    return Told(int(ok), int(failed), float(seconds))
 
 
 @contextlib.contextmanager
@@ -175,10 +190,12 @@ def _take_turns(
 
 
 def _turn(client: Client, core: int, server: int) -> Turn:
-    before = _cpu_s(server)
+    began, served_s, busy_s = time.monotonic(), _cpu_s(server), _busy_s()
     output, used_s = _run(client.command, core)
-    ok, failed, seconds = client.read(output)
-    return Turn(ok, failed, seconds, used_s, _cpu_s(server) - before)
+    took_s, served_s, busy_s = time.monotonic() - began, _cpu_s(server) - served_s, _busy_s() - busy_s
+    told = client.read(output)
+    cpu_s = used_s if told.cpu_s is None else told.cpu_s
+    return Turn(told.ok, told.failed, told.seconds, cpu_s, served_s, max(0.0, busy_s - used_s - served_s) / took_s)
 
 
 def _run(command: Sequence[str], core: int) -> tuple[str, float]:
@@ -204,6 +221,12 @@ def _cpu_s(pid: int) -> float:
     return sum(int(each.read_text().split()[0]) for each in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
+def _busy_s() -> float:
+    """Seconds that all cores have worked, or were taken from us: user, nice, system, irq, softirq, steal."""
+    fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return sum(fields[at] for at in (0, 1, 2, 5, 6, 7)) / os.sysconf("SC_CLK_TCK")
+
+
 def _table(
     clients: Sequence[Client], found: Mapping[str, list[Turn]], turns: int, seconds: int, cores: list[int]
 ) -> str:
@@ -225,6 +248,11 @@ def _table(
             f"{client.name:10} {statistics.median(rates):10,.0f} {spread:>15} {cpu:12.1f} "
             f"{busy:12.0%} {sum(one.failed for one in each):7} {times:6.2f} x {wanted:>7}"
         )
+    turns_of_all = [one for each in found.values() for one in each]
+    others = statistics.median(one.others for one in turns_of_all)
+    worst = max(one.others for one in turns_of_all)
+    fair = "" if worst < OTHERS else ": not a fair measurement, repeat it on a machine that does nothing else"
+    lines.append(f"other programs took {others:.0%} of a core in the median turn, {worst:.0%} in the worst{fair}")
     return "\n".join(lines)
 
 
