@@ -78,7 +78,7 @@ def see_that_it_can_be_sent(load: Load, options: argparse.Namespace) -> None:
     """Raises UsageError for a load that makes no sense, or cannot be sent from where it should be."""
     from toolkit.load import pacing, share
 
-    pacing.validate(load)
+    pacing.validate(load, pacing.MOST_KEPT)
     share.validate(load, options.generators)
     if (options.connections or 1) > MOST_CONNECTIONS:
         raise UsageError(
@@ -97,7 +97,7 @@ def source(engine: Engine, options: argparse.Namespace) -> Source | None:
     if not _inside(options):
         from toolkit.engines.here import Here
 
-        return Here(options.generators, options.connections)
+        return Here(getattr(options, "generators", 1), getattr(options, "connections", None))  # `invoke` has neither
     return cast("KnativeEngine", engine).inside(options.generators, options.connections)  # no other one came so far
 
 
