@@ -38,6 +38,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("deploy", "deploy_command", "bring a chain up and keep it up, for other tools to drive"),
             Command("load", "load_command", "drive any gRPC method, ours or not, and tell its latencies"),
             Command("load plan", "plan_command", "show when the calls of a load would be due, and send nothing"),
+            Command("capacity", "capacity_command", "the highest rate that keeps a promise such as p99<50ms"),
             Command("invoke", "invoke_command", "bring a chain up, send one call, print the reply"),
         ),
     ),

@@ -3,8 +3,8 @@
 May live here: the search. May not: sending anything, judging one measurement (`promise`).
 
 Rates double until one does not keep the promise; then the gap is halved, on a scale of ratios. A measurement that is
-undecided is repeated with twice the time. One that says nothing about the system ends the search: the generator's limit
-must not be taken for the system's.
+undecided is repeated with twice the time. One that says nothing about the system is repeated once, and then ends the
+search: the generator's limit must not be taken for the system's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from toolkit.verdicts import Step
 
 REPEATS = 3  # of a measurement that is undecided, each twice as long as the one before
+SPOILT = 1  # measurements of a rate that may be invalid before it ends the search
 RESOLUTION = 0.05  # of the highest rate that keeps the promise
 
 
@@ -75,12 +76,15 @@ def steps(search: Search) -> Generator[Ask, Step, Found]:
 
 
 def _decided(search: Search, rate: float) -> Generator[Ask, Step, Step]:
-    step = yield Ask(rate, length_s(search, rate))
-    for attempt in range(1, search.repeats + 1):
-        if step.verdict != "undecided":
-            break
+    attempt, spoilt, step = 0, 0, (yield Ask(rate, length_s(search, rate)))
+    while True:
+        if step.verdict == "undecided" and attempt < search.repeats:
+            attempt += 1
+        elif step.verdict == "invalid" and spoilt < SPOILT:
+            spoilt += 1
+        else:
+            return step
         step = yield Ask(rate, length_s(search, rate, attempt))
-    return step
 
 
 def _next(search: Search, kept: float | None, above: float | None) -> float | str:
