@@ -18,7 +18,8 @@ from toolkit.load.arrivals import Arrivals
 from toolkit.results import Load
 
 SECOND = arrivals.SECOND
-MOST_CALLS = 5_000_000  # each leaves a record of 64 bytes, and whoever measures a run looks at all of them at once
+MOST_CALLS = 20_000_000  # a row of 64 bytes each, and their numbers take a gigabyte of memory
+MOST_KEPT = 5_000_000  # where each is kept in memory with all that proves it, as the calls of a chain are
 MOST_WORKERS = 10_000
 Problem = tuple[str, str | None]  # what is wrong, and what to do next
 
@@ -133,13 +134,13 @@ def _last(load: Load) -> int:
     return deque(times(load), maxlen=1).pop()
 
 
-def validate(load: Load) -> None:
+def validate(load: Load, most: int = MOST_CALLS) -> None:
     """Raises UsageError, naming the flags, for a load that cannot be sent; all that is wrong with it at once."""
-    found = [*_bounds(load), *_numbers(load)]
+    found = [*_bounds(load), *_numbers(load, most)]
     if load.model == "closed":
         found += _closed(load)
     elif not found:
-        found += _open(load)
+        found += _open(load, most)
     else:
         found += _raised(lambda: arrivals.parse(load.arrivals))
     if found:
@@ -156,8 +157,8 @@ def _bounds(load: Load) -> Iterator[Problem]:
         yield from _exactly_one("--rate", load.rate, "--concurrency", load.concurrency)
 
 
-def _numbers(load: Load) -> Iterator[Problem]:
-    yield from _whole("--requests", load.requests, MOST_CALLS)
+def _numbers(load: Load, most: int) -> Iterator[Problem]:
+    yield from _whole("--requests", load.requests, most)
     yield from _whole("--concurrency", load.concurrency, MOST_WORKERS)
     for flag, value in (("--rate", load.rate), ("--duration", load.duration_s), ("--timeout", load.timeout_s)):
         yield from _positive(flag, value)
@@ -175,7 +176,7 @@ def _closed(load: Load) -> Iterator[Problem]:
         yield from _raised(lambda: arrivals.think(load.think or ""))
 
 
-def _open(load: Load) -> Iterator[Problem]:
+def _open(load: Load, most: int) -> Iterator[Problem]:
     if load.think is not None:
         yield (
             "--think: in an open loop nobody waits for answers, so nobody thinks about them",
@@ -186,22 +187,22 @@ def _open(load: Load) -> Iterator[Problem]:
         return
     shape = arrivals.parse(load.arrivals)
     if shape.kind == "recorded":
-        yield from _recorded(load)
+        yield from _recorded(load, most)
     elif (wrong := _wrong_shape(load, shape)) is not None:
         yield wrong
-    elif (calls := expected(load)) is not None and calls > MOST_CALLS:
-        yield _too_many(load)
+    elif (calls := expected(load)) is not None and calls > most:
+        yield _too_many(load, most)
 
 
-def _recorded(load: Load) -> Iterator[Problem]:
+def _recorded(load: Load, most: int) -> Iterator[Problem]:
     if load.recorded is None:
         yield "--arrivals recorded: nothing was read", "give --arrivals recorded:FILE"
     elif broken := _raised(lambda: recorded.check(load.recorded or "")):
         yield from broken
     elif (calls := recorded.count(load.recorded)) < (load.requests or 0):
         yield f"--requests {load.requests}: only {calls:,} calls were recorded", f"give at most --requests {calls}"
-    elif calls > MOST_CALLS and load.requests is None:
-        yield f"{calls:,} calls were recorded, more than {MOST_CALLS:,}", "scale it down, with rate=0.1 for example"
+    elif calls > most and load.requests is None:
+        yield f"{calls:,} calls were recorded, more than {most:,}", "scale it down, with rate=0.1 for example"
 
 
 def _wrong_shape(load: Load, shape: Arrivals) -> Problem | None:
@@ -215,10 +216,10 @@ def _wrong_shape(load: Load, shape: Arrivals) -> Problem | None:
     return None
 
 
-def _too_many(load: Load) -> Problem:
+def _too_many(load: Load, most: int) -> Problem:
     plain = "" if load.arrivals == "constant" else f" with --arrivals {load.arrivals}"
     return (
-        f"--rate {load.rate:g} for --duration {load.duration_s:g}s{plain} is more than {MOST_CALLS:,} calls",
+        f"--rate {load.rate:g} for --duration {load.duration_s:g}s{plain} is more than {most:,} calls",
         "lower the rate or shorten the duration",
     )
 

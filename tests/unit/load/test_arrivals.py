@@ -342,7 +342,7 @@ def test_all_that_is_wrong_with_a_text_is_told_at_once(text: str, told: list[str
         (Load(requests=1, arrivals="recorded:x.csv", recorded="gaps/1 1 ١"), "are damaged"),
         (Load(requests=1, arrivals="recorded:x.csv", recorded="counts/1000 0 0"), "not one call was recorded"),
         (Load(requests=3, arrivals="recorded:x.csv", recorded="counts/1000 2"), "only 2 calls were recorded"),
-        (Load(duration_s=3, arrivals="recorded:x.csv", recorded="counts/1000 9999999"), "more than 5,000,000"),
+        (Load(duration_s=3, arrivals="recorded:x.csv", recorded="counts/1000 99999999"), "more than 20,000,000"),
     ],
 )
 def test_a_load_whose_parts_do_not_fit_is_refused_with_a_next_step(load: Load, told: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import UsageError
-from toolkit.load.pacing import count, schedule, times, validate
+from toolkit.load.pacing import MOST_KEPT, count, schedule, times, validate
 from toolkit.results import Load
 
 
@@ -134,7 +134,7 @@ def test_a_load_that_can_be_sent_is_accepted(load: Load) -> None:
             Load(requests=1, rate=1, arrivals="bursty"),
             "--arrivals 'bursty': unknown — did you mean 'burst:on=1s,off=4s'?",
         ),
-        (Load(duration_s=1e6, rate=1e6), "--rate 1e+06 for --duration 1e+06s is more than 5,000,000 calls"),
+        (Load(duration_s=1e6, rate=1e6), "--rate 1e+06 for --duration 1e+06s is more than 20,000,000 calls"),
     ],
 )
 def test_a_load_that_makes_no_sense_is_refused_by_its_flag_with_a_next_step(load: Load, told: str) -> None:
@@ -142,3 +142,10 @@ def test_a_load_that_makes_no_sense_is_refused_by_its_flag_with_a_next_step(load
         validate(load)
     assert str(refused.value) == told
     assert refused.value.next_step
+
+
+def test_who_keeps_every_call_in_memory_takes_fewer_of_them() -> None:
+    long = Load(duration_s=600.0, rate=20_000.0)
+    validate(long)
+    with pytest.raises(UsageError, match="is more than 5,000,000 calls"):
+        validate(long, MOST_KEPT)
