@@ -67,7 +67,7 @@ def send(
         _until_ready(each, stopped)
         start_ns = time.monotonic_ns() + AHEAD_NS
         for sender in each:
-            sender.say(b"%d\n" % start_ns)
+            sender.hang_up() if stopped() else sender.say(b"%d\n" % start_ns)
         _follow(each, stopped, on_progress)
         return start_ns, tuple(sender.part() for sender in each)
     finally:
