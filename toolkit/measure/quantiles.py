@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from toolkit.results import Quantiles
 
@@ -22,7 +23,7 @@ def quantiles(values: Iterable[float]) -> Quantiles | None:
     ordered = sorted(values)
     if not ordered:
         return None
-    known = {name: _known(ordered, per_mille) for name, per_mille in PER_MILLE.items()}
+    known: dict[str, Any] = {name: _known(ordered, per_mille) for name, per_mille in PER_MILLE.items()}
     return Quantiles(len(ordered), ordered[0], **known, max=ordered[-1], mean=math.fsum(ordered) / len(ordered))
 
 
