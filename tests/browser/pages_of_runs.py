@@ -14,7 +14,20 @@ from toolkit.columns import COLD, LOST, WARMUP
 from toolkit.measure import quantiles
 from toolkit.measure.rows import Rows, populations
 from toolkit.report.html.page import Side
-from toolkit.results import CallNumbers, Check, Generator, Hop, Incident, Load, LoadReport, PathPart, Report
+from toolkit.results import (
+    CallNumbers,
+    Check,
+    ColdSegment,
+    ColdStarts,
+    ColdWitnesses,
+    Generator,
+    Hop,
+    Incident,
+    Load,
+    LoadReport,
+    PathPart,
+    Report,
+)
 
 MS = 1_000_000
 HOSTILE = (
@@ -49,6 +62,20 @@ def ordinary() -> Side:
         latency_us=replace(quantiles(found.latency / 1e3) or LATENCY, ci95={"p50": (3400.0, 3600.0)}),
         service_time_us=quantiles(found.service_time / 1e3),
         cold=quantiles(found.cold / 1e3),
+        witnesses=ColdWitnesses(1, 1, None, 0),
+        cold_starts=ColdStarts(
+            asked=3,
+            tried=3,
+            n=2,
+            how="scaled to zero by hand",
+            end_to_end_us=None,
+            segments=(
+                ColdSegment("producer", "scheduled", 2, None, 900_000.0, 1_100_000.0, 1_000_000.0, 0.4),
+                ColdSegment("producer", "started", 2, None, 1_200_000.0, 1_800_000.0, 1_500_000.0, 0.6),
+            ),
+            failures=("repetition 3: still there after 30 s",),
+            settings={"scale-to-zero-grace-period": "30s"},
+        ),
         hops=(
             Hop("caller", "producer", "call", 1196, 3400.0, 8100.0, 1.0),
             Hop("producer", "consumer", "event", 1196, 1100.0, 3100.0, 0.34),

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = ("ordinary", "hostile", "load", "nothing", "beside")
 DRAWN = {
-    "ordinary": ("percentiles", "histogram", "timeline", "critical-path"),
+    "ordinary": ("percentiles", "histogram", "timeline", "critical-path", "cold-starts"),
     "hostile": ("percentiles", "histogram", "timeline", "critical-path"),
     "load": ("percentiles", "histogram", "timeline"),
     "beside": ("percentiles", "histogram", "timeline", "critical-path"),

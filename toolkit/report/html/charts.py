@@ -103,8 +103,8 @@ def _log_names(x: Scale) -> list[tuple[float, str]]:
     return [(each, f"{each / 1e3:,.6g}") for each in (found if len(found) > 1 else [x.low, x.high])]
 
 
-def critical_path(parts: Sequence[PathPart]) -> Markup:
-    """One bar, as long as the typical trace; its pieces add up to it."""
+def shares(parts: Sequence[PathPart], name: str, what: str) -> Markup:
+    """One bar, whose pieces add up to the whole."""
     height, left, width = 74, 2.0, 1156.0
     drawn, at = [], left
     for place, part in enumerate(parts):
@@ -115,8 +115,8 @@ def critical_path(parts: Sequence[PathPart]) -> Markup:
             drawn.append(text(at + long / 2, 70, percent(part.share), anchor="middle"))
         at += long
     drawn.append(line(left, 60, left + width, 60, "none"))
-    about = "Critical path: " + ", ".join(f"{part.segment} {percent(part.share)}" for part in parts)
-    return svg(1160, height, "critical-path", about, *drawn)
+    about = f"{what}: " + ", ".join(f"{part.segment} {percent(part.share)}" for part in parts)
+    return svg(1160, height, name, about, *drawn)
 
 
 def _band(left: float, right: float, frame: Frame, told: str) -> Markup:

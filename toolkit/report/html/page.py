@@ -49,6 +49,7 @@ def render(side: Side, sources: Mapping[str, str], other: Side | None = None) ->
         "percent": percent,
         "interval": view.interval,
         "hop_name": view.hop_name,
+        "start_parts": view.start_parts,
         "interval_told": along.told,
         "classes": CLASSES,
     }
@@ -72,11 +73,15 @@ def _drawn(side: Side, curves: Mapping[str, Distribution]) -> dict[str, Markup |
     series = side.series
     bars = series.latency or series.cold
     kind = "latency" if series.latency else "cold"
+    path, starts = side.subject.path, side.subject.starts
     return {
         "percentiles": charts.percentiles(curves, {**CLASSES, **_others(curves)}) if curves else None,
         "histogram": charts.histogram(bars, kind, CLASSES[kind]) if bars else None,
         "timeline": along.timeline(series.timeline) if series.timeline else None,
-        "critical_path": charts.critical_path(side.subject.path) if side.subject.path else None,
+        "critical_path": charts.shares(path, "critical-path", "Critical path") if path else None,
+        "cold_starts": charts.shares(view.start_parts(starts), "cold-starts", "Cold starts")
+        if starts and starts.segments
+        else None,
     }
 
 

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.report.cold import start_lines, witness_line
 from toolkit.report.drawing import arrow
 from toolkit.report.tables import count, milliseconds, percent, plural, rate, seconds
 from toolkit.results import (
     CallNumbers,
     Check,
+    ColdStarts,
     Hop,
     Incident,
     Load,
@@ -49,6 +51,8 @@ class Subject:
     statuses: Sequence[tuple[str, int]] = ()
     errors: Sequence[tuple[str, str, int]] = ()
     notes: Sequence[str] = ()
+    starts: ColdStarts | None = None
+    witnessed: str | None = None  # what calls how many calls cold
 
 
 def of_run(report: Report) -> Subject:
@@ -74,6 +78,8 @@ def of_run(report: Report) -> Subject:
         checks=report.checks,
         incidents=report.incidents[:INCIDENTS],
         notes=report.notes,
+        starts=found.cold_starts,
+        witnessed=witness_line(found),
     )
 
 
@@ -106,6 +112,16 @@ def asked(load: Load) -> str:
 
 def hop_name(hop: Hop) -> str:
     return f"{hop.source} {arrow(hop.via)} {hop.to}"
+
+
+def start_parts(starts: ColdStarts) -> tuple[PathPart, ...]:
+    """The segments of cold starts as a bar that adds up."""
+    return tuple(
+        PathPart(
+            f"{each.function}: {each.segment}" if each.function else each.segment, each.n, each.p50_us, None, each.share
+        )
+        for each in starts.segments
+    )
 
 
 def interval(found: Quantiles, name: str) -> str | None:
@@ -173,6 +189,8 @@ def _banners(
 def _facts(report: Report, found: Measurement) -> Iterator[tuple[str, str]]:
     yield "load", asked(report.load)
     yield "calls", _counted(found)
+    for each in start_lines(found.cold_starts):
+        yield "from zero", each
     if found.traces_expected:
         gaps = f", {plural(found.missing_spans, 'span')} missing" if found.missing_spans else ""
         yield "traces", f"{count(found.traces_complete)} of {count(found.traces_expected)} complete{gaps}"
