@@ -11,6 +11,8 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from toolkit.load.http1.connection import Connection
 
@@ -21,6 +23,13 @@ BACKOFF_NS = (100_000_000, 1 * SECOND)  # the first, the longest pause before co
 STALE_NS = SECOND // 100  # a connection that did nothing for so long is looked at before it gets a request
 NEVER_NS = 1 << 62
 _BOTH = select.EPOLLIN | select.EPOLLOUT
+Place = tuple[socket.AddressFamily, tuple[Any, ...]]
+Resolve = Callable[[str, int], Sequence[Place]]
+
+
+def resolved(host: str, port: int) -> Sequence[Place]:
+    """Every address that the name has. Raises OSError."""
+    return [(family, place) for family, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 class Line:
@@ -39,12 +48,22 @@ class Pool:
     """At most `most` connections, known to `poll`. `why` says why the last one that failed did so.
 
     They are used `in_turn`, or else the one first that was used last, so that those that are too many fall asleep.
+    The name is looked up once, and again after a failure, which also is the next address's turn.
     """
 
     def __init__(
-        self, address: tuple[str, int], method: str, most: int, poll: select.epoll, *, in_turn: bool = True
+        self,
+        address: tuple[str, int],
+        method: str,
+        most: int,
+        poll: select.epoll,
+        *,
+        in_turn: bool = True,
+        resolve: Resolve = resolved,
     ) -> None:
-        self._address, self._method, self._most = address, method, most
+        self._address, self._method, self._most, self._resolve = address, method, most, resolve
+        self._places: Sequence[Place] = ()
+        self._failures = 0
         self._poll, self._clock = poll, time.monotonic_ns
         self.lines: dict[int, Line] = {}  # by their socket
         self.dialling: dict[int, Line] = {}  # those of them that are not connected yet, oldest first
@@ -120,8 +139,9 @@ class Pool:
         """Whether a connection is on its way."""
         made = None
         try:
-            family, kind, protocol, _, place = socket.getaddrinfo(*self._address, type=socket.SOCK_STREAM)[0]
-            made = socket.socket(family, kind, protocol)
+            self._places = self._places or self._resolve(*self._address)
+            family, place = self._places[self._failures % len(self._places)]
+            made = socket.socket(family, socket.SOCK_STREAM)
             made.setblocking(False)
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with contextlib.suppress(BlockingIOError):
@@ -137,6 +157,7 @@ class Pool:
         return True
 
     def _failed(self, why: str) -> None:
+        self._places, self._failures = (), self._failures + 1
         self.why, self._again_ns = why, self._clock() + self._backoff_ns
         self._backoff_ns = min(self._backoff_ns * 2, BACKOFF_NS[1])
 
