@@ -89,7 +89,8 @@ class Client:
 
     def wake(self) -> None:
         """Makes the `step` that is under way, or the next one, return early. From any thread, or a signal handler."""
-        os.eventfd_write(self._bell, 1)
+        if self._bell >= 0:
+            os.eventfd_write(self._bell, 1)
 
     def watch(self, descriptor: int, ready: Callable[[], object]) -> None:
         """From now on `step` calls `ready` when this can be read (a control socket), and then returns early.
@@ -120,7 +121,8 @@ class Client:
             link.drop("closed", self._clock())
         self._poll.close()
         self._timer.close()
-        os.close(self._bell)
+        bell, self._bell = self._bell, -1
+        os.close(bell)
 
     # sending
 
@@ -138,7 +140,8 @@ class Client:
             if free and (not link.held_ns or link.held_ns <= self._clock()):
                 if http2.in_flight * count <= share:
                     break
-                spare = spare or link
+                if spare is None or http2.in_flight < spare.http2.in_flight:
+                    spare = link
             self._turn = (self._turn + 1) % count
         else:
             if spare is None:

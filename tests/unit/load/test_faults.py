@@ -166,6 +166,29 @@ def test_connections_are_spread_over_the_addresses() -> None:
     assert asked == {"a": 50, "b": 50}
 
 
+def test_connections_share_the_calls_although_some_of_them_are_full() -> None:
+    """Two servers take one call at a time, the third any number: nobody gets what it has no room for."""
+    most: Counter[str] = Counter()
+
+    def few(peer: Peer) -> None:
+        peer.send(frames.settings([(frames.MAX_CONCURRENT_STREAMS, 1)]))
+        for stream in peer.calls():
+            most["few"] += 1
+            peer.answer(stream)
+
+    def many(peer: Peer) -> None:
+        for stream in peer.calls():
+            most["many"] += 1
+            peer.answer(stream)
+
+    with scripted(few) as a, scripted(few) as b, scripted(many) as c, client(a, b, c, connections=3) as to:
+        assert to.dial() is None
+        assert statuses(ends(to, 300)) == {"OK": 300}
+    assert most["few"] + most["many"] == 300
+    assert most["many"] > 100
+    assert most["few"] > 0
+
+
 def test_an_address_where_nobody_listens_costs_no_call_when_another_one_serves() -> None:
     with greeter() as address, client(("127.0.0.1", free_port()), address, connections=2) as to:
         assert statuses(ends(to, 50)) == {"OK": 50}
@@ -340,6 +363,18 @@ def test_a_step_can_be_woken_from_another_thread() -> None:
         to.wake()
         assert to.step(time.monotonic_ns() + LONG_NS) == [], "also when it was woken before"
         assert to.looks < 1000
+
+
+def test_nobody_is_woken_once_it_is_closed() -> None:
+    with client(("127.0.0.1", free_port())) as to:
+        pass
+    first, second = os.pipe()  # perhaps with the number that was its own
+    to.wake()
+    os.set_blocking(first, False)
+    with pytest.raises(BlockingIOError):
+        os.read(first, 100)
+    os.close(first)
+    os.close(second)
 
 
 def test_a_step_listens_to_a_socket_of_somebody_else() -> None:
