@@ -40,7 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="with --trials: one variant for each of these values of a parameter, in random order (repeatable)",
     )
     group.add_argument(
-        "--until", metavar="p99±5%", help="with --trials: fewer are enough once this interval is so tight (3 at least)"
+        "--until",
+        metavar="GOAL",
+        help="with --trials, such as p99±5%%: fewer are enough once this interval is so tight (3 at least)",
     )
 
 
