@@ -170,6 +170,27 @@ def test_every_command_that_sends_or_plans_a_load_takes_the_same_flags(command: 
     assert {"--arrivals", "--think", "--rate", "--duration", "--requests", "--concurrency", "--seed"} <= flags
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "load --target h2c://127.0.0.1:1/a.B/C --data-json {} --connections 4 --generators 2 --rate 5 --requests 10",
+        "run chained-serving --set payload=4KiB --engine knative --image x/y:1 --rate 5 --requests 10 --out x",
+        "run --rate 5 chained-serving --payload 4KiB --sample 0.5 --requests 10 --ready-timeout 5s",
+    ],
+)
+def test_the_plan_of_a_command_is_that_command_with_load_plan_in_front(command: str, plan: Plan) -> None:
+    code, out, err = plan(*command.split()[1:])
+    assert (code, err) == (0, "")
+    assert "open loop at 5/s, 10 calls" in out
+
+
+def test_what_no_command_knows_the_plan_does_not_know_either(plan: Plan) -> None:
+    code, _, err = plan("--rate", "5", "--arivals", "poisson")
+    assert (code, "did you mean '--arrivals'?" in err) == (2, True)
+    code, _, err = plan("chained-serving", "--cold", "3")
+    assert (code, "--cold" in err) == (2, True)
+
+
 def test_a_shell_completes_both_words_and_the_kinds() -> None:
     assert "load plan" not in candidates([""])
     assert "load" in candidates(["l"])

@@ -17,16 +17,33 @@ if TYPE_CHECKING:
     from toolkit.results import Load
 
 NARROWEST, WIDEST, USUAL = 20, 120, 60  # columns of the plot
+OTHER_LOADS = ("cold",)  # with these a command sends another load than its flags say
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "The flags are those of 'toolkit load' and 'toolkit run': what they would send is what is shown."
     load_options.amount(parser)
     parser.add_argument(
         "--sample", type=arguments.fraction, default=0.0, help="the share of calls marked as traced, 0..1"
     )
     parser.add_argument("--seed", type=int, default=1, help="decides arrivals")
     arguments.output(parser, "text", "json", "csv")
+    _take_too(parser)
+
+
+def _take_too(parser: argparse.ArgumentParser) -> None:
+    """The flags of the commands that send, so that `load plan` can be put in their place and nothing else changed."""
+    from toolkit.cli import load_command, run_command
+
+    group = parser.add_argument_group("flags of 'toolkit load' and 'toolkit run' that change nothing here")
+    group.add_argument("chain", metavar="CHAIN", nargs="?", help="a chain to be run")
+    for command in (load_command, run_command):
+        other = argparse.ArgumentParser(add_help=False)
+        command.configure(other)
+        for action in other._actions:
+            known = not action.option_strings or set(action.option_strings) & set(parser._option_string_actions)
+            if not known and action.dest not in OTHER_LOADS:
+                action.required = False
+                group._add_action(action)
 
 
 def execute(options: argparse.Namespace) -> int:
