@@ -189,7 +189,7 @@ def _banners(
 def _facts(report: Report, found: Measurement) -> Iterator[tuple[str, str]]:
     yield "load", asked(report.load)
     yield "calls", _counted(found)
-    for each in start_lines(found.cold_starts):
+    for each in list(start_lines(found.cold_starts))[:1]:  # the others stand with the cold starts
         yield "from zero", each
     if found.traces_expected:
         gaps = f", {plural(found.missing_spans, 'span')} missing" if found.missing_spans else ""
