@@ -354,6 +354,42 @@ def test_a_garbled_answer_fails_its_connection_only() -> None:
     assert set(found) <= {"OK", "UNAVAILABLE", "INTERNAL", "UNKNOWN"}
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_servers_do_by_turns_each_call_ends_once(seed: int) -> None:
+    draw, lock = random.Random(seed), threading.Lock()
+
+    def moody(peer: Peer) -> None:
+        for stream in peer.calls():
+            with lock:
+                mood = draw.choice(
+                    ["answer"] * 12 + ["reset", "refuse", "leave", "close", "garble", "half", "odd", "ping"]
+                )
+            if mood == "reset":
+                peer.send(frames.rst_stream(stream, frames.INTERNAL_ERROR))
+            elif mood == "refuse":
+                peer.send(frames.rst_stream(stream, frames.REFUSED_STREAM))
+            elif mood == "leave":
+                peer.send(frames.frame(frames.GOAWAY, 0, 0, stream.to_bytes(4, "big") + bytes(4)))
+                peer.answer(stream)
+            elif mood == "close":
+                return
+            elif mood == "garble":
+                peer.send(b"\xff\xff\xff\xff" * 20)
+            elif mood == "half":
+                peer.socket.shutdown(socket.SHUT_WR)
+            elif mood == "odd":
+                peer.send(frames.frame(0x7F, 0xFF, stream, b"unknown") + frames.settings([(0x77, 1)]))
+                peer.answer(stream)
+            else:
+                peer.send(frames.frame(frames.PING, 0, 0, bytes(8)))
+                peer.answer(stream)
+
+    with scripted(moody) as a, scripted(moody) as b, client(a, b, connections=4) as to:
+        found = statuses(ends(to, 400, 5 * SECOND, at_once=20))
+    assert found["OK"] > 50
+    assert set(found) <= {"OK", "UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED"}
+
+
 def test_a_step_can_be_woken_from_another_thread() -> None:
     with client(("127.0.0.1", free_port())) as to:
         waker = threading.Timer(0.05, to.wake)
