@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection
 
 from tests.broker.loopback import Far, listening, running
+from tests.cli import program
 from tests.unit.load.http1.far_side import echoing
 from toolkit.cli import load_target
 from toolkit.engines.local.broker import TriggerConfig
@@ -246,3 +248,25 @@ def test_what_makes_no_sense_for_a_url_is_refused(arguments: tuple[str, ...], to
 def test_where_nobody_listens_it_says_so(unused_tcp_port: int) -> None:
     done = load("--target", f"http://127.0.0.1:{unused_tcp_port}/", status=3)
     assert "cannot be called: Connection refused" in done.stderr
+
+
+@pytest.fixture(params=["chained-eventing", "chained-serving"])
+def deployed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    process = program.start(tmp_path, "deploy", request.param, "-o", "json")
+    assert process.stdout is not None
+    yield json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_deployed_chain_is_driven_from_its_entry_and_from_its_broker(
+    deployed: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "payload").write_bytes(bytes(1024))  # what the consumer was promised
+    entry = ("--target", f"h2c://{deployed['entry']}/helloworld.Greeter/SayHello", "--data-json", '{"name": "you"}')
+    assert counted(*entry, "--requests", "50", "--concurrency", "2") == {"OK": 50}
+    if sink := deployed.get("sink"):
+        event = ("--event", "greeting", "--event-source", "producer", "--data", f"@{tmp_path / 'payload'}")
+        found = counted("--target", sink, *event, "--requests", "100", "--rate", "100")
+        assert found == {"OK": 100}, "the broker answers once the consumer has taken an event"
