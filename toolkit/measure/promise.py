@@ -96,7 +96,9 @@ def _objective(text: str) -> Objective | str:
             return f"{unit} is no unit of a share; write errors<0.1%"
         limit = value / 100 if unit == "%" else value
         return (
-            Objective(metric, limit, f"errors<{limit:.4g}") if 1e-6 <= limit < 1 else "not from 0.0001% to below 100%"
+            Objective(metric, limit, f"errors<{limit * 100:.6g}%")
+            if 1e-6 <= limit < 1
+            else "not from 0.0001% to below 100%"
         )
     if unit not in UNITS:
         return f"{unit or 'nothing'} is no unit of time; write {metric}<{number}ms (us, ms, s)"
