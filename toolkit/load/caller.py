@@ -21,6 +21,7 @@ from toolkit.load.share import Share
 from toolkit.load.telling import Told
 from toolkit.results import Load
 
+MOST_WORDS = 1 << 20  # bytes of answers and errors that are taken at once, besides the last one's
 _TRACEPARENT = len("00-") + 32 + len("-") + 16 + len("-00")
 _Sent = tuple[int, int, int, bytes]
 """Due, sent, sent on the wall clock; the message."""
@@ -69,9 +70,13 @@ class Caller:
         return len(self._ended) + len(self._refused)
 
     def take(self, most: int) -> list[Told]:
-        """The first of those."""
-        found = [_told(*self._ended.popleft()) for _ in range(min(most, len(self._ended)))]
-        return [*found, *(self._refused.popleft() for _ in range(min(most - len(found), len(self._refused))))]
+        """The first of those, fewer where there is much to tell of each."""
+        found: list[Told] = []
+        words = 0
+        while len(found) < most and words < MOST_WORDS and self.waiting:
+            found.append(_told(*self._ended.popleft()) if self._ended else self._refused.popleft())
+            words += len(found[-1].reply or b"") + len(found[-1].error)
+        return found
 
 
 def _told(each: Ended, sent: _Sent) -> Told:

@@ -52,7 +52,7 @@ def drive(
     caller = Caller(Whom(run, chain, whole.authority), load, WHOLE)
     with dialled(whole, way.connections) as lines:
         driver(lines, caller, load, WHOLE, None, stopped=stopped, on_progress=on_progress).run()
-    told = caller.take(caller.waiting)
+    told = [each for _ in iter(lambda: caller.waiting, 0) for each in caller.take(caller.waiting)]
     return sorted((record(each, known[each.seq]) for each in told), key=lambda each: each.seq)
 
 

@@ -26,6 +26,7 @@ from toolkit.load.wire import Order
 from toolkit.results import Progress
 
 AT_ONCE = 16  # calls that are told of in one line
+AT_THE_END = 1000  # the same, when no call is due any more
 LINE_NS, CALL_NS = 60_000, 6_000  # what a line takes, and each call in it: so long no other call may be due
 MOST_UNTOLD = 20_000  # beyond that memory counts more than a call that leaves a little late
 TICK_S = 0.1
@@ -111,7 +112,7 @@ class Worker:
             driver.run()
         took = wire.Done(*(now - then for now, then in zip(_clocks(), began, strict=True)))
         while caller.waiting:
-            self._tell(caller, AT_ONCE)
+            self._tell(caller, AT_THE_END)
         self._control.tell(wire.line(done=wire.fields(took)))
 
     def _see_that_it_serves(self, lines: Lines, order: Order, whole: Addresses) -> None:

@@ -23,6 +23,7 @@ from toolkit.engines.waiting import until
 from toolkit.errors import EngineError, UsageError
 from toolkit.load import wire
 from toolkit.results import Load, Progress
+from toolkit.stubs.helloworld_pb2 import HelloReply
 
 
 class Standing:
@@ -108,6 +109,16 @@ async def test_more_connections_than_addresses_share_the_calls() -> None:
         found = await driven(there.target, Load(requests=12, rate=100.0), Here(connections=3))
     assert all(each.ok for each in found.calls)
     assert len(peers) == 3
+
+
+async def test_long_answers_come_through_whole() -> None:
+    async def much(there: Entry, request: bytes, context: Any) -> bytes:
+        return HelloReply(message="x" * 1_500_000).SerializeToString()
+
+    async with entry(much) as there:
+        found = await driven(there.target, Load(requests=40, concurrency=2))
+    assert [(each.status, len(each.reply or "")) for each in found.calls] == [("OK", 1_500_000)] * 40
+    assert found.invalid == ()
 
 
 async def test_a_stop_keeps_what_there_is() -> None:

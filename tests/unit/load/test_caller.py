@@ -74,6 +74,15 @@ def test_what_has_ended_can_be_taken_a_few_at_a_time() -> None:
     assert found.waiting == 0
 
 
+def test_long_answers_are_not_taken_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "MOST_WORDS", 10)
+    found = the_caller()
+    for seq, reply in enumerate((b"123456", b"123456", b"1" * 100, b"1")):
+        found.next(0, 0)
+        found.ended(Ended(seq, "OK", "", reply, 1, 2))
+    assert [[each.seq for each in found.take(9)] for _ in range(3)] == [[0, 1], [2], [3]]
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"), [(30.0, b"30000m"), (0.0001, b"1m"), (1e6, b"1000000S"), (1e9, b"99999999S")]
 )
