@@ -92,7 +92,8 @@ def drive(
         if (why := lines.dial()) is not None:
             raise Unreachable(why)
         pace = _pace(load, share, begin(), manner.drain_s)
-        calls = _Calls(request, load, share, Ledger(rows, size=_size(request)), _warm_until(pace, manner))
+        ledger = Ledger(rows, size=_size(request), open_loop=load.model == "open")
+        calls = _Calls(request, load, share, ledger, _warm_until(pace, manner))
         tell = None if on_progress is None else lambda progress: on_progress(progress, calls.ledger)
         Driver(lines, calls, share.load(load), pace, stopped=stopped, on_progress=tell).run()
         return calls.ledger
@@ -137,8 +138,8 @@ class _Calls:
         for _ in range(self._of - 1):  # those of the others
             draw(224)
         sampled = (drawn & 0xFFFFFFFF) < self._sampled_below
-        digits = b"%048x" % (drawn >> 32)
-        return seq, b"00-%b-%b-%b" % (digits[:32], digits[32:], b"01" if sampled else b"00"), sampled
+        ids = (drawn >> 32).to_bytes(24, "big").hex("-", -16)  # a trace's, a span's
+        return seq, f"00-{ids}-{'01' if sampled else '00'}".encode(), sampled
 
 
 def _size(request: Sendable) -> int:

@@ -34,11 +34,12 @@ class Ledger:
     """The calls of one generator. Times are nanoseconds of the monotonic clock.
 
     `statuses` is the table that rows point into. `errors` counts (status, words) of calls that were not OK.
-    `latency` and `lateness` are in nanoseconds; of calls that were answered OK, and of all; no warm-up in either.
+    `latency` and `lateness` are in nanoseconds; of calls that were answered OK, and of all of an open loop, without the
+    warm-up.
     """
 
-    def __init__(self, rows: Rows, *, size: int = 0) -> None:
-        self._rows, self._size = rows, size
+    def __init__(self, rows: Rows, *, size: int = 0, open_loop: bool = True) -> None:
+        self._rows, self._size, self._open = rows, size, open_loop
         self._flying: dict[int, tuple[int, int, int]] = {}
         self._flushed_ns = 0
         self.statuses: list[str] = ["OK"]
@@ -58,7 +59,7 @@ class Ledger:
         self.sent += 1
         if self.first_due_ns is None:
             self.first_due_ns = due_ns
-        if not flags & WARMUP:
+        if self._open and not flags & WARMUP:
             self.lateness.record(sent_ns - due_ns)
 
     def end(self, each: Ended, *, lost: bool = False) -> None:
