@@ -78,7 +78,7 @@ def parse(text: str) -> Arrivals:
         values["file"] = rest
     else:
         values = _options(rest.split(",") if colon else [], _OPTIONS[kind], problems)
-    problems += [f"{key}= is missing" for key in _NEEDED[kind] if key not in values]
+    problems += [f"{key}= is missing" for key in _NEEDED[kind] if key not in values and f"{key}=" not in rest]
     if problems:
         raise UsageError(
             "\n".join(f"--arrivals {units.shown(text)}: {each}" for each in problems[:MOST_TOLD]),

@@ -352,6 +352,12 @@ def test_a_load_whose_parts_do_not_fit_is_refused_with_a_next_step(load: Load, t
     assert refused.value.next_step
 
 
+def test_what_is_there_and_wrong_is_not_called_missing() -> None:
+    with pytest.raises(UsageError) as refused:
+        parse("burst:on=1,off=2s")
+    assert "missing" not in str(refused.value)
+
+
 def test_everything_that_is_wrong_with_a_load_is_told_at_once() -> None:
     with pytest.raises(UsageError) as refused:
         pacing.validate(Load(rate=0.0, sample=2.0, timeout_s=0.0, arrivals="ramp:too=5"))
