@@ -15,8 +15,8 @@ from toolkit.report.asked import asked
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.cold import segment_table, start_lines, witness_line
 from toolkit.report.drawing import chain_lines
-from toolkit.report.tables import bars, count, hop_table, latency_table, path_table, plural, rate, seconds
-from toolkit.results import Check, Completions, Incident, Measurement, Report
+from toolkit.report.tables import bars, count, hop_table, latency_table, milliseconds, path_table, plural, rate, seconds
+from toolkit.results import Check, Completions, Incident, Measurement, Quantiles, Report
 
 INCIDENTS = 5  # of each kind that are printed
 LABEL = 11  # width of the words at the left margin
@@ -93,6 +93,8 @@ def _facts(report: Report) -> Iterator[str]:
         f"{rate(found.achieved_rate)} over {seconds(found.duration_s)}",
     ]
     yield _labelled("calls", " · ".join(counted))
+    if found.lateness_us is not None:
+        yield _labelled("lateness", _lateness(found.lateness_us))
     if found.completions is not None:
         yield _labelled("events", _kept_up(found, found.completions))
     if found.failed_handlings:
@@ -101,6 +103,11 @@ def _facts(report: Report) -> Iterator[str]:
         yield _labelled("cold", told)
     for each in start_lines(found.cold_starts):
         yield _labelled("from zero", each)
+
+
+def _lateness(late: Quantiles) -> str:
+    told = (f"{name} {milliseconds(each)}" for name, each in (("p50", late.p50), ("p99", late.p99), ("max", late.max)))
+    return f"{' · '.join(told)} ms, the generator's own"
 
 
 def _kept_up(found: Measurement, said: Completions) -> str:

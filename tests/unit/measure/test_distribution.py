@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.measure import quantiles
@@ -18,6 +18,7 @@ def test_without_samples_there_is_no_distribution() -> None:
     assert distribution(np.array([], dtype=np.int64)) is None
 
 
+@settings(deadline=None)
 @given(LATENCIES)
 def test_the_curve_rises_from_the_least_sample_to_the_largest(samples: list[int]) -> None:
     found = distribution(np.sort(np.array(samples)))
@@ -27,6 +28,7 @@ def test_the_curve_rises_from_the_least_sample_to_the_largest(samples: list[int]
     assert all(before[0] < after[0] and before[1] <= after[1] for before, after in pairwise(found.curve))
 
 
+@settings(deadline=None)
 @given(LATENCIES)
 def test_each_point_is_a_sample_that_at_least_its_share_does_not_exceed(samples: list[int]) -> None:
     found = distribution(np.sort(np.array(samples)))
@@ -35,6 +37,7 @@ def test_each_point_is_a_sample_that_at_least_its_share_does_not_exceed(samples:
         assert sum(each / 1e3 <= upto for each in samples) >= round(share * len(samples))
 
 
+@settings(deadline=None)
 @given(LATENCIES)
 def test_every_sample_is_in_one_bar(samples: list[int]) -> None:
     found = distribution(np.sort(np.array(samples)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # it has no types
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.measure.columns import MS, rows
@@ -49,6 +49,7 @@ def encoded(samples: Sequence[int]) -> bytes:
     return base64.b64encode(hdr.compressed(counts(np.array(samples, dtype=np.int64)), HIGHEST_NS))
 
 
+@settings(deadline=None, max_examples=40)  # their histogram takes its time
 @given(NANOSECONDS)
 @example([0])
 @example([2047, 2048, 2049, 4095, 4096])
@@ -63,6 +64,7 @@ def test_the_python_port_reads_what_we_write(samples: list[int]) -> None:
         assert theirs.get_value_at_percentile(percentile) == own.get_value_at_percentile(percentile)
 
 
+@settings(deadline=None, max_examples=40)
 @given(NANOSECONDS)
 def test_the_live_histogram_of_a_load_counts_alike(samples: list[int]) -> None:
     live = Histogram(HIGHEST_NS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.report.live import Seen, lines, share, sparkline
@@ -50,6 +50,7 @@ def test_a_title_cannot_command_a_terminal() -> None:
     assert "\x1b" not in lines("\x1b[2J", steady(1), None, 100)[0]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(1, 40), st.booleans())
 def test_no_line_is_folded_by_its_terminal(width: int, seconds: int, unicode: bool) -> None:
     told = lines("a-chain-with-a-name", steady(seconds, p50_us=1e6, p99_us=1e9), OPEN, width, unicode=unicode)

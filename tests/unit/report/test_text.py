@@ -32,6 +32,7 @@ pair · local engine (emulated) · run pair-20240501-120000-abc123 · PARTIAL: i
 load         open loop at 50/s, 1,203 calls, seed 7
 set          payload=4096 · name=héllo
 calls        1,203 sent · 1,200 ok · 2 failed · 1 lost · 0 duplicated · 49.98/s over 24.1 s
+lateness     p50 0.080 · p99 0.24 · max 2.00 ms, the generator's own
 
                         n      min      p50      p90      p95      p99    p99.9      max   ms
 latency             1,200     1.20     2.10     3.30     4.00     9.10        —     17.3

@@ -139,6 +139,7 @@ def test_the_axis_of_nines_gives_each_nine_the_same_room() -> None:
     assert [name for _, name in nines(1000)] == ["p0", "p50", "p90", "p99", "p99.9"]
 
 
+@settings(deadline=None)
 @given(st.floats(1e-3, 1e12), st.floats(1e-3, 1e12))
 def test_ticks_are_few_and_on_the_scale(one: float, other: float) -> None:
     scale = times(min(one, other), max(one, other), 0.0, 100.0)
