@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -158,7 +159,7 @@ def _bounds(load: Load) -> Iterator[Problem]:
 
 
 def _numbers(load: Load, most: int) -> Iterator[Problem]:
-    yield from _whole("--requests", load.requests, most)
+    yield from _whole("--requests", load.requests, most if load.recorded is None else sys.maxsize)
     yield from _whole("--concurrency", load.concurrency, MOST_WORKERS)
     for flag, value in (("--rate", load.rate), ("--duration", load.duration_s), ("--timeout", load.timeout_s)):
         yield from _positive(flag, value)
@@ -201,7 +202,7 @@ def _recorded(load: Load, most: int) -> Iterator[Problem]:
         yield from broken
     elif (calls := recorded.count(load.recorded)) < (load.requests or 0):
         yield f"--requests {load.requests}: only {calls:,} calls were recorded", f"give at most --requests {calls}"
-    elif calls > most and load.requests is None:
+    elif min(calls, load.requests or calls) > most:
         yield f"{calls:,} calls were recorded, more than {most:,}", "scale it down, with rate=0.1 for example"
 
 

@@ -342,6 +342,10 @@ def test_all_that_is_wrong_with_a_text_is_told_at_once(text: str, told: list[str
         (Load(requests=1, arrivals="recorded:x.csv", recorded="gaps/1 1 ١"), "are damaged"),
         (Load(requests=1, arrivals="recorded:x.csv", recorded="counts/1000 0 0"), "not one call was recorded"),
         (Load(requests=3, arrivals="recorded:x.csv", recorded="counts/1000 2"), "only 2 calls were recorded"),
+        (
+            Load(requests=99_999_999, arrivals="recorded:x", recorded="counts/1000 99999999"),
+            "99,999,999 calls were rec",
+        ),
         (Load(duration_s=3, arrivals="recorded:x.csv", recorded="counts/1000 99999999"), "more than 20,000,000"),
     ],
 )
