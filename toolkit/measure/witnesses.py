@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from toolkit.contract import CALLER
 from toolkit.results import CallRecord, ColdWitnesses, Evidence, Instance, Stamped
+from toolkit.traces.expect import MESSAGE_TAG
 from toolkit.traces.model import Span
 from toolkit.traces.platform import parts
 
@@ -130,10 +131,11 @@ def _not_ready(ready: Sequence[int], call: CallRecord, wall_ns: int | None) -> b
 
 def _waited(spans: Sequence[Span]) -> bool | None:
     """A trace that queue-proxy is in and the activator is not went past the activator: nobody waited there."""
-    waits = [span.duration or 0 for span in spans if span.kind is None and span.name == WAIT]
+    foreign = [span for span in spans if MESSAGE_TAG not in span.tags]  # few have any, and telling parts takes time
+    waits = [span.duration or 0 for span in foreign if span.kind is None and span.name == WAIT]
     if waits:
         return max(waits) >= COLD_WAIT_US
-    return False if "queue-proxy" in parts(spans) else None
+    return False if foreign and "queue-proxy" in parts(spans) else None
 
 
 def _count(said: Sequence[bool | None]) -> int | None:
