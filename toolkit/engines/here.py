@@ -80,8 +80,7 @@ class Processes:
 
     async def __aexit__(self, *_: object) -> None:
         for each in self._started:
-            with contextlib.suppress(ProcessLookupError):  # one that has left
-                each.terminate()
+            _signal(each, signal.SIGTERM)
         for each in self._started:
             await _ended(each)
 
@@ -155,11 +154,17 @@ async def _leaves(process: Process, within_s: float) -> bool:
 async def _ended(process: Process) -> tuple[str, ...]:
     """Its last lines, once it has left, or was made to."""
     if not await _leaves(process, LEAVES_WITHIN_S):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        _signal(process, signal.SIGKILL)
         await process.wait()
     data = await process.stderr.read() if process.stderr is not None else b""
     return tuple(data[-LAST_WORDS:].decode(errors="replace").splitlines())
+
+
+def _signal(process: Process, number: int) -> None:
+    """To its group. (`Process.terminate` looks first whether it has left, and so takes its status from asyncio.)"""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):  # it has left
+            os.killpg(process.pid, number)
 
 
 def _how(status: int | None) -> str:
