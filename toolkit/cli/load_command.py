@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="decides arrivals and trace contexts")
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
     parser.add_argument("--no-out", action="store_true", help="store nothing")
-    arguments.output(parser, "text", "json")
+    arguments.output(parser, "text", "json", "junit")
 
 
 def execute(options: argparse.Namespace) -> int:

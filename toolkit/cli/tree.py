@@ -36,7 +36,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("run", "run_command", "run a chain under load, trace it, verify it, report"),
             Command("verify", "verify_command", "run few calls and judge every check, no numbers"),
             Command("deploy", "deploy_command", "bring a chain up and keep it up, for other tools to drive"),
-            Command("load", "load_command", "drive any gRPC method, ours or not, and tell its latencies"),
+            Command("load", "load_command", "drive any gRPC method, HTTP URL or broker, and tell its latencies"),
             Command("load plan", "plan_command", "show when the calls of a load would be due, and send nothing"),
             Command("capacity", "capacity_command", "the highest rate that keeps a promise such as p99<50ms"),
             Command("invoke", "invoke_command", "bring a chain up, send one call, print the reply"),
