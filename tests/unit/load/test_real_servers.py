@@ -18,6 +18,7 @@ from toolkit.load.http2 import grpc, headers
 from toolkit.load.http2.stream import Ended
 from toolkit.stubs.helloworld_pb2 import HelloRequest
 
+pytestmark = pytest.mark.timeout(700)  # the first time, programs are built from modules and fetched
 Server = Callable[[], contextlib.AbstractContextManager[Address]]
 EACH = pytest.mark.parametrize("server", [servers.grpcio, servers.go, servers.envoy])
 FEW = pytest.mark.parametrize("server", [lambda: servers.go(servers.FEW), lambda: servers.envoy(servers.FEW)])
