@@ -43,6 +43,7 @@ def refused(*arguments: str) -> str:
     """What is told of arguments that make no sense."""
     parser = argparse.ArgumentParser()
     load_target.configure(parser)
+    parser.set_defaults(concurrency=None)
     with pytest.raises(UsageError) as caught:
         load_target.request(parser.parse_args(arguments))
     return f"{caught.value} {caught.value.next_step}"
@@ -175,6 +176,17 @@ def test_without_reflection_the_user_tells(server: tuple[str, str], tmp_path: Pa
     done = load(*target, "--data-json", "{}", *FEW, status=3)
     assert "serves no reflection" in done.stderr
     assert "--data @FILE" in done.stderr
+
+
+def test_too_few_files_that_may_be_opened_are_told() -> None:
+    program = 'ulimit -n 150; exec "$@"'
+    with echoing() as ((host, port), _):
+        words = (sys.executable, "-m", "toolkit.cli", "load", "--target", f"http://{host}:{port}/", "--requests", "5")
+        done = subprocess.run(
+            ("bash", "-c", program, "bash", *words), capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    assert "from about 50 connections on calls wait" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ import argparse
 import base64
 import itertools
 import json
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from toolkit.cli import options as arguments
+from toolkit.cli.output import note
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from toolkit.load.target import Target, Url
 
 MOST_CONNECTIONS = 1000
+OTHER_FILES = 100  # that a process has open beside its connections
 OCTETS, JSON = "application/octet-stream", "application/json"
 MOST_MESSAGES = 100_000
 _KINDS = {"unary": "a unary method", "server": "a server's stream", "client": "a client's stream", "bidi": "both's"}
@@ -109,7 +112,21 @@ def request(options: argparse.Namespace) -> Sendable:
     found = target.parse(options.target)
     if isinstance(found, target.Target):
         return _call(found, options)
+    _open_files(options.connections or getattr(options, "concurrency", None) or MOST_CONNECTIONS)
     return _http(found, options) if options.event is None else _event(found, options)
+
+
+def _open_files(connections: int) -> None:
+    """Lets this process, and those that it starts, open as many; says so where the system does not allow it."""
+    wanted = min(connections, MOST_CONNECTIONS) + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < wanted:
+        room = max(1, most - OTHER_FILES)
+        note(f"a process may open {most:,} files here: from about {room:,} connections on calls wait (ulimit -Hn)")
 
 
 def _call(to: Target, options: argparse.Namespace) -> Sendable:
