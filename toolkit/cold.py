@@ -32,13 +32,23 @@ def soon_asleep(chain: ChainSpec) -> ChainSpec:
 
     Raises UsageError for a chain that keeps instances.
     """
-    kept = [f"{each.name} has scale.min {each.scale.min}" for each in chain.functions if (each.scale.min or 0) > 0]
+    kept = [f"{each.name} has {why}" for each in chain.functions if (why := _what_keeps(each)) is not None]
     if kept:
         raise UsageError(
             f"{chain.name} never is at zero: {', '.join(kept)}",
-            next_step="set it to 0, or run without --cold",
+            next_step="change that in its chain.yaml, or run without --cold",
         )
     return dataclasses.replace(chain, functions=tuple(map(_soon_asleep, chain.functions)))
+
+
+def _what_keeps(function: Function) -> str | None:
+    """What keeps an instance of it for ever; None where nothing does. The horizontal pod autoscaler never gets to 0."""
+    scale = function.scale
+    if (scale.min or 0) > 0:
+        return f"scale.min {scale.min}"
+    if scale.autoscaler == "hpa" or (scale.autoscaler is None and scale.metric in ("cpu", "memory")):
+        return f"scale.{'autoscaler hpa' if scale.autoscaler else f'metric {scale.metric}'}"
+    return None
 
 
 def _soon_asleep(function: Function) -> Function:

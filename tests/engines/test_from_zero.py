@@ -102,21 +102,29 @@ async def test_an_engine_that_cannot_is_told_apart() -> None:
             await run(order, engine, source=FromZero(1, Here()))
 
 
-def scaled(**scale: float) -> ChainSpec:
+def scaled(scale: Scale) -> ChainSpec:
     """chained-serving whose producer says so."""
     chain = catalog.load("chained-serving", {})
     producer, consumer = chain.functions
-    own = dataclasses.replace(producer, scale=Scale(**scale))  # type: ignore[arg-type]  # numbers of either kind
+    own = dataclasses.replace(producer, scale=scale)
     return dataclasses.replace(chain, functions=(own, consumer))
 
 
-def test_a_chain_that_keeps_instances_is_refused_before_anything_runs() -> None:
-    with pytest.raises(UsageError, match=r"producer has scale\.min 2"):
-        soon_asleep(scaled(min=2))
+@pytest.mark.parametrize(
+    ("scale", "why"),
+    [
+        (Scale(min=2), r"scale\.min 2"),
+        (Scale(metric="cpu"), r"scale\.metric cpu"),
+        (Scale(autoscaler="hpa"), r"scale\.autoscaler hpa"),
+    ],
+)
+def test_a_chain_that_keeps_instances_is_refused_before_anything_runs(scale: Scale, why: str) -> None:
+    with pytest.raises(UsageError, match=f"producer has {why}"):
+        soon_asleep(scaled(scale))
 
 
 def test_a_chain_s_own_window_is_left_alone() -> None:
-    producer, consumer = soon_asleep(scaled(window_s=20.0)).functions
+    producer, consumer = soon_asleep(scaled(Scale(window_s=20.0))).functions
     assert (producer.scale.window_s, producer.scale.retention_s) == (20.0, 0.0)
     assert (consumer.scale.window_s, consumer.scale.retention_s) == (6.0, 0.0)
 
