@@ -125,6 +125,8 @@ def conditions(report: Mapping[str, Any]) -> Mapping[str, str]:
         "load.rate": load.get("asked_rate"),
         **{f"load.{key}": value for key, value in asked.items() if key not in ("rate", "recorded")},
         "load.recorded": _digest(asked.get("recorded")),
+        "load.connections": load.get("connections"),
+        "load.generators": len(made) if isinstance(made := load.get("generators"), list) else None,
         **{f"parameters.{key}": value for key, value in _mapping(report.get("parameters")).items()},
         **dict(_flat("environment", run.get("environment") or report.get("environment"))),
     }
