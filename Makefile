@@ -69,8 +69,9 @@ perf: install-dev ## what scaffold, broker and load generator cost, side by side
 wheel: install-dev ## build the wheel and try it in an empty environment elsewhere
 	$(BIN)/python -m tests.wheel
 
-picture: install-dev ## the README's picture of a run
+picture: install-dev ## the README's pictures of a run (needs Chromium)
 	$(BIN)/python docs/picture.py
+	$(BIN)/python docs/page_picture.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -22,6 +22,7 @@ from toolkit.series import Distribution, Series
 
 TEMPLATE, STYLE, SCRIPT = "page.html.j2", "style.css", "script.js"
 SOURCES = (TEMPLATE, STYLE, SCRIPT)
+FEW = 20  # samples below which a curve is a few dots beside those of the others: the table has them
 CLASSES = {"latency": "latency", "service time": "service", "completion": "completion", "cold": "coldly"}
 
 
@@ -93,8 +94,10 @@ def _curves(side: Side, other: Side | None) -> dict[str, Distribution]:
         return {name: each for name, each in pair.items() if each is not None}
     named = (series.latency, series.service_time, series.completion, series.cold)
     told = side.subject.quantiles
-    found = zip(CLASSES, named, strict=True)
-    return {name: each for name, each in found if each is not None and told.get(name) is not None}
+    named_too = zip(CLASSES, named, strict=True)
+    found = {name: each for name, each in named_too if each is not None and told.get(name) is not None}
+    curves = {name: each for name, each in found.items() if each.n >= FEW}
+    return curves or found
 
 
 def _others(curves: Mapping[str, Distribution]) -> dict[str, str]:
