@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from toolkit.measure import ways
 from toolkit.measure.quantiles import quantiles
 from toolkit.measure.witnesses import by_name, hosts, wall_offset_ns
-from toolkit.results import CallRecord, ColdSegment, ColdStarts, Evidence, Stamped
+from toolkit.results import CallRecord, ColdSegment, ColdStarts, Evidence, Instance, Stamped
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.model import Span
 
@@ -64,13 +64,17 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class ColdSample:
-    """One repetition. `why_not` says why it is not timed; then it has no end-to-end time and no stretches."""
+    """One repetition. `why_not` says why it is not timed; then it has no end-to-end time and no stretches.
+
+    `instances` are those that came up for it, as far as the platform told.
+    """
 
     seq: int
     call: str | None
     end_to_end_us: float | None
     stretches: tuple[Stretch, ...] = ()
     why_not: str | None = None
+    instances: tuple[Instance, ...] = ()
 
 
 def sample(
@@ -79,7 +83,7 @@ def sample(
     """What one call into a chain at zero cost, and where. `spans` are those of its trace."""
     own = [each for each in evidence.receipts if each.receipt.call == call.call]
     if (why_not := _why_not(call, own, chain)) is not None:
-        return ColdSample(call.seq, call.call, None, why_not=why_not)
+        return ColdSample(call.seq, call.call, None, why_not=why_not, instances=_instances(own, evidence))
     ended_ns = max(call.done_ns or 0, call.completed_ns or 0) if _has_events(chain) else call.done_ns or 0
     length_ns = ended_ns - call.due_ns
     offset = wall_offset_ns([call], {call.trace: spans})
@@ -88,7 +92,8 @@ def sample(
         began_ns = call.due_ns + offset
         for moments in _of_functions(call, own, evidence, spans, began_ns):
             found += _row(moments, steps, began_ns, length_ns)
-    return ColdSample(call.seq, call.call, length_ns / 1e3, tuple(_disjoint(found, length_ns)))
+    stretches = tuple(_disjoint(found, length_ns))
+    return ColdSample(call.seq, call.call, length_ns / 1e3, stretches, instances=_instances(own, evidence))
 
 
 def cold_starts(
@@ -122,6 +127,13 @@ def _why_not(call: CallRecord, own: Sequence[Stamped], chain: ChainSpec) -> str 
     if _has_events(chain) and call.completed_ns is None:
         return "not all of its messages were handled"
     return None
+
+
+def _instances(own: Sequence[Stamped], evidence: Evidence) -> tuple[Instance, ...]:
+    """Those that handled a first message of this call."""
+    cold = [each for each in own if each.receipt.cold]
+    names = {*hosts(cold).values(), *(each.receipt.replica for each in cold)}
+    return tuple(each for each in evidence.instances or () if each.name in names)
 
 
 def _has_events(chain: ChainSpec) -> bool:

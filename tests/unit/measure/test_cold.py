@@ -108,6 +108,11 @@ def test_each_function_of_a_chain_has_its_own_cold_start_inside_of_its_caller_s_
     }
 
 
+def test_the_instances_that_came_up_for_it_are_kept_with_what_the_platform_told() -> None:
+    other = [*(EVIDENCE.instances or ()), pod("a", "pod-of-another-call", 1, 2, 3)]
+    assert sampled(replace(EVIDENCE, instances=other)).instances == tuple(other[:2])
+
+
 def test_without_a_trace_the_time_that_nobody_saw_is_unattributed() -> None:
     bare = told(sampled(replace(EVIDENCE, spans=[])))
     assert bare == {(None, "unattributed"): 1000}
