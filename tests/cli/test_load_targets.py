@@ -56,7 +56,7 @@ def counted(*arguments: str, status: int = 0) -> dict[str, int]:
 def test_a_url_is_asked_for_as_often_as_wanted() -> None:
     with echoing() as ((host, port), asked):
         url = f"http://{host}:{port}/a?b=c"
-        assert counted("--target", url, "--requests", "100", "--rate", "500") == {"OK": 100}
+        assert counted("--target", url, "--requests", "100", "--concurrency", "4") == {"OK": 100}
     assert {(method, path, body) for method, path, _, body in asked} == {("GET", "/a?b=c", b"")}
     assert len({headers["traceparent"] for _, _, headers, _ in asked}) == 100
 
@@ -92,7 +92,7 @@ async def test_a_broker_delivers_as_many_events_as_were_sent_and_each_as_it_was_
         )
         async with running(*triggers) as (broker, _):
             event = ("--event", "greeting", "--event-source", "/here", "--event-extension", "foo=bar")
-            sent = ("--data-json", '{"n": 1}', "--event-traceparent", "--requests", "200", "--rate", "400")
+            sent = ("--data-json", '{"n": 1}', "--event-traceparent", "--requests", "200", "--concurrency", "4")
             url = ("--target", broker.url("ns", "b"))
             assert await asyncio.to_thread(counted, *url, *event, *sent) == {"OK": 200}
     events = [decode(request.headers, request.body) for request in far.got]
@@ -279,5 +279,5 @@ def test_a_deployed_chain_is_driven_from_its_entry_and_from_its_broker(
     assert counted(*entry, "--requests", "50", "--concurrency", "2") == {"OK": 50}
     if sink := deployed.get("sink"):
         event = ("--event", "greeting", "--event-source", "producer", "--data", f"@{tmp_path / 'payload'}")
-        found = counted("--target", sink, *event, "--requests", "100", "--rate", "100")
+        found = counted("--target", sink, *event, "--requests", "100", "--concurrency", "4")
         assert found == {"OK": 100}, "the broker answers once the consumer has taken an event"
