@@ -10,6 +10,7 @@ from toolkit import catalog
 from toolkit.engines.base import Deployment, Driven
 from toolkit.engines.here import Here
 from toolkit.plan import Plan
+from toolkit.report.text import render
 from toolkit.results import Incident, Load, Progress
 from toolkit.run import Order, run
 from toolkit.testing.inprocess import InProcessEngine
@@ -35,7 +36,7 @@ class Elsewhere:
         return replace(
             found,
             calls=[*others, lost],
-            origin={"from": "elsewhere", "generators": 2},
+            origin={"from": "elsewhere", "generators": 2, "clock_error_us": 120.0},
             notes=("it came from elsewhere",),
             invalid=(LOST,),
             incidents=(Incident("warning", "load-x-1", LOST),),
@@ -45,7 +46,8 @@ class Elsewhere:
 async def test_what_a_source_lost_makes_the_run_no_measurement_and_is_told() -> None:
     order = Order(catalog.load("chained-serving"), Load(requests=10, rate=100.0))
     report = (await run(order, InProcessEngine(), source=Elsewhere())).report
-    assert report.environment["load"] == {"from": "elsewhere", "generators": 2}
+    assert report.environment["load"] == {"from": "elsewhere", "generators": 2, "clock_error_us": 120.0}
+    assert report.measurement.clock_error_us == 120.0
     assert LOST in report.measurement.invalid
     assert report.notes[0] == "it came from elsewhere"
     assert [each.text for each in report.incidents] == [LOST]
@@ -56,5 +58,16 @@ async def test_what_a_source_lost_makes_the_run_no_measurement_and_is_told() -> 
 
 async def test_without_a_source_the_load_comes_from_here() -> None:
     order = Order(catalog.load("chained-serving"), Load(requests=5, rate=100.0))
-    origin = (await run(order, InProcessEngine())).report.environment["load"]
+    report = (await run(order, InProcessEngine())).report
+    origin = report.environment["load"]
     assert (origin["from"], origin["generators"]) == ("here", 1)
+    assert report.measurement.clock_error_us is None  # one clock
+
+
+async def test_a_chain_with_events_tells_whether_it_kept_up() -> None:
+    order = Order(catalog.load("chained-eventing"), Load(requests=10, rate=100.0))
+    report = (await run(order, InProcessEngine())).report
+    found = report.measurement.completions
+    assert found is not None
+    assert found.completed == report.measurement.ok == 10
+    assert "behind when the last was sent" in render(report)
