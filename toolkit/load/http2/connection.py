@@ -50,8 +50,7 @@ class Connection:
         self.next = 1  # the stream of the next call
         self._streams: dict[int, Stream] = {}
         self._outflow = Outflow(self.outgoing, self._streams)
-        self._rest = b""
-        self._taken = 0
+        self._rest, self._taken, self._answers = b"", 0, 0  # the last two in bytes: read, and perhaps not written yet
         self._block: tuple[int, int, bytearray] | None = None  # a header block in pieces: stream, flags, bytes
 
     @property
@@ -231,7 +230,8 @@ class Connection:
 
     def _answer(self, frame: bytes) -> None:
         """An answer that the other side can ask for as often as it likes: who does not read them loses us."""
-        if len(self.outgoing) > MOST_UNSENT:
+        self._answers = min(self._answers, len(self.outgoing)) + len(frame)  # requests wait there, too
+        if self._answers > MOST_UNSENT:
             raise Broken(frames.ENHANCE_YOUR_CALM, "too many frames that want an answer")
         self.outgoing += frame
 

@@ -223,3 +223,12 @@ def test_the_room_is_what_the_server_allows_less_what_is_under_way(steps: list[s
     client.receive(frames.frame(frames.GOAWAY, 0, 0, frames.LAST_STREAM.to_bytes(4, "big") + bytes(4)), 1)
     client.receive(b"".join(map(answer, alive)), 1)
     assert (client.room, client.in_flight) == (0, 0)
+
+
+def test_a_ping_among_megabytes_of_requests_that_wait_to_be_written_is_answered() -> None:
+    client = Connection()
+    client.receive(frames.settings([(frames.INITIAL_WINDOW_SIZE, 1 << 30)]) + frames.window_update(0, 1 << 30), 1)
+    client.send(1, BLOCK, grpc.message(bytes(6_000_000)))
+    client.receive(frames.frame(frames.PING, 0, 0, b"12345678") * 3, 1)
+    assert client.closed is None
+    assert client.outgoing.endswith(frames.frame(frames.PING, frames.ACK, 0, b"12345678") * 3)
