@@ -191,7 +191,7 @@ def _generator(part: Part, partial: bool) -> Generator:
     if part.ended is None:
         return Generator(0 if part.told is None else part.told.sent, part.why or "it is gone")
     ended = part.ended
-    return Generator(ended.sent, "interrupted" if partial else "whole", ended.cpu, ended.memory_bytes)
+    return Generator(ended.sent, "interrupted" if partial else "whole", ended.cpu, ended.memory_bytes, ended.scheduling)
 
 
 def _without_rows(load: Load, parts: Sequence[Part], elapsed: Elapsed, why: Sequence[str]) -> CallNumbers:

@@ -209,6 +209,7 @@ class Generator:
     ended: str  # "whole", "interrupted", or what became of it
     cpu: float | None = None
     memory_bytes: int | None = None  # at most, resident
+    scheduling: str | None = None  # `realtime` or `normal`: how the kernel gave it a processor
 
 
 @dataclass(frozen=True, slots=True)

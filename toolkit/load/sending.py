@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from toolkit.load import direct
+from toolkit.load import direct, priority
 from toolkit.load.direct import Manner, Unreachable
 from toolkit.load.ledger import Ledger
 from toolkit.load.rowfile import RowFile
@@ -60,6 +60,7 @@ class Ended:
     ended: Mapping[str, int]
     errors: tuple[tuple[str, str, int], ...]
     cpu: float | None
+    scheduling: str
     memory_bytes: int | None
     trouble: str | None
     latency: bytes
@@ -104,6 +105,7 @@ def main() -> int:
 def _drive(job: Job, rows: RowFile, words: _Words) -> Any:
     """Sends the share; the last line, once it is known whether all rows are in their file."""
     began: list[int] = []
+    scheduling = priority.before_others()
 
     def begin() -> int:
         gc.collect()
@@ -125,7 +127,7 @@ def _drive(job: Job, rows: RowFile, words: _Words) -> Any:
     start, from_ns, used_ns = began
     took_ns = time.monotonic_ns() - from_ns
     cpu = (time.process_time_ns() - used_ns) / took_ns if took_ns > 0 else None
-    return lambda trouble: _last(ledger, start, cpu, trouble)
+    return lambda trouble: {"scheduling": scheduling, **_last(ledger, start, cpu, trouble)}
 
 
 def _last(ledger: Ledger, started_ns: int, cpu: float | None, trouble: str | None) -> Mapping[str, Any]:

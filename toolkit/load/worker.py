@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
-from toolkit.load import addresses, generator, pacing, serving, telling, wire
+from toolkit.load import addresses, generator, pacing, priority, serving, telling, wire
 from toolkit.load.addresses import Addresses
 from toolkit.load.caller import Caller, Whom
 from toolkit.load.control import TRY_AGAIN_S, Cannot, Control, Unwanted
@@ -97,7 +97,7 @@ class Worker:
         pacing.validate(order.load)
         whole = addresses.of(order.target, order.authority)
         caller = Caller(Whom(order.run, order.chain, whole.authority), order.load, order.share)
-        scheduling = _before_others()
+        scheduling = priority.before_others()
         with generator.dialled(whole, order.connections) as lines:
             self._see_that_it_serves(lines, order, whole)
             self._control.tell(wire.line(ready=True, scheduling=scheduling))
@@ -151,17 +151,6 @@ class Talking:
             if room >= AT_ONCE or waiting > MOST_UNTOLD:
                 self._tell(self._caller, AT_ONCE)
         return self._lines.step(until_ns)
-
-
-def _before_others() -> str:
-    """How the kernel gives us a processor. In real time where we may ask for that (CAP_SYS_NICE): whoever sleeps until
-    a call is due should not queue for a processor behind those that it loads. (`sched(7)`)
-    """
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
-    except (OSError, AttributeError):
-        return "normal"
-    return "realtime"
 
 
 def _clocks() -> tuple[int, int, int]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.columns import MOST_MESSAGES, REFUSED, WARMUP
-from toolkit.measure import audit
+from toolkit.measure import audit, intervals
 from toolkit.measure.quantiles import BARS, BEYOND, PER_MILLE
 from toolkit.measure.rows import Numbers, Rows, flagged
 from toolkit.results import CallNumbers, Elapsed, Load, Quantiles
@@ -41,9 +41,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Nanoseconds. `latency` and `service` of the calls that were answered OK, `late` of all that were sent."""
+    """Nanoseconds. `latency` and `service` of the calls that were answered OK, `late` of all that were sent.
+
+    `asked` is when those of `latency` were due.
+    """
 
     latency: Numbers
+    asked: Numbers
     service: Numbers
     late: Numbers
     due: tuple[int, int]
@@ -59,6 +63,7 @@ def numbers(parts: Sequence[Rows], asked: Load, elapsed: Elapsed | None, told: T
     """Those of a load whose rows are in these parts. Without `elapsed`, nobody looked whether the clock moved."""
     found = _columns(parts)
     sent, ok = len(found.late), len(found.latency)
+    in_turn = found.latency[np.argsort(found.asked, kind="stable")]
     for each in (found.latency, found.service, found.late):
         each.sort()
     took_ns = max(found.done, found.sent[1]) - found.due[0]
@@ -71,7 +76,7 @@ def numbers(parts: Sequence[Rows], asked: Load, elapsed: Elapsed | None, told: T
         duration_s=took_ns / 1e9 if sent else 0.0,
         achieved_rate=_rate(found, asked, took_ns),
         lateness_us=quantiles_of(found.late) if asked.model == "open" else None,
-        latency_us=quantiles_of(found.latency),
+        latency_us=_with_intervals(quantiles_of(found.latency), in_turn, found.latency),
         service_time_us=quantiles_of(found.service),
         statuses=tuple(told.statuses),
         errors=tuple(told.errors),
@@ -103,13 +108,17 @@ def quantiles_of(ordered_ns: Numbers) -> Quantiles | None:
     return Quantiles(n, low, p50, p90, p95, p99, p999, high, mean)
 
 
+def _with_intervals(found: Quantiles | None, in_turn_ns: Numbers, ordered_ns: Numbers) -> Quantiles | None:
+    return None if found is None else intervals.with_intervals(found, in_turn_ns / 1e3, ordered_ns / 1e3)
+
+
 def _known(ordered_ns: Numbers, per_mille: int) -> float | None:
     rank = max(1, -(-len(ordered_ns) * per_mille // 1000))
     return float(ordered_ns[rank - 1]) / 1e3 if len(ordered_ns) - rank >= BEYOND else None
 
 
 def _columns(parts: Sequence[Rows]) -> _Columns:
-    latency, service, late = ([np.empty(0, np.int64)] for _ in range(3))
+    latency, asked, service, late = ([np.empty(0, np.int64)] for _ in range(4))
     edges = [(2**62, 0, 2**62, 0, 0)]
     ended = refused = warmup = messages = 0
     countable = True
@@ -124,6 +133,7 @@ def _columns(parts: Sequence[Rows]) -> _Columns:
         good = (rows["status"] == 0) & (done > 0)
         ended += int(np.count_nonzero(done > 0))
         latency.append(done[good] - due[good])
+        asked.append(due[good])
         service.append(done[good] - sent[good])
         late.append(sent - due)
         messages += int(rows["messages"].sum(dtype=np.int64))
@@ -132,6 +142,7 @@ def _columns(parts: Sequence[Rows]) -> _Columns:
     due_0, due_1, sent_0, sent_1, done_1 = zip(*edges, strict=True)
     return _Columns(
         np.concatenate(latency),
+        np.concatenate(asked),
         np.concatenate(service),
         np.concatenate(late),
         (min(due_0), max(due_1)),

@@ -37,12 +37,14 @@ def known(values: Sequence[float] | Floats) -> Quantiles | None:
     """The distribution of `values`, which are in the order of their due times, with intervals; None without values."""
     samples = np.asarray(values, dtype=np.float64)
     found = quantiles(samples.tolist())
-    if found is None:
-        return None
-    ordered = np.sort(samples)
+    return None if found is None else with_intervals(found, samples, np.sort(samples))
+
+
+def with_intervals(found: Quantiles, values: Floats, ordered: Floats) -> Quantiles:
+    """The same with `ci95`, from the values in the order of their due times, and sorted; all of one unit."""
     spans = {}
     for name, share in TOLD.items():
-        if getattr(found, name) is not None and (interval := quantile(samples, share, ordered=ordered)) is not None:
+        if getattr(found, name) is not None and (interval := quantile(values, share, ordered=ordered)) is not None:
             spans[name] = (interval.low, interval.high)
     return dataclasses.replace(found, ci95=spans or None)
 

@@ -113,7 +113,8 @@ def _senders(report: LoadReport) -> str:
     share = f", which used {', '.join(f'{each:.0%}' for each in used)} of a processor" if used else ""
     number = len(report.generators)
     connections = f" · {count(report.connections)} connections each" if report.connections else ""
-    return f"{number} process{'' if number == 1 else 'es'}{share}{connections}"
+    first = ", before others (real time)" if {each.scheduling for each in report.generators} == {"realtime"} else ""
+    return f"{number} process{'' if number == 1 else 'es'}{share}{first}{connections}"
 
 
 def _where(report: LoadReport) -> Iterator[str]:
