@@ -73,10 +73,6 @@ def _order(options: argparse.Namespace) -> Order:
     from toolkit.load.direct import Manner
     from toolkit.loads import Order
 
-    if not sys.platform.startswith("linux"):
-        raise EngineError(
-            "toolkit load waits with epoll, which only Linux has", next_step="run it there, or in a container"
-        )
     load = load_options.load(options)
     pacing.validate(load)
     share.validate(load, options.generators)

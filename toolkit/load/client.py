@@ -10,13 +10,14 @@ be connected.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import select
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from toolkit.load import polling
 from toolkit.load.http2.stream import ENDED, Ended, Stream
 from toolkit.load.link import READABLE, UNREAD, Link
 from toolkit.load.places import Address, Place, look_up
@@ -28,7 +29,7 @@ TICK_NS = SECOND // 10
 SPIN_NS = 80_000  # what waking takes: that long before a call is due, the loop no longer sleeps
 FRESH_NS = 1_000_000  # how long a look at the sockets counts before a call is sent on an idle connection
 COARSE_NS = 5_000_000  # what is further away needs no exact alarm yet
-_READ_OR_GONE = READABLE | select.EPOLLHUP | select.EPOLLERR
+_READ_OR_GONE = READABLE | polling.GONE
 
 
 class Client:
@@ -42,10 +43,12 @@ class Client:
         self.in_flight = 0  # calls that were submitted and have not ended
         self._clock = time.monotonic_ns
         self._unknown, places = _places(address)
-        self._poll, self._timer = select.epoll(), Timer()
+        self._poll, self._timer = polling.poll(), Timer()
         self._watched: dict[int, Callable[[], object]] = {}
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.watch(self._bell, lambda: os.eventfd_read(self._bell))
+        self._heard, self._bell = os.pipe()
+        os.set_blocking(self._heard, False)
+        os.set_blocking(self._bell, False)
+        self.watch(self._heard, lambda: os.read(self._heard, 4096))
         if self._timer.descriptor is not None:
             self.watch(self._timer.descriptor, self._timer.ring)
         self._links = [Link(self._poll, places, number) for number in range(connections) if places]
@@ -90,14 +93,15 @@ class Client:
     def wake(self) -> None:
         """Makes the `step` that is under way, or the next one, return early. From any thread, or a signal handler."""
         if self._bell >= 0:
-            os.eventfd_write(self._bell, 1)
+            with contextlib.suppress(BlockingIOError):  # rung often enough
+                os.write(self._bell, b"!")
 
     def watch(self, descriptor: int, ready: Callable[[], object]) -> None:
         """From now on `step` calls `ready` when this can be read (a control socket), and then returns early.
 
         `ready` has to read what is there, or `unwatch`: otherwise it is called for ever.
         """
-        self._poll.register(descriptor, select.EPOLLIN)
+        self._poll.register(descriptor, polling.IN)
         self._watched[descriptor] = ready
 
     def unwatch(self, descriptor: int) -> None:
@@ -122,7 +126,8 @@ class Client:
         self._poll.close()
         self._timer.close()
         bell, self._bell = self._bell, -1
-        os.close(bell)
+        for each in (bell, self._heard):
+            os.close(each)
 
     # sending
 
@@ -181,7 +186,7 @@ class Client:
         for descriptor, events in self._poll.poll(sleep_s):
             if (link := self._by_socket.get(descriptor)) is not None:
                 now_ns = self._clock()
-                if events & select.EPOLLOUT:
+                if events & polling.OUT:
                     link.flush(now_ns)
                 if events & _READ_OR_GONE and link.socket is not None:
                     link.read(now_ns)
@@ -192,7 +197,7 @@ class Client:
         self._looked_ns = self._clock()
 
     def _sleep_s(self, until_ns: int) -> float:
-        """Seconds for epoll, which counts in milliseconds: what is more exact is left to the timer, or spun away."""
+        """Seconds for the poll, which counts in milliseconds: what is more exact is left to the timer, or spun away."""
         if self._ended or self._woken:
             return 0
         wake_ns = until_ns

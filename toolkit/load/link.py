@@ -7,11 +7,12 @@ itself (`http2`).
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 
+from toolkit.load import polling
 from toolkit.load.http2.connection import Connection
 from toolkit.load.places import Place
+from toolkit.load.polling import Poll
 
 SECOND = 1_000_000_000
 READ = 65_536  # bytes at once
@@ -19,14 +20,14 @@ DIAL_NS = 5 * SECOND
 BACKOFF_NS = (100_000_000, 1 * SECOND)  # the first, the longest pause before connecting again
 HOLD_NS = (1_000_000, 100_000_000)  # the same before a call that was refused is sent again
 UNREAD = 1 << 20  # bytes that wait to be written before a connection gets no more calls
-READABLE = select.EPOLLIN | select.EPOLLRDHUP
-WRITABLE = select.EPOLLOUT
+READABLE = polling.IN | polling.RDHUP
+WRITABLE = polling.OUT
 
 
 class Link:
     """`places` are tried in turn, from the one numbered `first` on."""
 
-    def __init__(self, poll: select.epoll, places: list[Place], first: int) -> None:
+    def __init__(self, poll: Poll, places: list[Place], first: int) -> None:
         self.http2 = Connection()
         self.socket: socket.socket | None = None
         self.descriptor = -1

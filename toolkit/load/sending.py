@@ -90,9 +90,10 @@ def main() -> int:
     os.set_blocking(sink, False)
     job: Job = pickle.loads(source.read(int.from_bytes(source.read(8), "big")))  # noqa: S301 - of our own parent
     words = _Words(source, sink)
+    scheduling = priority.before_others(job.share.of)
     rows = RowFile(job.rows)
     try:
-        ended = _drive(job, rows, words)
+        ended = _drive(job, rows, words, scheduling)
     except Unreachable as error:
         words.last({"unreachable": str(error)})
         return 1
@@ -102,10 +103,9 @@ def main() -> int:
     return 0
 
 
-def _drive(job: Job, rows: RowFile, words: _Words) -> Any:
+def _drive(job: Job, rows: RowFile, words: _Words, scheduling: str) -> Any:
     """Sends the share; the last line, once it is known whether all rows are in their file."""
     began: list[int] = []
-    scheduling = priority.before_others()
 
     def begin() -> int:
         gc.collect()

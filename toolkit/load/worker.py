@@ -97,7 +97,7 @@ class Worker:
         pacing.validate(order.load)
         whole = addresses.of(order.target, order.authority)
         caller = Caller(Whom(order.run, order.chain, whole.authority), order.load, order.share)
-        scheduling = priority.before_others()
+        scheduling = priority.before_others(order.share.of)
         with generator.dialled(whole, order.connections) as lines:
             self._see_that_it_serves(lines, order, whole)
             self._control.tell(wire.line(ready=True, scheduling=scheduling))

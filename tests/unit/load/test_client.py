@@ -11,12 +11,20 @@ import grpc
 import pytest
 
 from tests.unit.load.far_side import Address, Peer, greeter, request, scripted
+from toolkit.load import polling
 from toolkit.load.client import SECOND, Client
 from toolkit.load.http2 import frames
 from toolkit.load.http2.grpc import message
 from toolkit.load.http2.stream import Ended
 
 LONG_NS = 20 * SECOND
+
+
+@pytest.fixture(autouse=True, params=["epoll", "poll"])
+def waiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test with both ways to wait for sockets."""
+    if request.param == "poll":
+        monkeypatch.setattr(polling, "poll", polling.Portable)
 
 
 @contextlib.contextmanager

@@ -134,7 +134,7 @@ def test_the_first_byte_is_the_first_message_and_the_end_is_the_last() -> None:
         to.dial()
         (ended,) = calls(to, 1)
     assert ended.first_ns is not None
-    assert ended.done_ns - ended.first_ns >= SECOND // 10
+    assert ended.done_ns - ended.first_ns >= SECOND // 20  # the server waits twice as long; either stamp may be late
 
 
 def test_a_load_over_streams_is_paced_and_recorded_as_any_other() -> None:
@@ -185,7 +185,7 @@ def test_a_method_that_nobody_serves_is_told() -> None:
     with serving() as address, streams(request(address, "bidi", b"", method="Nothing")) as to:
         to.dial()
         (ended,) = calls(to, 1)
-    assert ended.status == "UNIMPLEMENTED"
+    assert ended.status == "UNIMPLEMENTED", ended.message
 
 
 def test_a_server_that_stops_ends_every_call_once() -> None:

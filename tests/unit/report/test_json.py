@@ -29,7 +29,8 @@ def test_the_keys_are_those_that_scripts_rely_on() -> None:
     assert list(document)[:3] == ["schema", "run", "load"]
     assert set(document) == {
         "schema", "run", "load", "latency_us", "service_time_us", "completion_us", "completions", "clock_error_us",
-        "cold", "cold_starts", "histogram", "hops", "critical_path", "traces", "checks", "passed", "partial", "parameters", "edges", "incidents", "notes",
+        "cold", "cold_starts", "histogram", "hops", "critical_path", "traces", "checks", "passed",
+        "partial", "parameters", "edges", "incidents", "notes",
     }  # fmt: skip
     assert set(document["run"]) == {
         "id", "chain", "entry", "engine", "emulated", "started", "seed", "spec_sha256", "git_commit",

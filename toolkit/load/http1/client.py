@@ -13,11 +13,11 @@ nothing can be connected.
 from __future__ import annotations
 
 import contextlib
-import select
 import time
 from collections import deque
 from dataclasses import dataclass
 
+from toolkit.load import polling
 from toolkit.load.http1.pool import MOST_CONNECTIONS, Line, Pool
 from toolkit.load.http2.stream import Ended
 from toolkit.load.timer import Timer
@@ -28,8 +28,8 @@ DIAL_NS = 5 * SECOND
 TICK_NS = SECOND // 10  # while dialling
 MOST_TRIES = 10  # how often a call is sent, as long as it cannot have been heard
 SPIN_NS = 80_000  # what waking takes: that long before a call is due, the loop no longer sleeps
-_READ = select.EPOLLIN
-_BOTH = select.EPOLLIN | select.EPOLLOUT
+_READ = polling.IN
+_BOTH = polling.IN | polling.OUT
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Client:
 
     def __init__(self, address: tuple[str, int], method: str, *, first: int = 1, most: int = MOST_CONNECTIONS) -> None:
         self._first, self._clock = min(first, most), time.monotonic_ns
-        self._poll, self._timer = select.epoll(), Timer()
+        self._poll, self._timer = polling.poll(), Timer()
         if self._timer.descriptor is not None:
             self._poll.register(self._timer.descriptor, _READ)
         self._pool = Pool(address, method, most, self._poll, in_turn=first >= most)
@@ -163,13 +163,13 @@ class Client:
         if not line.connected:
             if self._pool.connected(line):
                 self._release(line)
-        elif events & ~select.EPOLLOUT:
+        elif events & ~polling.OUT:
             self._read(line)
         else:
             self._flush(line)
 
     def _sleep_s(self, until_ns: int) -> float:
-        """Seconds for epoll, which counts in milliseconds: what is more exact is left to the timer, or spun away."""
+        """Seconds for the poll, which counts in milliseconds: what is more exact is left to the timer, or spun away."""
         if self._ended:
             return 0
         wake_ns = until_ns

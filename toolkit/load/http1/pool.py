@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from toolkit.load import polling
 from toolkit.load.http1.connection import Connection
+from toolkit.load.polling import Poll
 
 SECOND = 1_000_000_000
 MOST_CONNECTIONS = 1000
@@ -22,7 +23,7 @@ DIAL_NS = 5 * SECOND
 BACKOFF_NS = (100_000_000, 1 * SECOND)  # the first, the longest pause before connecting again
 STALE_NS = SECOND // 100  # a connection that did nothing for so long is looked at before it gets a request
 NEVER_NS = 1 << 62
-_BOTH = select.EPOLLIN | select.EPOLLOUT
+_BOTH = polling.IN | polling.OUT
 Place = tuple[socket.AddressFamily, tuple[Any, ...]]
 Resolve = Callable[[str, int], Sequence[Place]]
 
@@ -56,7 +57,7 @@ class Pool:
         address: tuple[str, int],
         method: str,
         most: int,
-        poll: select.epoll,
+        poll: Poll,
         *,
         in_turn: bool = True,
         resolve: Resolve = resolved,
