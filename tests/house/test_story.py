@@ -53,8 +53,8 @@ def test_every_command_the_readme_shows_exists_and_takes_its_flags() -> None:
     assert len(lines) >= 8
     for line in lines:
         words = line.partition("#")[0].split()[1:]
-        parser = tree.parser_of(words[0])
-        parser.parse_args(words[1:])
+        name, arguments = tree.named(words)
+        tree.parser_of(name).parse_args(arguments)
 
 
 def test_the_exit_table_is_the_one_the_program_uses() -> None:

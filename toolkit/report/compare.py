@@ -106,6 +106,8 @@ def _overall(found: Comparison) -> str:
         "too few samples": "too few samples to tell",
     }[found.overall]
     sure = f"{found.confidence:.0%} sure of all verdicts together"
+    if len(found.a.runs) == len(found.b.runs) == 1:
+        sure += ", and of these two runs only: the next two may differ otherwise"
     return f"{MARKS[found.overall]} {told} (smallest effect that matters: {found.min_effect:.2g}; {sure})"
 
 

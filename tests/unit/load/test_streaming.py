@@ -182,10 +182,11 @@ def test_a_stream_that_does_not_end_ends_at_its_deadline_and_the_server_is_told(
 
 
 def test_a_method_that_nobody_serves_is_told() -> None:
-    with serving() as address, streams(request(address, "bidi", b"", method="Nothing")) as to:
+    """(Of a bidi call that is refused while it writes, grpc.aio sometimes says "Internal error from Core".)"""
+    with serving() as address, streams(request(address, "server", b"", method="Nothing")) as to:
         to.dial()
-        (ended,) = calls(to, 1)
-    assert ended.status == "UNIMPLEMENTED", ended.message
+        found = calls(to, 20)
+    assert {each.status for each in found} == {"UNIMPLEMENTED"}
 
 
 def test_a_server_that_stops_ends_every_call_once() -> None:

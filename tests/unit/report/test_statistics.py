@@ -62,6 +62,12 @@ def test_a_comparison_tells_both_sides_every_metric_and_the_verdict() -> None:
     assert "\x1b" not in told
 
 
+def test_the_verdict_on_two_single_runs_says_that_it_is_about_them_only() -> None:
+    found = compared(1.5)
+    assert "of these two runs only" not in compare.text(found)
+    assert "of these two runs only" in compare.text(replace(found, b=replace(found.b, runs=("run-2",))))
+
+
 def test_noise_is_told_with_how_many_calls_would_tell() -> None:
     told = compare.text(compared(1.0, 100))
     assert "indistinguishable (too noisy; about" in told
