@@ -24,14 +24,11 @@ FIELDS: tuple[tuple[str, str], ...] = (
     ("instance", "<u4"),  # a place in the table of instances, from 1 on; 0: nobody said
     ("status", "<u1"),  # a place in the table of statuses (0 is OK), or LOST
     ("flags", "<u1"),  # SAMPLED | REFUSED | COLD | WARMUP
-    (
-        "messages",
-        "<u2",
-    ),  # of a stream that came back, MOST_MESSAGES for so many or more; 0: it was no stream, or none did
+    ("messages", "<u2"),  # of a stream that came back, or MOST_MESSAGES; 0: it was no stream, or none did
 )
 DTYPE = list(FIELDS)
 ROW = struct.Struct("<6q3I2BH")
-MOST_MESSAGES = 65_535
+MOST_SIZE, MOST_MESSAGES = 2**32 - 1, 65_535  # what stands for so many or more
 LOST = 255  # of `status`: nobody answered
 SAMPLED, REFUSED, COLD, WARMUP = 1, 2, 4, 8  # of `flags`
 Flag = Literal[1, 2, 4, 8]

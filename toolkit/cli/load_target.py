@@ -112,8 +112,20 @@ def request(options: argparse.Namespace) -> Sendable:
     found = target.parse(options.target)
     if isinstance(found, target.Target):
         return _call(found, options)
+    _see_that_workers_have_connections(options)
     _open_files(options.connections or getattr(options, "concurrency", None) or MOST_CONNECTIONS)
     return _http(found, options) if options.event is None else _event(found, options)
+
+
+def _see_that_workers_have_connections(options: argparse.Namespace) -> None:
+    """A closed loop's worker that waits for a connection would be slow, and nobody would know why."""
+    workers, generators = getattr(options, "concurrency", None) or 0, getattr(options, "generators", 1)
+    if options.connections is None and workers > MOST_CONNECTIONS * generators:
+        enough = -(-workers // MOST_CONNECTIONS)
+        raise UsageError(
+            f"--concurrency {workers}: over HTTP/1.1 each needs a connection; a generator opens {MOST_CONNECTIONS:,}",
+            next_step=f"share them with --generators {enough}, or let them wait for each other with --connections N",
+        )
 
 
 def _open_files(connections: int) -> None:

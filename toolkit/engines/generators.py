@@ -206,6 +206,7 @@ class Generators:
         start_ns, stopped_ns = time.monotonic_ns() + AHEAD_NS, None
         for each in self.all:
             each.writer.write(wire.line(start=each.offset.theirs(start_ns)))
+            each.heard_at = time.monotonic()  # who was ready early had nothing to tell
         while not all(each.over for each in self.all):
             if stop.is_set() and stopped_ns is None:
                 stopped_ns = time.monotonic_ns()

@@ -13,10 +13,9 @@ from typing import Any
 from toolkit.engines.base import Driven
 from toolkit.engines.generators import Generator, Generators
 from toolkit.load import merging, wire
+from toolkit.measure import audit
 from toolkit.results import Elapsed, Incident
 from toolkit.traces.model import Span
-
-BUSY = 0.95  # share of a core from which on a closed loop shows how fast the generator is, and not the chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +85,9 @@ def _share(each: Generator) -> float | None:
 
 def _busy(order: wire.Order, generators: Sequence[Generator]) -> list[str]:
     """In an open loop lateness tells; a closed loop is never late, only slow."""
-    busiest = max((_share(each) or 0.0 for each in generators), default=0.0)
-    if order.load.model == "open" or busiest < BUSY:
+    if order.load.model == "open":
         return []
-    return [f"a generator used {busiest:.0%} of a core: the load is what it could send; use more --generators"]
+    return list(audit.filled(_share(each) or 0.0 for each in generators))
 
 
 def noted(found: Driven, note: str) -> Driven:

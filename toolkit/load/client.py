@@ -200,13 +200,13 @@ class Client:
         """Seconds for the poll, which counts in milliseconds: what is more exact is left to the timer, or spun away."""
         if self._ended or self._woken:
             return 0
-        wake_ns = until_ns
+        now_ns, wake_ns = self._clock(), until_ns
         if self._deadlines and self._deadlines[0].deadline_ns < wake_ns:
             wake_ns = self._deadlines[0].deadline_ns
         for link in self._links:
             if not link.connected:
                 wake_ns = min(wake_ns, link.wait_ns)
-            elif self._waiting and link.held_ns:
+            elif self._waiting and link.held_ns > now_ns:
                 wake_ns = min(wake_ns, link.held_ns)
         if wake_ns == until_ns:  # nothing else has to be that exact
             wake_ns -= SPIN_NS

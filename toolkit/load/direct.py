@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from toolkit.columns import SAMPLED, WARMUP
+from toolkit.columns import MOST_SIZE, SAMPLED, WARMUP
 from toolkit.load import pacing
 from toolkit.load.client import Client
 from toolkit.load.driving import AHEAD_NS, LOST, SECOND, Driver, Pace
@@ -91,7 +91,8 @@ def drive(
     try:
         if (why := lines.dial()) is not None:
             raise Unreachable(why)
-        pace = _pace(load, share, begin(), manner.drain_s)
+        planned = share.count(pacing.count(load))  # of a recording, that takes a while
+        pace = _pace(load, share, planned, begin(), manner.drain_s)
         ledger = Ledger(rows, size=_size(request), open_loop=load.model == "open")
         calls = _Calls(request, load, share, ledger, _warm_until(pace, manner))
         tell = None if on_progress is None else lambda progress: on_progress(progress, calls.ledger)
@@ -144,13 +145,15 @@ class _Calls:
 
 def _size(request: Sendable) -> int:
     """Bytes of what is sent, without the five that gRPC puts before a message."""
-    return len(request.message) if isinstance(request, Request) else len(request.body)
+    size = getattr(request, "size", None)
+    if size is None:
+        size = len(request.message) if isinstance(request, Request) else len(request.body)
+    return min(int(size), MOST_SIZE)
 
 
-def _pace(load: Load, share: Share, start_ns: int, drain_s: float | None) -> Pace:
-    if load.model == "closed":
-        return Pace(None, share.count(load.requests), start_ns, drain_s, share.index)
-    return Pace(share.times(pacing.times(load)), share.count(pacing.count(load)), start_ns, drain_s, share.index)
+def _pace(load: Load, share: Share, planned: int | None, start_ns: int, drain_s: float | None) -> Pace:
+    times = None if load.model == "closed" else share.times(pacing.times(load))
+    return Pace(times, planned, start_ns, drain_s, share.index)
 
 
 def _warm_until(pace: Pace, manner: Manner) -> Callable[[int, int], bool]:

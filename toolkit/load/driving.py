@@ -119,7 +119,7 @@ class Driver:
                 continue
             while left > 0 and now < end and self._lines.in_flight < at_once:
                 if free is not None:
-                    if free[0] > now:
+                    if not free or free[0] > now:
                         break
                     heappop(free)
                 self._send(now, now)

@@ -74,7 +74,7 @@ class Ledger:
             each.token,
             due_ns,
             sent_ns,
-            each.first_ns or done_ns,
+            each.first_ns or 0,
             done_ns,
             0,
             self._size,

@@ -83,11 +83,19 @@ def times(recorded: str, gaps: str, seed: int) -> Iterator[int]:
 
 def _spread(calls: int, gaps: str, draw: random.Random) -> Iterable[float]:
     if gaps == "poisson":
-        return sorted(draw.random() for _ in range(calls))
+        return _in_order(calls, draw)
     if gaps == "uniform":
         ends = list(itertools.accumulate(draw.random() for _ in range(calls + 1)))
         return (each / (ends[-1] or math.inf) for each in ends[:-1])
     return (place / calls for place in range(calls))
+
+
+def _in_order(calls: int, draw: random.Random) -> Iterator[float]:
+    """So many uniform numbers, the smallest first, without having them all: what is left is uniform above the last."""
+    left_over = 1.0
+    for left in range(calls, 0, -1):
+        left_over *= (1.0 - draw.random()) ** (1.0 / left)
+        yield 1.0 - left_over
 
 
 def _read(recorded: str) -> tuple[str, int, Iterator[int]]:

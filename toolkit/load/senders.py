@@ -106,7 +106,7 @@ def _follow(senders: Sequence[_Sender], stopped: Callable[[], bool], tell: Calla
                 each.hang_up()
         if asked_s is not None and time.monotonic() - asked_s > STOPPED_S:
             for each in senders:
-                each.end()
+                each.kill()
 
 
 def _listen(senders: Sequence[_Sender]) -> None:
@@ -189,6 +189,11 @@ class _Sender:
         why = None if ended is not None else self.why()
         statuses = self._statuses if ended is None else ended.statuses
         return Part(self._job.share, self._job.rows, ended, why, self._gone_ns, self.progress, statuses)
+
+    def kill(self) -> None:
+        """Its end will be heard."""
+        if not self.gone:
+            self._process.kill()
 
     def end(self) -> None:
         """It is gone, whatever it was doing."""

@@ -54,7 +54,12 @@ class StreamRequest:
 
     @property
     def body(self) -> bytes:
-        return b"".join(self.messages)
+        """Nothing: `Streams` knows the messages, which may be larger together than memory."""
+        return b""
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.messages))
 
     def lines(self, load: Load, connections: int | None) -> Streams:
         return Streams(self, connections or 1)

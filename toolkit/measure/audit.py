@@ -16,6 +16,7 @@ LATE_SHARE = 0.10  # or this share of the mean interval between two calls, if th
 LATE_MOST_US = 50_000.0  # ... but never more than this
 OFF_RATE = 0.05
 BUSY = 0.90  # of a processor, from which on a generator has none left for what comes
+FULL = 0.95  # the same, from which on a closed loop shows how fast the generator is, and not what it loads
 BUSY_LATE_US = 1_000.0  # p99 of the lateness that shows it
 CLOCK_NS = 20_000_000  # what two readings of two clocks may differ by
 CLOCK_SHARE = 0.001  # NTP slews by up to 500 ppm
@@ -94,6 +95,13 @@ def saturated(cpus: Iterable[float], late_us: float) -> Iterator[str]:
             f"the generator used {max(busy):.0%} of a processor and was late: the p99 of its lateness is "
             f"{late_us / 1e3:.1f} ms; lower --rate, or share the load with --generators"
         )
+
+
+def filled(cpus: Iterable[float]) -> Iterator[str]:
+    """The same of a closed loop, which is never late, only slow: its numbers may be the generator's own queue."""
+    busiest = max(cpus, default=0.0)
+    if busiest >= FULL:
+        yield f"a generator used {busiest:.0%} of a core: the load is what it could send; use more --generators"
 
 
 def moved(elapsed: Elapsed) -> Iterator[str]:

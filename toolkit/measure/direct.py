@@ -173,6 +173,8 @@ def _reasons(found: _Columns, asked: Load, elapsed: Elapsed | None, told: Told) 
         yield from audit.late(late_us, per_mille, audit.pace(sent, due_ns, asked))
         yield from audit.off_rate(due_ns, found.sent[1] - found.sent[0])
         yield from audit.saturated(told.cpus, late_us)
+    else:
+        yield from audit.filled(told.cpus)
     yield from audit.unsent(found.refused, sent + found.refused)
     if elapsed is not None:
         yield from audit.moved(elapsed)

@@ -26,6 +26,7 @@ SECOND = 1_000_000_000
 READ = 262_144  # bytes at once
 DIAL_NS = 5 * SECOND
 TICK_NS = SECOND // 10  # while dialling
+MOST_ENDED = 4096  # calls that ended behind one that has no answer, before they are forgotten
 MOST_TRIES = 10  # how often a call is sent, as long as it cannot have been heard
 SPIN_NS = 80_000  # what waking takes: that long before a call is due, the loop no longer sleeps
 _READ = polling.IN
@@ -225,6 +226,7 @@ class Client:
             self._waiting.appendleft(call)
             return
         del self._flying[ended.token]
+        call.request = b""  # it may be remembered for as long as its deadline is
         self._ended.append(ended)
 
     # deadlines
@@ -235,6 +237,8 @@ class Client:
             call = deadlines.popleft()
             if call.token in self._flying:
                 self._cancel(call, "DEADLINE_EXCEEDED", "no answer before the deadline", now_ns)
+        if len(deadlines) > MOST_ENDED and len(deadlines) > 4 * len(self._flying):  # behind one that has no answer
+            self._deadlines = deque(call for call in deadlines if call.token in self._flying)
 
     def _cancel(self, call: _Submitted, status: str, why: str, now_ns: int) -> None:
         del self._flying[call.token]
@@ -242,6 +246,7 @@ class Client:
         if line is not None:
             ended = line.http.give_up(status, why, now_ns)
             self._pool.drop(line)
+        call.request = b""
         self._ended.append(ended or Ended(call.token, status, why, None, None, now_ns))
 
     def _lose(self, line: Line, why: str, *, whole: bool = False) -> None:

@@ -172,13 +172,15 @@ class Connection:
         stream.number, reply = ENDED, None
         if status == "OK":
             reply, status, why = stream.reply()
+        first_ns, stream.body = stream.first_ns, b""  # it may be remembered for as long as its deadline is
         if stream.unsent:
             stream.unsent = b""
             if self.closed is None and not unseen:  # it was answered before it was asked to the end
                 self.outgoing += frames.rst_stream(number, frames.CANCEL)
         if unseen:
+            stream.headers = stream.first_ns = None
             self.refused.append(stream)
-        self.ended.append(_ended(Ended, (stream.token, status, why, reply, stream.first_ns, now_ns, unseen, 0)))
+        self.ended.append(_ended(Ended, (stream.token, status, why, reply, first_ns, now_ns, unseen, 0)))
 
     def _other(self, kind: int, flags: int, number: int, payload: bytes, now_ns: int) -> None:
         """The frames that are rare."""

@@ -47,7 +47,7 @@ class Outflow:
             return
         else:
             self._out += frames.frame(HEADERS, END_HEADERS, number, block)
-        stream.window, stream.unsent = window, message
+        stream.window, stream.unsent = window, memoryview(message)  # of which pieces are no copies
         self._blocked.append(number)
         self.unblock()
 

@@ -58,7 +58,7 @@ class Stream:
         self.number = self.window = self.refusals = 0
         self.headers: grpc.Said | None = None
         self.first_ns: int | None = None
-        self.unsent = b""
+        self.unsent: bytes | memoryview = b""
         self.body: bytes | bytearray = b""
         self.refused = ""
         self.link: object = None  # of whoever has several connections: on which one it is
