@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from toolkit.measure.quantiles import BEYOND
 from toolkit.verdicts import Compared, Interval, SecondOpinion, Verdict
 
 MIN_EFFECT = 0.05  # of a ratio
-MIN_ERRORS = 0.001  # of the share of calls that were not answered OK
+MIN_ERRORS = 0.001  # of the share of calls that were not answered OK, and of the share of answered ones that were cold
 REPLICAS = 20_000
 CURVE = 1000  # evenly spaced order statistics that stand for all, where every pair is looked at
 MAGNITUDES = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))  # Romano et al. 2006
@@ -31,12 +31,13 @@ SEED = 1
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """Of one run: microseconds in the order of due times. `latency` and `completion` are of warm calls answered OK,
-    `unanswered` says of each call that was sent whether it failed or was lost."""
+    `unanswered` says of each call that was sent whether it failed or was lost, `was_cold` of each answered OK."""
 
     latency: Floats
     completion: Floats
     cold: Floats
     unanswered: NDArray[np.bool_]
+    was_cold: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
 
 
 Population = Callable[[Sample], Floats]
@@ -48,7 +49,15 @@ QUANTILES: Mapping[str, tuple[Population, float]] = {
     "completion p99": (lambda sample: sample.completion, 0.99),
     "cold p50": (lambda sample: sample.cold, 0.50),
 }
-ALWAYS = ("latency p50", "latency p95", "latency p99")  # the others where both sides have them
+SHARES: Mapping[str, Callable[[Sample], NDArray[np.bool_]]] = {
+    "errors": lambda sample: sample.unanswered,
+    "cold calls": lambda sample: sample.was_cold,
+}
+ALWAYS = (
+    "latency p50",
+    "latency p95",
+    "latency p99",
+)  # the others where both sides have them; cold calls where one has
 
 
 def compare(
@@ -61,10 +70,11 @@ def compare(
 ) -> tuple[Compared, ...]:
     """One row a metric; at least one run a side."""
     asked = [name for name in QUANTILES if name in ALWAYS or (known(name, a) and known(name, b))]
-    judged = sum(known(name, a) and known(name, b) for name in asked) + 1
+    shares = [name for name, hits in SHARES.items() if name == "errors" or any(hits(run).any() for run in (*a, *b))]
+    judged = sum(known(name, a) and known(name, b) for name in asked) + len(shares)
     each = 1 - (1 - confidence) / judged
     rows = [_quantile(name, a, b, min_effect, each) for name in asked]
-    return (*rows, _errors(a, b, min_errors, each))
+    return (*rows, *(_share(name, a, b, min_errors, each) for name in shares))
 
 
 def overall(metrics: Sequence[Compared]) -> Verdict:
@@ -74,7 +84,7 @@ def overall(metrics: Sequence[Compared]) -> Verdict:
         return "worse"
     if "better" in found:
         return "better"
-    told = [each for each in metrics if each.metric != "errors" and each.verdict != "too few samples"]
+    told = [each for each in metrics if each.metric not in SHARES and each.verdict != "too few samples"]
     return "indistinguishable" if told else "too few samples"
 
 
@@ -147,7 +157,14 @@ def _within_runs(one: Floats, other: Floats, due: tuple[Floats, Floats], share: 
 
 
 def _between_runs(one: Floats, other: Floats, confidence: float) -> Interval:
-    """Welch's, of the difference of logarithms. A side of one run is taken to vary as the other side does."""
+    """Of a ratio, from logarithms."""
+    middle, half = _welch(one, other, confidence)
+    return Interval(math.exp(middle - half), math.exp(min(middle + half, 700.0)), confidence, "Welch's t between runs")
+
+
+def _welch(one: Floats, other: Floats, confidence: float) -> tuple[float, float]:
+    """The middle of a difference of means, and half its interval. A side of one run is taken to vary as the other side
+    does; one side at least has more."""
     spreads = [float(each.var(ddof=1)) if len(each) > 1 else None for each in (one, other)]
     known = [each for each in spreads if each is not None]
     parts = [(known[0] if each is None else each) / n for each, n in zip(spreads, map(len, (one, other)), strict=True)]
@@ -157,9 +174,7 @@ def _between_runs(one: Floats, other: Floats, confidence: float) -> Interval:
     else:
         rest = math.fsum(part**2 / (len(side) - 1) for part, side in zip(parts, (one, other), strict=True))
         freedom = total**2 / rest if rest > 0 else float(len(one) + len(other) - 2)
-    middle = float(other.mean() - one.mean())
-    half = student(confidence, max(1.0, freedom)) * math.sqrt(total)
-    return Interval(math.exp(middle - half), math.exp(min(middle + half, 700.0)), confidence, "Welch's t between runs")
+    return float(other.mean() - one.mean()), student(confidence, max(1.0, freedom)) * math.sqrt(total)
 
 
 def _judged(name: str, a: float, b: float, interval: Interval, min_effect: float, calls: int) -> Compared:
@@ -176,28 +191,50 @@ def _judged(name: str, a: float, b: float, interval: Interval, min_effect: float
     return Compared(name, a, b, b / a, None, interval, verdict, equivalent, why, needed)
 
 
-def _errors(a: Sequence[Sample], b: Sequence[Sample], least: float, confidence: float) -> Compared:
-    """Newcombe's interval of a difference of shares; failures that came together count as fewer."""
-    one, other = (np.concatenate([each.unanswered for each in side]) for side in (a, b))
-    if len(one) == 0 or len(other) == 0:
-        why = "a side has no calls"
-        return Compared("errors", None, None, None, None, None, "too few samples", False, why)
-    left, right = float(one.mean()), float(other.mean())
-    of_left, of_right = share_of_calls(one, confidence), share_of_calls(other, confidence)
-    by = right - left
-    low = by - math.hypot(right - of_right.low, of_left.high - left)
-    high = by + math.hypot(of_right.high - right, left - of_left.low)
-    interval = Interval(low, high, confidence, "Newcombe")
+def _share(name: str, a: Sequence[Sample], b: Sequence[Sample], least: float, confidence: float) -> Compared:
+    """A difference of shares. With several runs a side it is that of the means of the runs' own shares."""
+    one, other = ([hits for each in side if len(hits := SHARES[name](each))] for side in (a, b))
+    if not one or not other:
+        why = f"a side has no calls{'' if name == 'errors' else ' that were answered'}"
+        return Compared(name, None, None, None, None, None, "too few samples", False, why)
+    shares = [np.array([float(each.mean()) for each in side]) for side in (one, other)]
+    left, right = (float(each.mean()) for each in shares)
+    interval = _newcombe(np.concatenate(one), np.concatenate(other), confidence)
+    if max(len(one), len(other)) > 1:
+        interval = _runs_too(interval, shares[0], shares[1])
+    low, high = interval.low, interval.high
     verdict: Verdict = "worse" if low > least else "better" if high < -least else "indistinguishable"
     equivalent = -least <= low and high <= least
     why = f"by more than {least:.2g}" if verdict != "indistinguishable" else (
-        f"within {least:.2g}" if equivalent else "too few calls"
+        f"within {least:.2g}" if equivalent else "too few calls" if interval.method == "Newcombe" else "too noisy"
     )  # fmt: skip
-    return Compared("errors", left, right, None, by, interval, verdict, equivalent, why)
+    return Compared(name, left, right, None, right - left, interval, verdict, equivalent, why)
+
+
+def _newcombe(one: NDArray[np.bool_], other: NDArray[np.bool_], confidence: float) -> Interval:
+    """Of a difference of shares; hits that came together count as fewer."""
+    left, right = float(one.mean()), float(other.mean())
+    of_left, of_right = share_of_calls(one, confidence), share_of_calls(other, confidence)
+    low = right - left - math.hypot(right - of_right.low, of_left.high - left)
+    high = right - left + math.hypot(of_right.high - right, left - of_left.low)
+    return Interval(low, high, confidence, "Newcombe")
+
+
+def _runs_too(of_calls: Interval, one: Floats, other: Floats) -> Interval:
+    """No narrower than Welch's of the runs' shares, nor than that of all calls.
+
+    One deployment that fails is one sample that fails. Runs without a hit have no spread, and yet a share that is not
+    known exactly: where no run differs from its side's others, what the calls tell is left.
+    """
+    middle, half = _welch(one, other, of_calls.confidence)
+    if half == 0:
+        return of_calls
+    low, high = min(of_calls.low, middle - half), max(of_calls.high, middle + half)
+    return Interval(low, high, of_calls.confidence, "Welch's t between runs, at least Newcombe")
 
 
 def share_of_calls(unanswered: NDArray[np.bool_], confidence: float) -> Interval:
-    """Of the share of calls that were not answered OK; `unanswered` is in the order of due times."""
+    """Of the share of calls that were not answered OK (or whatever is asked of each), in the order of due times."""
     n, hits = len(unanswered), int(unanswered.sum())
     alike = effective(unanswered)
     if alike >= n:

@@ -181,3 +181,54 @@ def test_cliffs_delta_is_counted_over_all_pairs() -> None:
     assert found.delta == pytest.approx(sum(pairs) / len(pairs))
     assert found.shift_us == float(np.median([y - x for x in a for y in b]))
     assert found.magnitude == "medium"
+
+
+def of_errors(shares: list[float], random: np.random.Generator, n: int = 2000) -> list[Sample]:
+    return [Sample(NOTHING, NOTHING, NOTHING, random.random(n) < share) for share in shares]
+
+
+def test_deployments_of_which_some_fail_are_told_alike_when_they_are_the_same_thing() -> None:
+    """A deployment in five fails 2 % of its calls: how many a side has of them is chance."""
+    random, times, same = np.random.default_rng(20), 300, 0
+
+    def trials() -> list[Sample]:
+        return of_errors(np.where(random.random(5) < 0.2, 0.02, 0.0).tolist(), random)
+
+    for _ in range(times):
+        same += one(compare(trials(), trials()), "errors").verdict == "indistinguishable"
+    assert same / times >= 0.95
+
+
+@pytest.mark.parametrize(("runs", "share", "n"), [(10, 0.3, 2000), (5, 0.02, 20_000), (3, 0.02, 2000)])
+def test_one_bad_deployment_of_many_is_no_regression(runs: int, share: float, n: int) -> None:
+    random = np.random.default_rng(21)
+    good, bad = of_errors([0.0] * runs, random, n), of_errors([0.0] * (runs - 1) + [share], random, n)
+    row = one(compare(good, bad), "errors")
+    assert (row.verdict, row.why) == ("indistinguishable", "too noisy")
+    assert row.b == pytest.approx(share / runs, rel=0.2), "the mean of the runs' shares"
+
+
+def test_failures_in_every_run_are_found_also_where_no_run_differs_from_the_others() -> None:
+    random = np.random.default_rng(22)
+    good, bad = of_errors([0.001] * 5, random), of_errors([0.02] * 5, random)
+    assert one(compare(good, bad), "errors").verdict == "worse"
+    assert one(compare(bad, good), "errors").verdict == "better"
+    assert one(compare(good, bad[:1]), "errors").verdict == "worse", "a lone run varies as the others do"
+    none, all_alike = of_errors([0.0] * 5, random), [bad[0]] * 5
+    row = one(compare(none, all_alike), "errors")
+    assert (row.verdict, row.interval and row.interval.method) == ("worse", "Newcombe")
+
+
+def test_runs_of_few_calls_are_no_surer_than_their_calls_are() -> None:
+    """Five runs of ten calls without a failure are fifty calls, and one in twenty could fail."""
+    random = np.random.default_rng(23)
+    assert one(compare(of_errors([0.0] * 5, random, 10), of_errors([0.03] * 5, random)), "errors").verdict == (
+        "indistinguishable"
+    )
+
+
+def test_a_run_without_calls_has_no_share() -> None:
+    random = np.random.default_rng(24)
+    row = one(compare(of_errors([0.0, 0.0], random, 0), of_errors([0.1], random)), "errors")
+    assert (row.verdict, row.why) == ("too few samples", "a side has no calls")
+    assert one(compare([*of_errors([0.0], random, 0), *of_errors([0.1], random)], of_errors([0.1], random)), "errors").a
