@@ -20,9 +20,10 @@ from grpc_reflection.v1alpha import reflection
 from tests.broker.loopback import Far, listening, running
 from tests.cli import program
 from tests.unit.load.http1.far_side import echoing
+from toolkit import cli
 from toolkit.cli import load_target
 from toolkit.engines.local.broker import TriggerConfig
-from toolkit.errors import UsageError
+from toolkit.errors import Exit, UsageError
 from toolkit.sdk.cloudevents import decode
 from toolkit.stubs.helloworld_pb2 import DESCRIPTOR, HelloReply, HelloRequest
 
@@ -59,6 +60,13 @@ def test_a_url_is_asked_for_as_often_as_wanted() -> None:
         assert counted("--target", url, "--requests", "100", "--concurrency", "4") == {"OK": 100}
     assert {(method, path, body) for method, path, _, body in asked} == {("GET", "/a?b=c", b"")}
     assert len({headers["traceparent"] for _, _, headers, _ in asked}) == 100
+
+
+def test_more_workers_than_connections_are_refused_unless_they_may_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    many = ("load", "--target", "http://127.0.0.1:1/", "--concurrency", "2500", "--requests", "2500", "--no-out")
+    assert cli.main([*many]) == Exit.USAGE
+    assert "share them with --generators 3" in capsys.readouterr().err
+    assert cli.main([*many, "--connections", "1"]) == Exit.ENGINE, "nobody is there"
 
 
 def test_a_body_its_type_and_headers_arrive(tmp_path: Path) -> None:

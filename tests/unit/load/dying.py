@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.unit.load.endless import Instant
+from toolkit.load.http2.stream import Ended
 from toolkit.load.sendable import Heads
 from toolkit.results import Load
 
@@ -45,6 +48,29 @@ class Stillborn:
 
     def heads(self, load: Load) -> Heads:
         return lambda context: context
+
+
+class Sleeper(Instant):
+    """Hears nothing any more once it waits, and marks that it does."""
+
+    def __init__(self, mark: Path) -> None:
+        super().__init__()
+        self._mark = mark
+
+    def step(self, until_ns: int) -> list[Ended]:
+        self._mark.touch()
+        time.sleep(600)
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeping(Stillborn):
+    """The process begins, and is not heard of again."""
+
+    mark: Path = Path("asleep")
+
+    def lines(self, load: Load, connections: int | None) -> Instant:
+        return Sleeper(self.mark)
 
 
 class Deaf(Instant):

@@ -4,13 +4,14 @@ import contextlib
 import socket
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 
 import grpc
 import pytest
 
-from tests.unit.load.far_side import Address, Peer, greeter, request, scripted
+from tests.unit.load.far_side import OK_FIRST, Address, Peer, greeter, request, scripted
 from toolkit.load import polling
 from toolkit.load.client import SECOND, Client
 from toolkit.load.http2 import frames
@@ -153,6 +154,39 @@ def test_a_call_that_was_refused_unseen_is_sent_again() -> None:
 
     with scripted(first_refuse) as address, client(address) as to:
         assert statuses(calls(to, address, 10)) == {"OK": 10}
+
+
+def test_a_call_that_was_refused_after_its_headers_begins_anew() -> None:
+    def first_refuse(peer: Peer) -> None:
+        for count, stream in enumerate(peer.calls()):
+            if count == 0:
+                peer.send(frames.frame(frames.HEADERS, frames.END_HEADERS, stream, OK_FIRST))
+                peer.send(frames.rst_stream(stream, frames.REFUSED_STREAM))
+            else:
+                peer.answer(stream)
+
+    with scripted(first_refuse) as address, client(address) as to:
+        assert statuses(calls(to, address, 5)) == {"OK": 5}
+
+
+def test_answers_are_not_kept_behind_a_call_that_has_none() -> None:
+    def all_but_the_first(peer: Peer) -> None:
+        for count, stream in enumerate(peer.calls()):
+            if count:
+                peer.answer(stream, b"x" * 100_000)
+
+    with scripted(all_but_the_first) as address, client(address) as to:
+        for token in range(300):
+            to.submit(token, request(address), message(b"hello"), time.monotonic_ns() + LONG_NS)
+        tracemalloc.start()
+        try:
+            ended = 0
+            while ended < 299:
+                ended += len(to.step(time.monotonic_ns() + LONG_NS))
+            assert tracemalloc.get_traced_memory()[0] < 10_000_000, "of the 30 MB that came"
+        finally:
+            tracemalloc.stop()
+        assert {each.status for each in to.give_up("LOST", "")} == {"LOST"}
 
 
 def test_a_server_that_refuses_for_ever_is_asked_until_the_deadline_and_not_without_pause() -> None:

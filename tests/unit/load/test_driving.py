@@ -183,3 +183,23 @@ def test_a_stopped_load_waits_a_second_and_no_longer() -> None:
 def test_no_row_of_a_measured_call_is_marked_as_warm_up() -> None:
     calls = simulate(Load(rate=10.0, requests=10), Simulated())
     assert not any(each.flags & WARMUP for each in calls.kept.rows())
+
+
+def test_calls_that_end_while_they_are_sent_leave_no_worker_behind() -> None:
+    class AtOnce(Simulated):
+        """Whose calls are in flight for no moment."""
+
+        @property
+        def in_flight(self) -> int:
+            return 0
+
+    calls = simulate(Load(requests=20, concurrency=2, think="1ms"), AtOnce())
+    assert len(calls.kept.rows()) == 20
+
+
+def test_a_call_without_a_first_byte_has_no_moment_of_one() -> None:
+    calls = Noted()
+    calls.next(1, 2)
+    calls.ended(Ended(0, "DEADLINE_EXCEEDED", "", None, None, 9))
+    (row,) = calls.kept.rows()
+    assert (row.first, row.done) == (0, 9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -264,3 +265,18 @@ def test_whatever_a_file_holds_is_read_or_refused_in_words(text: str) -> None:
     except UsageError as error:
         told = str(error)
     assert told.isdigit() or "x.csv" in told
+
+
+def test_the_calls_of_a_stretch_are_drawn_as_they_are_needed() -> None:
+    class Counting(random.Random):
+        drawn = 0
+
+        def random(self) -> float:
+            self.drawn += 1
+            return super().random()
+
+    draw = Counting(1)
+    moments = recorded._in_order(1_000_000, draw)
+    first = [next(moments) for _ in range(3)]
+    assert draw.drawn == 3
+    assert 0 < first[0] < first[1] < first[2] < 1e-4

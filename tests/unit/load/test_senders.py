@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.load.dying import Dying, Stillborn, ToTheDeaf
+from tests.unit.load.dying import Dying, Sleeping, Stillborn, ToTheDeaf
 from tests.unit.load.endless import ToNobody
 from toolkit import loads, rows
 from toolkit.errors import EngineError
+from toolkit.load import senders
 from toolkit.load.direct import Manner, Unreachable
 from toolkit.load.hdr import Histogram
 from toolkit.load.senders import send
@@ -69,3 +70,14 @@ def test_a_load_that_is_stopped_ends_soon_with_what_there_is(tmp_path: Path) -> 
 def test_a_load_that_is_stopped_before_it_began_sends_nothing(tmp_path: Path) -> None:
     _, parts = send(ToNobody(), Load(rate=100.0, duration_s=600.0), 1, Manner(), tmp_path, stopped=lambda: True)
     assert sum(len(rows.raw(each.rows)) for each in parts) == 0
+
+
+def test_a_generator_that_does_not_stop_is_ended_and_the_load_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(senders, "STOPPED_S", 0.2)
+    load = Load(rate=100.0, duration_s=60.0)
+    mark = tmp_path / "asleep"
+    outcome = loads.run(Order("nobody", Sleeping(mark=mark), load, 1), tmp_path, stopped=mark.exists)
+    assert [each.ended for each in outcome.report.generators] == ["it was killed by signal 9"]
+    assert outcome.report.partial

@@ -127,3 +127,10 @@ def test_quantiles_are_those_of_every_other_report(n: int) -> None:
     for name in ("n", "min", "p50", "p90", "p95", "p99", "p999", "max"):
         assert getattr(found, name) == getattr(exact, name)
     assert found.mean == pytest.approx(exact.mean)
+
+
+@pytest.mark.parametrize(("cpu", "valid"), [(0.96, False), (0.94, True)])
+def test_a_closed_loop_whose_generator_was_busy_all_the_time_is_no_measurement(cpu: float, valid: bool) -> None:
+    found = numbers([even(100)], Load(requests=100, concurrency=4), STILL, Told(cpus=(0.2, cpu)))
+    assert (found.invalid == ()) is valid
+    assert valid or "96% of a core" in found.invalid[0]
