@@ -22,10 +22,18 @@ LONGEST = 16 << 20  # bytes of a line; an answer's text is part of it
 
 
 def of_run(report: Report, calls: Path, receipts: Path) -> Source:
-    """That of a chain's run. Raises UsageError when its files are missing, or hold something else."""
+    """That of a chain's run; of forced cold starts each call is a trial.
+
+    Raises UsageError when its files are missing, or hold something else.
+    """
     known = _met(receipts)
     read = list(_calls(calls, known))
-    return Source(report, table(read), lambda: (records.of_call(report.run, each) for each in read))
+    forced = report.measurement.cold_starts is not None
+    return Source(
+        report,
+        table(read),
+        lambda: (records.of_call(report.run, each, each.seq if forced else None) for each in read),
+    )
 
 
 def _calls(path: Path, met: dict[str, tuple[bool, str | None]]) -> Iterator[CallRecord]:

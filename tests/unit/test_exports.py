@@ -16,7 +16,7 @@ from toolkit import exports, runs, stored
 from toolkit.columns import LOST
 from toolkit.errors import UsageError
 from toolkit.report import ghz
-from toolkit.results import CallNumbers, Load, LoadReport
+from toolkit.results import CallNumbers, ColdStarts, Load, LoadReport
 
 RUN = healthy(MIXED, 5)
 LOADED = LoadReport(
@@ -131,3 +131,14 @@ def test_a_report_without_a_time_cannot_say_when_a_call_was(tmp_path: Path) -> N
     source = of_chain(tmp_path)
     with pytest.raises(UsageError, match="no time"):
         text(replace(source, report=replace(REPORT, started="yesterday")), "hlog")
+
+
+@pytest.mark.parametrize(("forced", "trials"), [(True, [0, 1, 2, 3, 4]), (False, [None] * 5)])
+def test_a_call_of_forced_cold_starts_says_which_repetition_it_is(
+    forced: bool, trials: list[int | None], tmp_path: Path
+) -> None:
+    starts = ColdStarts(5, 5, 5, "somehow", None) if forced else None
+    report = replace(REPORT, measurement=replace(REPORT.measurement, cold_starts=starts))
+    folder = runs.save(tmp_path, report, RUN.calls, RUN.evidence)
+    source = stored.of_run(report, folder / runs.CALLS, folder / runs.RECEIPTS)
+    assert [json.loads(line)["trial"] for line in text(source, "ndjson").splitlines()] == trials
