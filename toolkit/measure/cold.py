@@ -205,22 +205,26 @@ def _owner(found: Sequence[Stretch], start_ns: int, end_ns: int) -> Stretch:
 
 
 def _segments(timed: Sequence[ColdSample]) -> Iterator[ColdSegment]:
-    """In the order in which they began; what nobody accounts for is last."""
+    """In the order in which they began; what nobody accounts for is last.
+
+    A repetition that has not this segment spent no time in it: 0 in every number. `n` is how many have it.
+    """
     times: defaultdict[tuple[str | None, str], list[float]] = defaultdict(list)
     for each in timed:
         for key, us in _once(sorted(each.stretches, key=lambda stretch: (stretch.start_ns, stretch.end_ns))).items():
             times[key].append(us)
     total_us = sum(each.end_to_end_us or 0.0 for each in timed)
     for (function, segment), all_us in sorted(times.items(), key=lambda row: row[0][0] is None):
-        known = quantiles(all_us)
+        whole_us = all_us + [0.0] * (len(timed) - len(all_us))
+        known = quantiles(whole_us)
         yield ColdSegment(
             function,
             segment,
             len(all_us),
             known.p50 if known else None,
-            min(all_us),
-            max(all_us),
-            sum(all_us) / len(timed),
+            min(whole_us),
+            max(whole_us),
+            sum(whole_us) / len(timed),
             sum(all_us) / total_us if total_us else 0.0,
         )
 

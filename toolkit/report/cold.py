@@ -56,6 +56,8 @@ def segment_table(found: ColdStarts | None, width: int) -> Iterator[str]:
         times = (each.min_us, each.p50_us, each.mean_us, each.max_us)
         cells = (count(each.n), *map(milliseconds, times), percent(each.share))
         yield f"{printable(name):<{room}}" + "".join(f"{cell:>{CELL}}" for cell in cells)
+    if any(each.n < found.n for each in found.segments):
+        yield f"a segment's n is below {count(found.n)} where a repetition was without it: it counts as 0 there"
 
 
 def cold_json(found: Measurement, numbers: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -187,6 +187,15 @@ def test_numbers_are_of_the_timed_ones_and_failures_are_named() -> None:
     assert [(each.function, each.segment) for each in found.segments][-1] == (None, "unattributed")
 
 
+def test_a_repetition_without_a_segment_spent_no_time_in_it() -> None:
+    """So the mean is between the smallest and the largest, and means add up; `n` says how many had it."""
+    rare, rest = Stretch("a", "scheduling", 0, 100 * MS), Stretch(None, "unattributed", 100 * MS, 200 * MS)
+    samples = [ColdSample(0, "c0", 200_000.0, (rare, rest)), ColdSample(1, "c1", 200_000.0, (rest,))]
+    first, last = cold_starts(samples, asked=2, how="", settings={}, notes=()).segments
+    assert (first.n, first.min_us, first.mean_us, first.max_us) == (1, 0.0, 50_000.0, 100_000.0)
+    assert (last.n, last.min_us, last.mean_us, last.max_us) == (2, 100_000.0, 100_000.0, 100_000.0)
+
+
 def test_twenty_repetitions_have_a_median() -> None:
     found = cold_starts([sampled()] * 20, asked=20, how="", settings={}, notes=())
     assert {each.p50_us for each in found.segments if each.segment == "import"} == {150_000.0, 100_000.0}

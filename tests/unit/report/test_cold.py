@@ -54,6 +54,12 @@ def test_failures_and_what_was_never_tried_are_told_without_control_characters()
     assert "\x1b" not in "".join(lines)
 
 
+def test_a_segment_that_a_repetition_was_without_is_said_to_count_as_zero() -> None:
+    rare = dataclasses.replace(STARTS, segments=(dataclasses.replace(SEGMENTS[0], n=2, min_us=0.0), SEGMENTS[1]))
+    *_, last = segment_table(rare, 100)
+    assert last == "a segment's n is below 3 where a repetition was without it: it counts as 0 there"
+
+
 def test_a_median_of_too_few_is_a_dash() -> None:
     head, loading, rest = segment_table(STARTS, 100)
     assert head.split()[:4] == ["cold", "start", "n", "min"]
