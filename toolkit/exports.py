@@ -113,7 +113,7 @@ def _whole(source: Source) -> ghz.Whole:
     found = populations(rows)
     # ghz knows one kind of OK; ours that met a cold function are among its quantiles, as they would be there
     latency = _merged(found.latency, found.cold)
-    statuses, errors = _ends(source.records())
+    statuses, errors, mean_ns = _ends(source.records())
     took_s = report.measurement.duration_s if isinstance(report, Report) else report.numbers.duration_s
     n = len(latency)
     return ghz.Whole(
@@ -122,7 +122,7 @@ def _whole(source: Source) -> ghz.Whole:
         started=_started(report),
         count=sum(statuses.values()),
         took_ns=round(took_s * 1e9),
-        mean_ns=round(float(latency.mean())) if n else 0,
+        mean_ns=mean_ns,
         fastest_ns=int(latency[0]) if n else 0,
         slowest_ns=int(latency[-1]) if n else 0,
         statuses=statuses,
@@ -140,15 +140,22 @@ def _merged(warm: Numbers, cold: Numbers) -> Numbers:
     return np.sort(np.concatenate((warm, cold)))
 
 
-def _ends(told: Iterable[records.Record]) -> tuple[Counter[str], Counter[str]]:
+def _ends(told: Iterable[records.Record]) -> tuple[Counter[str], Counter[str], int]:
+    """How many calls ended how, what was told of those that were not OK, and the mean latency of all that ended, in ns.
+
+    ghz's average is of all its calls, whatever became of them (its `runner/reporter.go`).
+    """
     statuses, errors = Counter[str](), Counter[str]()
+    ended = whole_ns = 0
     for record in told:
         if record["refused"] or record["warmup"]:
             continue
         statuses[record["status"]] += 1
+        if record["latency_ns"] is not None:
+            ended, whole_ns = ended + 1, whole_ns + record["latency_ns"]
         if record["status"] != "OK":
             errors[record["error"] or f"rpc error: code = {ghz.code(record['status'])}"] += 1
-    return statuses, errors
+    return statuses, errors, round(whole_ns / ended) if ended else 0
 
 
 def _bars(ordered: Numbers) -> list[tuple[float, int]]:

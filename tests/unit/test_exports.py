@@ -89,6 +89,24 @@ def test_ghz_json_has_the_names_and_units_of_ghz(tmp_path: Path) -> None:
     assert found["details"][3]["error"] == "rpc error: code = Unavailable"
 
 
+def test_ghz_json_adds_up_what_ghz_has_one_name_for(tmp_path: Path) -> None:
+    ends = {3: {"status": 1}, 4: {"status": 1}, 5: {"status": LOST, "done_ns": 0}}
+    np.save(tmp_path / "calls.npy", changed_all(rows(10), ends))
+    report = replace(LOADED, statuses=("OK", "DEADLINE_EXCEEDED"))
+    source = exports.of_load(report, tmp_path / "calls.npy", lambda: (f"{at:032x}" for at in range(10)))
+    found = json.loads(text(source, "ghz"))
+    assert found["statusCodeDistribution"] == {"OK": 7, "DeadlineExceeded": 3}
+    assert sum(found["statusCodeDistribution"].values()) == found["count"]
+
+
+def test_the_average_of_ghz_is_of_all_calls_as_ghz_has_it(tmp_path: Path) -> None:
+    found = json.loads(text(of_load(tmp_path), "ghz"))
+    latencies = [each["latency"] for each in found["details"] if each["status"] != "DeadlineExceeded"]
+    assert found["average"] == round(sum(latencies) / 99), (
+        "failed calls are among them; one that was lost has no latency"
+    )
+
+
 def test_ghz_json_of_nothing_is_json(tmp_path: Path) -> None:
     np.save(tmp_path / "calls.npy", rows(0))
     found = json.loads(text(exports.of_load(LOADED, tmp_path / "calls.npy", lambda: ()), "ghz"))

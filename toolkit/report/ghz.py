@@ -3,12 +3,14 @@
 May live here: ghz's names and rules (its `runner/reporter.go`, `runner/stats_handler.go`). May not: numpy, files.
 
 Durations are whole nanoseconds. A latency is ours, from the moment a call was due: ghz's own counts from sending, which
-is the service time here; `tags` says so. As there, quantiles and histogram are those of the calls that were OK.
+is the service time here; `tags` says so. As there, quantiles and histogram are those of the calls that were OK, and the
+average is that of all; of ours only a call that nobody answered is not in it, as it has no latency.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,6 +66,9 @@ def code(status: str) -> str:
 
 def _head(whole: Whole) -> dict[str, Any]:
     good = sum(number for _, number in whole.bars)
+    codes = Counter[str]()
+    for name, number in whole.statuses.items():
+        codes[code(name)] += number  # ghz has one name for several of ours
     return {
         "name": whole.name,
         "endReason": whole.ended,
@@ -76,7 +81,7 @@ def _head(whole: Whole) -> dict[str, Any]:
         "slowest": whole.slowest_ns,
         "rps": whole.count / (whole.took_ns / 1e9) if whole.took_ns else 0.0,
         "errorDistribution": dict(whole.errors),
-        "statusCodeDistribution": {code(name): number for name, number in whole.statuses.items()},
+        "statusCodeDistribution": dict(codes),
         "latencyDistribution": [
             {"percentage": share, "latency": ns} for share, ns in zip(PERCENTAGES, whole.latencies, strict=False)
         ],

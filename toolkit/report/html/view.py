@@ -89,8 +89,8 @@ def of_load(report: LoadReport) -> Subject:
         name=report.target,
         kind="load",
         run=report.run,
-        chips=tuple(_validity(found.invalid, report.partial)),
-        banners=tuple(_banners(found.invalid, report.partial, (), 0)),
+        chips=(*_answers(found), *_validity(found.invalid, report.partial)),
+        banners=(*_banners(found.invalid, report.partial, (), 0), *_unanswered(found)),
         facts=tuple(_facts_of_load(report, found)),
         quantiles={"latency": found.latency_us, "service time": found.service_time_us},
         lateness=found.lateness_us,
@@ -184,6 +184,20 @@ def _banners(
         yield "warn", "PARTIAL: the run was interrupted", ("What was measured until then is shown.",)
     if broken:
         yield "bad", f"FAILED: {', '.join(broken)} ({len(broken)} of {checks} checks)", ()
+
+
+def _answers(found: CallNumbers) -> Iterator[tuple[str, str]]:
+    if bad := found.failed + found.lost:
+        yield "bad", f"✗ {plural(bad, 'call')} not answered OK"
+    elif found.sent:
+        yield "good", f"✓ all {plural(found.sent, 'call')} answered OK"
+
+
+def _unanswered(found: CallNumbers) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    if bad := found.failed + found.lost:
+        were = "was" if bad == 1 else "were"
+        title = f"FAILED: {count(bad)} of {plural(found.sent, 'call')} {were} not answered OK"
+        yield "bad", title, (f"{count(found.failed)} failed, {count(found.lost)} lost",)
 
 
 def _facts(report: Report, found: Measurement) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from tests.unit.report.sample import REPORT
 from toolkit import pages
 from toolkit.report.html import page, view
 from toolkit.report.html.scales import Scale, nines, ticks, times
-from toolkit.results import Load, Quantiles
+from toolkit.results import CallNumbers, Load, LoadReport, Quantiles
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -83,6 +83,24 @@ def test_conditions_are_told() -> None:
     document = DOCUMENTS["load"]
     for told in ("h2c://127.0.0.1:50051/helloworld.Greeter/SayHello", "poisson arrivals", "seed 1", "2 processes"):
         assert told in document
+
+
+def test_a_load_whose_calls_were_not_all_answered_ok_says_so_before_any_number() -> None:
+    subject = load().subject
+    assert subject.chips[0] == ("bad", "✗ 3 calls not answered OK")
+    assert subject.banners == (("bad", "FAILED: 3 of 19,500 calls were not answered OK", ("2 failed, 1 lost",)),)
+    document = DOCUMENTS["load"]
+    assert 0 < document.index("FAILED: 3 of 19,500 calls") < document.index("p99")
+
+
+def test_a_load_that_was_answered_has_nothing_bad_on_its_page() -> None:
+    found = LoadReport(
+        *("load-1", "h2c://x", "t", "0", {}, (), Load(requests=10, rate=10.0), 1, None, None, ()),
+        CallNumbers(10, 10, 0, 0, 0, 1.0, 10.0, None, None, None),
+    )
+    subject = view.of_load(found)
+    assert subject.banners == ()
+    assert subject.chips == (("good", "✓ all 10 calls answered OK"), ("good", "✓ valid measurement"))
 
 
 def test_a_run_without_a_call_has_a_page_without_a_chart() -> None:
