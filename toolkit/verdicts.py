@@ -26,8 +26,8 @@ class Interval:
 class Compared:
     """One metric of B against that of A.
 
-    `ratio` is B divided by A; for `errors` the metrics are shares and `difference` (B - A) is judged in its place.
-    The interval is of whichever is judged. `equivalent` when the whole interval is within the minimum effect;
+    `ratio` is B divided by A; for `errors` and `cold calls` the metrics are shares and `difference` (B - A) is
+    judged in its place. The interval is of whichever is judged. `equivalent` when the whole interval is within the minimum effect;
     `calls_needed` a side before a difference as large as the minimum effect could be excluded, if that is not so.
     """
 
@@ -117,7 +117,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs that were made to be compared with each other: a fresh deployment each, in random order."""
+    """Runs that were made to be compared with each other: a fresh deployment each, in random order.
+
+    `variants` are in the order in which they were asked for; empty in a file from before that was kept.
+    """
 
     group: str
     chain: str
@@ -125,6 +128,7 @@ class Group:
     planned: int
     trials: tuple[Trial, ...]
     partial: bool = False
+    variants: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,5 +164,5 @@ class Capacity:
     broken: float | None
     steps: tuple[Step, ...]
     ended: str  # why no further step was taken
-    complete: bool  # False: interrupted, or the generator's limit came first
+    complete: bool  # False: interrupted, the generator's limit came first, or the lowest rate is undecided
     conditions: Mapping[str, Any]

@@ -42,7 +42,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`kept` is the highest rate that kept the promise, `broken` the lowest that broke it; `complete`: none is left."""
+    """`kept` is the highest rate that kept the promise, `broken` the lowest that broke it.
+
+    `complete`: no rate is left to try, and the lowest was decided.
+    """
 
     kept: float | None
     broken: float | None
@@ -58,6 +61,7 @@ def length_s(search: Search, rate: float, attempt: int = 0) -> float:
 def steps(search: Search) -> Generator[Ask, Step, Found]:
     """Asks for measurements and is sent what became of each; returns what was found."""
     kept, above, broken = None, None, None
+    unknown = list[float]()
     rate = search.lowest
     while True:
         step = yield from _decided(search, rate)
@@ -66,10 +70,14 @@ def steps(search: Search) -> Generator[Ask, Step, Found]:
             return Found(kept, broken, f"at {rate:.6g}/s no valid measurement was possible: {why}", complete=False)
         if step.verdict == "kept":
             kept = rate
+        elif kept is None and step.verdict == "undecided":
+            return Found(None, None, f"it could not be decided at the lowest rate, {rate:.6g}/s", complete=False)
         else:
             above = rate
             broken = rate if step.verdict == "broken" else broken
-        following = _next(search, kept, above)
+            # What lies above a broken rate is of no interest any more.
+            unknown = [*unknown, rate] if step.verdict == "undecided" else []
+        following = _next(search, kept, above, unknown)
         if isinstance(following, str):
             return Found(kept, broken, following, complete=True)
         rate = following
@@ -87,7 +95,7 @@ def _decided(search: Search, rate: float) -> Generator[Ask, Step, Step]:
         step = yield Ask(rate, length_s(search, rate, attempt))
 
 
-def _next(search: Search, kept: float | None, above: float | None) -> float | str:
+def _next(search: Search, kept: float | None, above: float | None, unknown: Sequence[float]) -> float | str:
     """A rate, or why there is none."""
     if kept is None:
         return "the lowest rate did not keep the promise already: there may be a capacity below it"
@@ -96,6 +104,9 @@ def _next(search: Search, kept: float | None, above: float | None) -> float | st
             return "the highest rate kept the promise as well: the capacity may be above it"
         return min(search.highest, kept * 2)
     if above <= kept * (1 + search.resolution):
+        if unknown:
+            rates = ", ".join(f"{each:.6g}/s" for each in sorted(unknown))
+            return f"above {kept:.6g}/s it could not be decided at {rates}"
         return f"the gap is within {search.resolution:.0%}"
     return math.sqrt(kept * above)
 

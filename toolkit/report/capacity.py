@@ -73,7 +73,18 @@ def _lines(found: Capacity) -> Iterator[str]:
 
 def _result(found: Capacity) -> str:
     if found.kept is None:
-        return "capacity: none that was found" + (f"; broken at {rate(found.broken)}" if found.broken else "")
+        broken = f"; broken at {rate(found.broken)}" if found.broken else ""
+        return f"capacity: none that was found{_unknown(found)}{broken}"
+    unknown = _unknown(found)
     if found.broken is None:
-        return f"capacity: at least {rate(found.kept)}; no rate was seen to break the promise"
-    return f"capacity: from {rate(found.kept)} (kept) to {rate(found.broken)} (broken)"
+        return f"capacity: at least {rate(found.kept)}{unknown}; no rate was seen to break the promise"
+    return f"capacity: from {rate(found.kept)} (kept){unknown} to {rate(found.broken)} (broken)"
+
+
+def _unknown(found: Capacity) -> str:
+    """Rates below the broken one that even the longest measurement did not decide."""
+    last = {step.rate: step.verdict for step in found.steps}
+    open_rates = sorted(
+        each for each, verdict in last.items() if verdict == "undecided" and not (found.broken and each > found.broken)
+    )
+    return f", undecided at {', '.join(map(rate, open_rates))}" if open_rates else ""

@@ -124,6 +124,35 @@ def test_what_is_undecided_is_repeated_twice_as_long_three_times_and_then_stands
         assert 100.0 in undecided(made) or found.broken == 100.0
 
 
+def too_few(_: Ask) -> Calls:
+    return constant(1000.0, 10)
+
+
+def test_a_lowest_rate_that_is_undecided_broke_nothing() -> None:
+    found, made = find(Search(50, 300, 1.0), ["p99<50ms"], too_few)
+    assert (found.kept, found.broken, found.complete) == (None, None, False)
+    assert found.ended == "it could not be decided at the lowest rate, 50/s"
+    assert undecided(made) == (50,)
+
+
+def test_rates_above_the_kept_one_that_are_undecided_are_named() -> None:
+    found, made = find(Search(50, 200, 1.0, resolution=0.5), ["p99<50ms"], lambda ask: (
+        constant(1000.0) if ask.rate <= 50 else too_few(ask)
+    ))  # fmt: skip
+    assert (found.kept, found.broken, found.complete) == (50, None, True)
+    assert [round(each) for each in undecided(made)] == [71, 100]
+    assert found.ended == "above 50/s it could not be decided at 70.7107/s, 100/s"
+
+
+def test_a_rate_that_is_undecided_above_a_broken_one_is_forgotten() -> None:
+    def measure(ask: Ask) -> Calls:
+        return too_few(ask) if ask.rate == 100 else constant(1000.0 if ask.rate <= 50 else 90_000.0)
+
+    found, _ = find(Search(50, 200, 1.0, resolution=0.5), ["p99<50ms"], measure)
+    assert (found.kept, found.ended) == (50, "the gap is within 50%")
+    assert found.broken == pytest.approx(70.7107)
+
+
 def test_a_step_is_as_long_as_its_promise_needs_calls() -> None:
     (p99,), (errors,) = objectives(["p99<1s"]), objectives(["errors<0.1%"])
     assert (p99.calls, errors.calls) == (1000, 3700)
