@@ -11,7 +11,7 @@ from toolkit.verdicts import Difference
 
 NONE = "—"
 HARMLESS = (  # they do not change what is measured, or their change is what people compare
-    "spec", "commit", "toolkit", "load.seed", "load.requests", "load.duration_s", "load.sample", "load.timeout_s",
+    "spec", "commit", "toolkit", "load.seed", "load.requests", "load.duration_s",
 )  # fmt: skip
 TOLD = ("environment.libraries", "environment.python", "environment.platform")  # worth a look, and no more
 MEASURED = "environment.load."  # of the load's origin most is measured anew each time, but these:

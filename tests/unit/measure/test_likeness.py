@@ -41,3 +41,11 @@ def test_repetitions_have_to_be_alike_among_themselves() -> None:
     assert [each.what for each in unlike([ONE, {**ONE, "load.rate": "60"}, {**ONE, "load.rate": "70"}])] == [
         "load.rate"
     ]
+
+
+def test_another_timeout_or_share_of_traced_calls_stands_in_the_way() -> None:
+    """A shorter timeout cuts the tail off, and traces take time."""
+    for name in ("load.timeout_s", "load.sample"):
+        one, other = {**ONE, name: "1"}, {**ONE, name: "30"}
+        assert [(each.what, each.serious) for each in differences([one], [other])] == [(name, True)]
+        assert [each.serious for each in differences([one], [other], ["load"])] == [False]
