@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from toolkit.measure.capacity import Ask, Search
     from toolkit.measure.promise import Objective
     from toolkit.measure.rows import Rows
-    from toolkit.results import Load
+    from toolkit.results import Load, Report
     from toolkit.verdicts import Capacity, Step
 
 STEP_S, LOWEST, HIGHEST = 10.0, 50.0, 2000.0
@@ -117,8 +117,7 @@ def _chain(options: argparse.Namespace, search: Search, promises: tuple[Objectiv
             if stop.is_set():
                 break
             rows = table(outcome.calls, outcome.evidence.receipts).rows
-            report = outcome.report
-            made.append(_step(ask, rows, promises, report.run, report.measurement.invalid))
+            made.append(_step(ask, rows, promises, outcome.report.measurement.invalid, outcome.report))
             try:
                 ask = asking.send(made[-1])
             except StopIteration:
@@ -142,7 +141,7 @@ def _target(options: argparse.Namespace, search: Search, promises: tuple[Objecti
         rows, invalid = _driven(request, _load(ask, options), options, lambda: bool(stopped))
         if stopped:
             return True
-        made.append(_step(ask, rows, promises, None, invalid))
+        made.append(_step(ask, rows, promises, invalid))
         try:
             ask = asking.send(made[-1])
         except StopIteration:
@@ -181,14 +180,21 @@ def _load(ask: Ask, options: argparse.Namespace) -> Load:
     return load
 
 
-def _step(ask: Ask, rows: Rows, promises: tuple[Objective, ...], run: str | None, invalid: tuple[str, ...]) -> Step:
-    from toolkit.measure.promise import calls, judge
+def _step(
+    ask: Ask, rows: Rows, promises: tuple[Objective, ...], invalid: tuple[str, ...], report: Report | None = None
+) -> Step:
+    """`report` is that of a chain's run, whose checks and completions are judged as well."""
+    from toolkit.measure.promise import calls, judge, of_chain, together
     from toolkit.report.capacity import step_line
     from toolkit.verdicts import Step
 
-    found = calls(rows, ask.duration_s / (1 - WARMUP) * WARMUP)
-    verdict, judged = judge(promises, found)
-    step = Step(ask.rate, ask.duration_s, len(found.latency), "invalid" if invalid else verdict, judged, run, invalid)
+    skip_s = ask.duration_s / (1 - WARMUP) * WARMUP
+    found = calls(rows, skip_s)
+    _, judged = judge(promises, found)
+    if report is not None:
+        judged += of_chain(rows, skip_s, report.checks, events=report.measurement.completions is not None)
+    verdict = "invalid" if invalid else together(judged)
+    step = Step(ask.rate, ask.duration_s, len(found.latency), verdict, judged, report.run if report else None, invalid)
     note(step_line(step))
     return step
 

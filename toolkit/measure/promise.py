@@ -4,7 +4,7 @@ May live here: objectives and their verdicts. May not: which rate is tried next 
 
 A call that was not answered OK took for ever: a quantile of latencies counts it, so that failing fast keeps no promise.
 Cold calls are not judged. Each verdict is by an interval: kept when the whole of it is below the limit, broken when the
-whole of it is not, and else undecided.
+whole of it is not, and else undecided. Of a chain more is promised than its entry's answers: `of_chain`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from toolkit.measure.comparison import share_of_calls
 from toolkit.measure.intervals import CONFIDENCE, Floats, bounds, mean, rank
 from toolkit.measure.quantiles import BEYOND
 from toolkit.measure.rows import Rows, answered, flagged
+from toolkit.results import Check
 from toolkit.verdicts import Interval, Judged
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
@@ -33,6 +34,11 @@ FORM = re.compile(r"\s*([A-Za-z0-9.]+)\s*<(=?)\s*([0-9]+(?:\.[0-9]+)?)\s*([^\d\s
 LARGEST_US = 3.6e9  # an hour
 MEAN_CALLS = 200  # ten in each batch
 ERRORS_NEEDED = 3.7  # over the limit: so many calls without an error put the interval below it (ln 40)
+
+KEEP_UP = "completions keep up"
+KEPT_UP = 0.95  # of the calls accepted in a step, at least so many were completed in it
+ACCEPTED = 20  # calls of which one is the share that may be missing: fewer say nothing
+BY_OBJECTIVES = ("answered",)  # the check of what the promises themselves allow a share of
 
 Outcome = Literal["kept", "broken", "undecided"]
 
@@ -122,9 +128,41 @@ def calls(rows: Rows, skip_s: float) -> Calls:
 def judge(promises: Sequence[Objective], found: Calls) -> tuple[Outcome, tuple[Judged, ...]]:
     """Of all together: one broken promise breaks it, one undecided one leaves it open."""
     judged = tuple(_judged(each, found) for each in promises)
+    return together(judged), judged
+
+
+def together(judged: Sequence[Judged]) -> Outcome:
     verdicts = [each.verdict for each in judged]
-    whole: Outcome = "broken" if "broken" in verdicts else "undecided" if "undecided" in verdicts else "kept"
-    return whole, judged
+    return "broken" if "broken" in verdicts else "undecided" if "undecided" in verdicts else "kept"
+
+
+def of_chain(rows: Rows, skip_s: float, checks: Sequence[Check], *, events: bool) -> tuple[Judged, ...]:
+    """What a chain promises whatever is asked: its checks, each that failed; with events, that they do not pile up."""
+    failed = tuple(
+        Judged(f"check {each.name}", None, None, "broken")
+        for each in checks
+        if not each.passed and each.name not in BY_OBJECTIVES
+    )
+    return (_keep_up(rows, skip_s), *failed) if events else failed
+
+
+def _keep_up(rows: Rows, skip_s: float) -> Judged:
+    """Completions over accepted calls, both between the end of the warm-up and the last sending.
+
+    What was accepted before and completed after the warm-up makes up for what is under way at the end, so that a chain
+    that takes long, but always as long, keeps up.
+    """
+    sent = rows[~flagged(rows, REFUSED)]
+    if len(sent) == 0:
+        return Judged(KEEP_UP, None, None, "undecided")
+    began_ns, last_ns = sent["due_ns"].min() + round(skip_s * 1e9), sent["sent_ns"].max()
+    good = sent[answered(sent)]
+    accepted = int(((good["done_ns"] > began_ns) & (good["done_ns"] <= last_ns)).sum())
+    completed = int(((sent["completed_ns"] > began_ns) & (sent["completed_ns"] <= last_ns)).sum())
+    if accepted < ACCEPTED:
+        return Judged(KEEP_UP, None, None, "undecided")
+    share = completed / accepted
+    return Judged(KEEP_UP, share, None, "kept" if share >= KEPT_UP else "broken")
 
 
 def _judged(promise: Objective, found: Calls) -> Judged:

@@ -40,6 +40,10 @@ def step_line(step: Step) -> str:
 
 
 def _judged(each: Judged) -> str:
+    if each.objective.startswith("check "):
+        return f"{printable(each.objective)}: failed"
+    if each.objective.startswith("completions"):
+        return f"{printable(each.objective)}: {NONE if each.got is None else format(each.got, '.1%')}"
     errors = each.objective.startswith("errors")
     told = f"{printable(each.objective)}: {_value(each.got, errors)}"
     if each.interval is None:

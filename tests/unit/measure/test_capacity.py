@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from toolkit.columns import COLD, DTYPE, LOST
 from toolkit.errors import UsageError
 from toolkit.measure.capacity import Ask, Found, Search, length_s, steps, undecided
-from toolkit.measure.promise import Calls, calls, judge, objectives
+from toolkit.measure.promise import Calls, calls, judge, objectives, of_chain, together
+from toolkit.measure.rows import Rows
+from toolkit.results import Check
 from toolkit.verdicts import Step
 
 Floats = NDArray[np.float64]
@@ -220,6 +222,43 @@ def test_rows_give_warm_calls_after_the_warm_up_in_the_order_of_their_due() -> N
 def test_promises_are_read(text: str, metric: str, limit: float) -> None:
     (found,) = objectives([text])
     assert (found.metric, found.limit) == (metric, pytest.approx(limit))
+
+
+def events(n: int, served: float, delay_ms: int = 0) -> Rows:
+    """100 calls a second, answered at once, and completed one after the other at `served` a second."""
+    rows = np.zeros(n, dtype=DTYPE)
+    rows["due_ns"] = 1_000_000_000 + np.arange(n) * 10_000_000
+    rows["sent_ns"], rows["done_ns"] = rows["due_ns"], rows["due_ns"] + 1_000_000
+    pace = np.arange(1, n + 1) * round(1e9 / min(served, 100.0))
+    rows["completed_ns"] = 1_000_000_000 + delay_ms * 1_000_000 + pace
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        (events(1000, 100.0), "kept"),
+        (events(1000, 100.0, delay_ms=900), "kept"),  # always as late, so nothing piles up
+        (events(1000, 97.0), "kept"),
+        (events(1000, 90.0), "broken"),
+        (events(1000, 10.0), "broken"),
+        (events(20, 100.0), "undecided"),
+        (events(0, 100.0), "undecided"),
+    ],
+)
+def test_a_chain_with_events_keeps_its_promise_only_if_completions_keep_up(rows: Rows, verdict: str) -> None:
+    (found,) = of_chain(rows, 1.0, (), events=True)
+    assert (found.objective, found.verdict) == ("completions keep up", verdict)
+    assert of_chain(rows, 1.0, (), events=False) == ()
+
+
+def test_a_check_that_failed_breaks_a_step_and_is_named() -> None:
+    """But for the one of answers: how many may fail is what the promises say."""
+    checks = [Check(name, name == "once", "", "") for name in ("answered", "delivered", "once")]
+    found = of_chain(events(1000, 100.0), 1.0, checks, events=True)
+    assert [(each.objective, each.verdict) for each in found[1:]] == [("check delivered", "broken")]
+    assert together(found) == "broken"
+    assert together(found[:1]) == "kept"
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:

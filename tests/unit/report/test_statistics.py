@@ -107,5 +107,7 @@ def test_a_capacity_is_told_with_every_step_and_json_knows_no_infinity() -> None
     assert document["steps"][1]["judged"][0]["got"] is None
     assert "none that was found; broken at 100/s" in capacity.text(replace(found, kept=None))
     assert "at least 50/s" in capacity.text(replace(found, broken=None))
+    chain = (Judged("completions keep up", 0.123, None, "broken"), Judged("check delivered", None, None, "broken"))
+    assert "completions keep up: 12.3% · check delivered: failed" in capacity.step_line(replace(steps[1], judged=chain))
     unknown = replace(found, broken=None, steps=(steps[0], replace(steps[1], verdict="undecided")))
     assert "at least 50/s, undecided at 100/s; no rate was seen to break" in capacity.text(unknown)
