@@ -65,7 +65,7 @@ def of_rows(found: Rows, *, completing: bool = True) -> Sample:
     whole = warm & (sent["completed_ns"] > 0) & completing
     latency = (sent["done_ns"] - sent["due_ns"]) / 1e3
     completion = (sent["completed_ns"] - sent["due_ns"]) / 1e3
-    return Sample(latency[warm], completion[whole], latency[cold], ~good)
+    return Sample(latency[warm], completion[whole], latency[cold], ~good, cold[good])
 
 
 def rows(folder: Path) -> Rows:
@@ -171,7 +171,8 @@ def _group(found: Mapping[str, Any], path: Path) -> Group:
             for each in found["trials"]
         )
         chain, seed, planned = str(found["chain"]), int(found["seed"]), int(found["planned"])
-        return Group(str(found["group"]), chain, seed, planned, trials, found.get("partial") is True)
+        variants = tuple({str(k): str(v) for k, v in each.items()} for each in found.get("variants", ()))
+        return Group(str(found["group"]), chain, seed, planned, trials, found.get("partial") is True, variants)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{path}: no group of trials: {error}", next_step="run --trials makes one") from error
 
@@ -185,6 +186,12 @@ def named(text: str, out: Path) -> Sequence[tuple[str, Trial | None]]:
     if not found:
         raise UsageError(f"{text!r} names no run", next_step="give a run's id, several with commas, or a group")
     return found
+
+
+def asked(text: str, key: str, out: Path) -> Sequence[str]:
+    """The values of a parameter in the order in which `run --vary` was given them; none where no group knows it."""
+    groups = filter(None, (group(each.strip(), out) for each in text.split(",") if each.strip()))
+    return list(dict.fromkeys(each[key] for known in groups for each in known.variants if key in each))
 
 
 def _report(path: Path) -> Mapping[str, Any]:

@@ -27,8 +27,9 @@ class Compared:
     """One metric of B against that of A.
 
     `ratio` is B divided by A; for `errors` and `cold calls` the metrics are shares and `difference` (B - A) is
-    judged in its place. The interval is of whichever is judged. `equivalent` when the whole interval is within the minimum effect;
-    `calls_needed` a side before a difference as large as the minimum effect could be excluded, if that is not so.
+    judged in its place. The interval is of whichever is judged. `equivalent` when the whole interval is within the
+    minimum effect; `calls_needed` a side before a difference as large as the minimum effect could be excluded, if that
+    is not so.
     """
 
     metric: str

@@ -58,6 +58,19 @@ def test_a_group_survives_the_way_through_its_file(tmp_path: Path) -> None:
     assert [run for run, _ in samples.named(f"{name}, third", tmp_path)] == ["one", "two", "third"]
 
 
+def test_the_order_in_which_variants_were_asked_for_is_kept(tmp_path: Path) -> None:
+    asked = tuple(trials.variants([("payload", ["8KiB", "16KiB"]), ("a", ["1", "2"])]))
+    group = Group("g", "pair", 1, 4, (Trial("one", 0, asked[2]),), variants=asked)
+    folder = trials.keep(tmp_path, group, {})
+    assert samples.group("g", tmp_path) == group
+    assert samples.asked("g, other", "payload", tmp_path) == ["8KiB", "16KiB"]
+    assert samples.asked("other", "payload", tmp_path) == []
+    document = json.loads((folder / "trials.json").read_text())
+    (folder / "trials.json").write_text(json.dumps({**document, "variants": [3]}))
+    with pytest.raises(UsageError, match="no group of trials"):
+        samples.group("g", tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"trials": 3}', '{"trials": [{"run": 1}]}', "null"])
 def test_a_foreign_file_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "g").mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import copy
+import dataclasses
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
@@ -59,16 +60,20 @@ def execute(options: argparse.Namespace, prepare: Prepare, make: Make) -> int:
     """`prepare` makes the order of one trial from its options, `make` runs it and stores it."""
     from toolkit import runs, trials
     from toolkit.cli import running
+    from toolkit.verdicts import Group
 
     if options.output == "junit":
         raise UsageError("-o junit tells the checks of one run", next_step="take text or json, and report RUN -o junit")
     enough = trials.until(options.until) if options.until else None
     varied = [(key, [each.strip() for each in values.split(",")]) for key, values in options.vary]
-    planned = trials.order(trials.variants(varied), options.trials, options.seed)
+    variants = trials.variants(varied)
+    planned = trials.order(variants, options.trials, options.seed)
     for each in planned:  # what cannot be is told before the first trial
         chain = prepare(_of(options, each)).chain.name
     runs.prepare(options.out)
-    series = _Series(options, trials.name(chain, datetime.now(UTC)), chain, planned, enough)
+    name = trials.name(chain, datetime.now(UTC))
+    group = Group(name, chain, options.seed, len(planned), (), partial=True, variants=tuple(variants))
+    series = _Series(options, group, planned, enough)
     running.interruptible(lambda stop: series.run(prepare, make, stop))
     return series.end()
 
@@ -87,13 +92,12 @@ class _Series:
     """One group of trials on its way; its file is written anew after each of them."""
 
     def __init__(
-        self, options: argparse.Namespace, name: str, chain: str, planned: Sequence[Planned], enough: Until | None
+        self, options: argparse.Namespace, group: Group, planned: Sequence[Planned], enough: Until | None
     ) -> None:
         from toolkit import trials
-        from toolkit.verdicts import Group
 
         self._options, self._planned, self._enough = options, planned, enough
-        self._group: Group = Group(name, chain, options.seed, len(planned), (), partial=True)
+        self._group = group
         self._samples: dict[str, list[Sample]] = {trials.label(each.variant): [] for each in planned}
         self._samples = dict(sorted(self._samples.items()))
         self._exits: list[Exit] = []
@@ -123,11 +127,11 @@ class _Series:
         from toolkit import samples, trials
         from toolkit.cli import printing
         from toolkit.measure.rows import table
-        from toolkit.verdicts import Group, Trial
+        from toolkit.verdicts import Trial
 
-        group, report = self._group, outcome.report
-        made = (*group.trials, Trial(report.run, planned.block, planned.variant))
-        self._group = Group(group.group, group.chain, group.seed, group.planned, made, partial=True)
+        report = outcome.report
+        made = (*self._group.trials, Trial(report.run, planned.block, planned.variant))
+        self._group = dataclasses.replace(self._group, trials=made)
         asynchronous = any(via == "event" for _, _, via in report.edges)
         rows = table(outcome.calls, outcome.evidence.receipts).rows
         self._samples[trials.label(planned.variant)].append(samples.of_rows(rows, completing=asynchronous))
@@ -145,13 +149,11 @@ class _Series:
 
     def _finish(self, *, interrupted: bool) -> None:
         from toolkit import trials
-        from toolkit.verdicts import Group
 
-        group = self._group
-        self._group = Group(group.group, group.chain, group.seed, group.planned, group.trials, partial=interrupted)
+        self._group = dataclasses.replace(self._group, partial=interrupted)
         if interrupted:
             self._exits.append(Exit.INTERRUPTED)
-        if group.trials:
+        if self._group.trials:
             trials.keep(self._options.out, self._group, self._told())
 
     def end(self) -> int:

@@ -232,3 +232,20 @@ def test_a_run_without_calls_has_no_share() -> None:
     row = one(compare(of_errors([0.0, 0.0], random, 0), of_errors([0.1], random)), "errors")
     assert (row.verdict, row.why) == ("too few samples", "a side has no calls")
     assert one(compare([*of_errors([0.0], random, 0), *of_errors([0.1], random)], of_errors([0.1], random)), "errors").a
+
+
+def test_more_cold_calls_are_worse_though_every_call_is_as_fast() -> None:
+    random = np.random.default_rng(25)
+
+    def run(share: float) -> Sample:
+        warm = random.lognormal(8, 0.2, 4000)
+        return Sample(warm, NOTHING, NOTHING, np.zeros(4000, dtype=np.bool_), random.random(4000) < share)
+
+    rows = compare([run(0.0)], [run(0.05)])
+    assert (one(rows, "cold calls").verdict, overall(rows)) == ("worse", "worse")
+    assert one(rows, "cold calls").difference == pytest.approx(0.05, rel=0.2)
+    assert one(compare([run(0.05)], [run(0.0)]), "cold calls").verdict == "better"
+    assert one(compare([run(0.05)], [run(0.05)]), "cold calls").verdict == "indistinguishable"
+    assert "cold calls" not in {each.metric for each in compare([run(0.0)], [run(0.0)])}
+    one_bad = compare([run(0.0) for _ in range(5)], [run(0.0) for _ in range(4)] + [run(0.3)])
+    assert one(one_bad, "cold calls").verdict == "indistinguishable"
