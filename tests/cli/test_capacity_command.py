@@ -82,11 +82,12 @@ def test_nobody_at_the_target_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_trials_of_two_variants_are_one_group_that_compare_splits(tmp_path: Path) -> None:
-    words = ("--trials", "2", "--vary", "payload=1KiB,2KiB", "--requests", "40", "--rate", "100", "--sample", "0")
+    words = ("--trials", "2", "--vary", "payload=2KiB,1KiB", "--requests", "40", "--rate", "100", "--sample", "0")
     done = call(tmp_path, "run", "chained-serving", *words, "-o", "json")
     found = json.loads(done.stdout)
     assert done.returncode in (0, 4, 6), done.stderr
     assert sorted(each["variant"]["payload"] for each in found["trials"]) == ["1KiB", "1KiB", "2KiB", "2KiB"]
+    assert found["variants"] == [{"payload": "2KiB"}, {"payload": "1KiB"}], "in the order in which they were asked for"
     assert [each["block"] for each in found["trials"]] == [0, 0, 1, 1]
     assert found["partial"] is False
     assert list(found["spreads"]) == ["payload=1KiB", "payload=2KiB"]
@@ -94,7 +95,8 @@ def test_trials_of_two_variants_are_one_group_that_compare_splits(tmp_path: Path
     assert runs == {found["group"], *(each["run"] for each in found["trials"])}
     compared = call(tmp_path, "compare", found["group"], "--by", "payload", "--force", "-o", "json")
     assert compared.returncode in (0, 5), compared.stderr
-    assert len(json.loads(compared.stdout)["a"]["runs"]) == 2
+    first = json.loads(compared.stdout)["a"]
+    assert (first["name"], len(first["runs"])) == ("payload=2KiB", 2)
 
 
 def test_trials_that_are_interrupted_keep_what_there_is(tmp_path: Path) -> None:

@@ -107,6 +107,26 @@ def test_an_invalid_run_is_told_and_ends_with_status_6_unless_forced(
     assert compare(out, a, b, "--force") == 0
 
 
+def test_an_invalid_run_is_an_error_in_junit_too(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    late = replace(MEASUREMENT, invalid=("the generator was late",))
+    a, b = keep(out, "a", calls(1.0)), keep(out, "b", calls(1.0, seed=2), measurement=late)
+    assert compare(out, a, b, "-o", "junit") == 6
+    document = Xml.fromstring(capsys.readouterr().out)
+    (error,) = document.iter("error")
+    assert error.get("message") == "b: the generator was late"
+    assert [each.get("name") for each in document.iter("testcase") if each.find("error") is not None] == ["valid"]
+    assert (document.get("errors"), document.get("tests")) == ("1", str(len(list(document.iter("testcase")))))
+    assert compare(out, a, b, "-o", "junit", "--force") == 0
+    document = Xml.fromstring(capsys.readouterr().out)
+    (skipped,) = document.iter("skipped")
+    assert (skipped.get("message"), list(document.iter("error"))) == ("forced, b: the generator was late", [])
+    assert compare(out, a, keep(out, "c", calls(1.0, seed=3)), "-o", "junit") == 0
+    (valid,) = (
+        each for each in Xml.fromstring(capsys.readouterr().out).iter("testcase") if each.get("name") == "valid"
+    )
+    assert list(valid) == []
+
+
 def test_too_few_calls_end_with_status_6(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = keep(out, "a", calls(1.0, 10)), keep(out, "b", calls(1.0, 10, seed=2))
     assert compare(out, a, b) == 6
@@ -125,6 +145,19 @@ def test_cold_calls_are_in_no_warm_latency(out: Path, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out)["b"]["calls"] == 2900
 
 
+def test_more_cold_calls_are_a_regression_and_told_as_a_share(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = keep(out, "a", calls(1.0))
+    made = [replace(each, cold=each.seq % 20 == 7) for each in calls(1.0, seed=2)]
+    assert compare(out, a, keep(out, "b", made)) == 5
+    told = capsys.readouterr().out
+    (line,) = (each for each in told.splitlines() if each.startswith("cold calls"))
+    assert line.split()[2:5] == ["0.00%", "5.00%", "+5.00%"]
+    assert compare(out, "a", "b", "-o", "junit") == 5
+    document = Xml.fromstring(capsys.readouterr().out)
+    failed = [each.get("name") for each in document.iter("testcase") if each.find("failure") is not None]
+    assert failed == ["cold calls"]
+
+
 def test_runs_of_a_load_are_compared_by_their_columns(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed, name in enumerate(("one", "two")):
         rows = np.zeros(2000, dtype=DTYPE)
@@ -139,6 +172,27 @@ def test_runs_of_a_load_are_compared_by_their_columns(out: Path, capsys: pytest.
     assert compare(out, "one", "two", "-o", "json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["a"]["calls"], found["metrics"][-1]["a"]) == (1999, 1 / 2000)
+
+
+def test_a_group_is_split_in_the_order_in_which_its_values_were_asked_for(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As text, 16KiB comes before 8KiB."""
+    made = []
+    for block in range(2):
+        for value, median in (("16KiB", 1.5), ("8KiB", 1.0)):
+            name = keep(out, f"{value}-{block}", calls(median, 1200, seed=block), parameters={"payload": value})
+            made.append(Trial(name, block, {"payload": value}))
+    asked = ({"payload": "8KiB"}, {"payload": "16KiB"})
+    trials.keep(out, Group("asked", "pair", 1, 4, tuple(made), variants=asked), {})
+    compare(out, "asked", "--by", "payload", "-o", "json")
+    found = json.loads(capsys.readouterr().out)
+    assert (found["a"]["name"], found["b"]["name"]) == ("payload=8KiB", "payload=16KiB")
+    trials.keep(out, Group("old", "pair", 1, 4, tuple(made)), {})
+    compare(out, "old", "--by", "payload", "-o", "json")
+    found = json.loads(capsys.readouterr().out)
+    assert (found["a"]["name"], found["b"]["name"]) == ("payload=16KiB", "payload=8KiB")
+    assert any("sorted as text" in each for each in found["notes"])
 
 
 def test_a_group_is_split_by_the_parameter_that_varied(out: Path, capsys: pytest.CaptureFixture[str]) -> None:

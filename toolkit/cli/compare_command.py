@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=arguments.share,
         default=0.001,
         metavar="SHARE",
-        help="the smallest rise of the share of calls that fail which matters (default 0.1%%)",
+        help="the smallest rise of the share of calls that fail, or are cold, which matters (default 0.1%%)",
     )
     parser.add_argument(
         "--across",
@@ -62,7 +62,7 @@ def execute(options: argparse.Namespace) -> int:
     elif options.output == "junit":
         from toolkit.report.compare import junit
 
-        say(junit(found))
+        say(junit(found, forced=options.force))
     else:
         from toolkit.report.compare import text
 
@@ -98,7 +98,7 @@ def _compared(options: argparse.Namespace) -> Comparison:
         overall=comparison.overall(rows),
         differences=differ,
         second=comparison.second_opinion(one, other),
-        notes=tuple(_notes(a, b)),
+        notes=(*_notes(a, b), *_unordered(options)),
     )
 
 
@@ -134,8 +134,24 @@ def _split(options: argparse.Namespace) -> Sequence[tuple[str, Sequence[Stored]]
         values = ", ".join(by)
         raise UsageError(f"{options.by} has {len(by)} values there ({values}), and two are compared",
                          next_step="name the runs of two sides with commas")  # fmt: skip
-    order = sorted(by)
+    asked = samples.asked(options.a, options.by, options.out)
+    order = sorted(by) if set(by) - set(asked) else [each for each in asked if each in by]
     return [(f"{options.by}={value}", [samples.stored(run, options.out) for run in by[value]]) for value in order]
+
+
+def _unordered(options: argparse.Namespace) -> Sequence[str]:
+    """A note, where a group does not know which of its values was asked for first."""
+    from toolkit import samples
+
+    if options.by is None:
+        return ()
+    values = {trial.variant.get(options.by) for _, trial in samples.named(options.a, options.out) if trial}
+    if values <= set(samples.asked(options.a, options.by, options.out)):
+        return ()
+    return (
+        f"the group does not know in which order {options.by} was given: its values are sorted as text; "
+        "for the other order, name the runs of two sides with commas",
+    )
 
 
 def _differences(options: argparse.Namespace, a: Sequence[Stored], b: Sequence[Stored]) -> tuple[Difference, ...]:

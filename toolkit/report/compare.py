@@ -65,7 +65,7 @@ def _table(found: Comparison) -> Iterator[str]:
 def _value(row: Compared, value: float | None) -> str:
     if value is None:
         return NONE
-    return f"{value:.2%}" if row.metric == "errors" else f"{milliseconds(value)} ms"
+    return f"{value:.2%}" if row.difference is not None else f"{milliseconds(value)} ms"
 
 
 def _effect(row: Compared) -> str:
@@ -111,20 +111,34 @@ def _overall(found: Comparison) -> str:
     return f"{MARKS[found.overall]} {told} (smallest effect that matters: {found.min_effect:.2g}; {sure})"
 
 
-def junit(found: Comparison) -> str:
-    """A case a metric; one that is worse failed, one without enough samples was skipped."""
+def junit(found: Comparison, *, forced: bool = False) -> str:
+    """A case a metric; one that is worse failed, one without enough samples was skipped.
+
+    Before them stands one on whether the runs are valid at all: an error if not, skipped where it was `forced`.
+    """
     rows = found.metrics
     failed, skipped = (sum(each.verdict == verdict for each in rows) for verdict in ("worse", "too few samples"))
-    counted = {"tests": str(len(rows)), "failures": str(failed)}
+    reasons = printable("; ".join((*found.a.invalid, *found.b.invalid)))
+    bad = {"errors": str(int(bool(reasons) and not forced)), "skipped": str(skipped + (bool(reasons) and forced))}
+    counted = {"tests": str(len(rows) + 1), "failures": str(failed), "errors": bad["errors"]}
     suites = Xml.Element("testsuites", counted)
     name = printable(f"{found.b.name} against {found.a.name}")
-    suite = Xml.SubElement(suites, "testsuite", {"name": name, **counted, "errors": "0", "skipped": str(skipped)})
+    suite = Xml.SubElement(suites, "testsuite", {"name": name, **counted, **bad})
+    valid = Xml.SubElement(suite, "testcase", classname="toolkit.compare", name="valid", time="0")
+    if reasons and forced:
+        Xml.SubElement(valid, "skipped", message=f"forced, {reasons}")
+    elif reasons:
+        Xml.SubElement(valid, "error", type="invalid", message=reasons)
     for each in rows:
-        case = Xml.SubElement(suite, "testcase", classname="toolkit.compare", name=each.metric, time="0")
-        told = f"A {_value(each, each.a)}, B {_value(each, each.b)}, {_effect(each)}"
-        if each.verdict == "worse":
-            Xml.SubElement(case, "failure", type="regression", message=told)
-        elif each.verdict == "too few samples":
-            Xml.SubElement(case, "skipped", message=each.why)
+        _case(suite, each)
     Xml.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(suites, encoding="unicode") + "\n"
+
+
+def _case(suite: Xml.Element, row: Compared) -> None:
+    case = Xml.SubElement(suite, "testcase", classname="toolkit.compare", name=row.metric, time="0")
+    told = f"A {_value(row, row.a)}, B {_value(row, row.b)}, {_effect(row)}"
+    if row.verdict == "worse":
+        Xml.SubElement(case, "failure", type="regression", message=told)
+    elif row.verdict == "too few samples":
+        Xml.SubElement(case, "skipped", message=row.why)
