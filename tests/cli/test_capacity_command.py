@@ -16,6 +16,25 @@ from tests.cli.program import TOOLKIT, call, environment, wait_until
 from toolkit.stubs import helloworld_pb2 as messages
 from toolkit.stubs import helloworld_pb2_grpc as services
 
+DROWNING = """
+import asyncio
+
+from toolkit.sdk import Context, Message
+from toolkit.stubs.helloworld_pb2 import HelloRequest
+
+one_at_a_time = asyncio.Lock()
+
+
+async def produce(ctx: Context, request: HelloRequest) -> str:
+    await ctx.emit(request.name)
+    return "emitted"
+
+
+async def consume(ctx: Context, message: Message) -> None:
+    async with one_at_a_time:
+        await asyncio.sleep(0.05)
+"""
+
 
 class Greeter(services.GreeterServicer):
     def SayHello(  # noqa: N802 - its name in the .proto
@@ -73,6 +92,28 @@ def test_a_search_that_makes_no_sense_is_refused(arguments: tuple[str, ...], tol
     done = call(tmp_path, "capacity", *arguments)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_a_chain_whose_events_pile_up_keeps_no_promise_however_fast_its_entry_answers(tmp_path: Path) -> None:
+    """The consumer takes one event after the other, 50 ms each; the broker answers before it delivers."""
+    folder = tmp_path / "drowning"
+    folder.mkdir()
+    (folder / "handlers.py").write_text(DROWNING)
+    (folder / "chain.yaml").write_text(
+        "name: drowning\nabout: Events pile up.\n"
+        "functions:\n  producer: {handler: handlers.py:produce}\n  consumer: {handler: handlers.py:consume}\n"
+        "edges:\n  - {from: producer, to: consumer, via: event, type: drop}\n"
+        "broker: {acknowledge: async}\n"
+    )
+    words = ("--slo", "p50<5s", "--from", "80", "--to", "80", "--step-duration", "2s", "--sample", "0", "-o", "json")
+    done = call(tmp_path, "capacity", str(folder), *words)
+    assert done.returncode in (4, 6), done.stderr  # 6: the machine was too busy to say
+    found = json.loads(done.stdout)
+    step = found["steps"][-1]
+    judged = {each["objective"]: each["verdict"] for each in step["judged"]}
+    assert judged == {"p50<5s": "kept", "completions keep up": "broken"}
+    assert found["kept"] is None
+    assert "completions keep up: " in done.stderr
 
 
 def test_nobody_at_the_target_is_told_at_once(tmp_path: Path) -> None:
