@@ -173,10 +173,9 @@ class Connection:
         if status == "OK":
             reply, status, why = stream.reply()
         first_ns, stream.body = stream.first_ns, b""  # it may be remembered for as long as its deadline is
-        if stream.unsent:
-            stream.unsent = b""
-            if self.closed is None and not unseen:  # it was answered before it was asked to the end
-                self.outgoing += frames.rst_stream(number, frames.CANCEL)
+        unsent, stream.unsent = stream.unsent, b""
+        if unsent and self.closed is None and not unseen:  # it was answered before it was asked to the end
+            self.outgoing += frames.rst_stream(number, frames.CANCEL)
         if unseen:
             stream.headers = stream.first_ns = None
             self.refused.append(stream)
@@ -205,8 +204,7 @@ class Connection:
         # PRIORITY, and kinds that nobody knows, mean nothing (section 5.5)
 
     def _settings(self, flags: int, number: int, payload: bytes) -> None:
-        said = frames.read_settings(flags, number, payload)
-        if said is None:
+        if (said := frames.read_settings(flags, number, payload)) is None:
             return
         for key, value in said:
             self._set(key, value)
