@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
+from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
@@ -24,6 +26,15 @@ def describe() -> dict[str, Any]:
 
 def toolkit_version() -> str:
     return metadata.version("kn-bench")
+
+
+def wall_clock(monotonic_ns: int) -> str:
+    """A moment of this process's monotonic clock on the wall's: RFC 3339, UTC, to the microsecond.
+
+    The two are held against each other now: ask soon after the moment, before somebody moves the wall clock.
+    """
+    seconds, rest_ns = divmod(time.time_ns() - time.monotonic_ns() + monotonic_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
 
 
 def git_commit(folder: str) -> str | None:

@@ -120,6 +120,7 @@ def _whole(source: Source) -> ghz.Whole:
         name=report.chain if isinstance(report, Report) else report.target,
         ended="cancel" if report.partial else "timeout" if report.load.duration_s else "normal",
         started=_started(report),
+        first_due_ns=int(rows["due_ns"].min()) if len(rows) else 0,
         count=sum(statuses.values()),
         took_ns=round(took_s * 1e9),
         mean_ns=mean_ns,
@@ -187,9 +188,13 @@ def _options(report: Report | LoadReport) -> dict[str, object]:
 
 
 def _started(report: Report | LoadReport) -> datetime:
-    """Raises UsageError when the report does not say when that was."""
+    """When the first call was due; of reports that do not know, when the run began, before anything was deployed.
+
+    Raises UsageError when the report does not say when that was.
+    """
+    told = report.load_started or report.started
     try:
-        at = datetime.fromisoformat(report.started)
+        at = datetime.fromisoformat(told)
     except ValueError as error:
-        raise UsageError(f"the report's start is {report.started!r:.60}, no time", next_step="run it again") from error
+        raise UsageError(f"the report's start is {told!r:.60}, no time", next_step="run it again") from error
     return at if at.tzinfo else at.replace(tzinfo=UTC)

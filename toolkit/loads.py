@@ -73,14 +73,15 @@ def run(
         order.request, order.load, order.generators, order.manner, folder, stopped=stopped, on_progress=on_progress
     )
     elapsed = Elapsed(time.time_ns() - wall_ns, time.monotonic_ns() - from_ns)
+    began = _began(parts)
     trouble = next((each.ended.trouble for each in parts if each.ended is not None and each.ended.trouble), None)
     numbers = _numbers(order.load, parts, start_ns, elapsed, trouble)
-    report = _report(order, started, parts, numbers, partial=stopped())
+    report = _report(order, started, began, parts, numbers, partial=stopped())
     return Outcome(report, tuple(rows.Part(each.rows, each.statuses) for each in parts), trouble)
 
 
 def _report(
-    order: Order, started: datetime, parts: Sequence[Part], numbers: CallNumbers, *, partial: bool
+    order: Order, started: datetime, began: str | None, parts: Sequence[Part], numbers: CallNumbers, *, partial: bool
 ) -> LoadReport:
     return LoadReport(
         run=f"load-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
@@ -97,7 +98,15 @@ def _report(
         numbers=numbers,
         statuses=rows.together([each.statuses for each in parts]),
         partial=partial,
+        load_started=began,
     )
+
+
+def _began(parts: Sequence[Part]) -> str | None:
+    """When the first call was due, one of the warm-up too, on the wall clock; None when there is no row."""
+    found = (rows.raw(each.rows) for each in parts)
+    first_ns = min((int(each["due_ns"].min()) for each in found if len(each)), default=None)
+    return None if first_ns is None else environment.wall_clock(first_ns)
 
 
 def store(out: Path, outcome: Outcome) -> Path:

@@ -234,6 +234,7 @@ class LoadReport:
     statuses: tuple[str, ...] = ("OK",)
     instances: tuple[str, ...] = ()
     partial: bool = False
+    load_started: str | None = None  # as of `Report`
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +270,7 @@ class Report:
     edges: tuple[tuple[str, str, str], ...] = ()  # (from, to, via)
     entry: str | None = None  # the function that the calls go to
     notes: tuple[str, ...] = field(default=())
+    load_started: str | None = None  # RFC 3339, UTC: when the first call was due; None: nobody knows
 
     @property
     def passed(self) -> bool:

@@ -68,6 +68,7 @@ class _Observed:
     driven: Driven
     matches: Matches
     platform: Mapping[str, str] = field(default_factory=dict)
+    load_started: str | None = None
 
 
 async def run(
@@ -120,13 +121,20 @@ async def _observe(
     try:
         await _reached(collector)
         driven = await source.drive(plan, deployment, order.load, stop=stop, on_progress=on_progress)
+        began = _began(driven)
         await _settle(plan, collector, deployment, driven.calls, order.settle_s, stop)
         evidence = await _collect(collector, deployment, driven)
         calls = told(driven.calls, evidence, plan.chain)
         matches = _matches(plan, calls, evidence)
-        return _Observed(deployment.bound, calls, evidence, driven, matches, deployment.platform)
+        return _Observed(deployment.bound, calls, evidence, driven, matches, deployment.platform, began)
     finally:
         await deployment.delete()
+
+
+def _began(driven: Driven) -> str | None:
+    """When the first call was due, on the wall clock; None when there was no call."""
+    first_ns = min((call.due_ns for call in driven.calls), default=None)
+    return None if first_ns is None else environment.wall_clock(first_ns)
 
 
 async def _reached(collector: Collector) -> None:
@@ -220,6 +228,7 @@ def _report(
         edges=tuple((edge.source, edge.to, edge.via) for edge in chain.edges),
         entry=plan.entry,
         notes=(*observed.driven.notes, *notes(measurement)),
+        load_started=observed.load_started,
     )
 
 

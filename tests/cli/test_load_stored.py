@@ -8,8 +8,10 @@ import resource
 import signal
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,11 @@ def test_a_load_is_stored_with_its_conditions_and_a_row_a_call(server: str, tmp_
     assert report["run"]["environment"]["cpus"] >= 1
     assert report["run"]["command"][:3] == ["load", "--target", server]
     assert "secret" not in json.dumps(report)
+    began, started = (datetime.fromisoformat(report["run"][key]) for key in ("load_started", "started"))
+    assert began > started, "generators get ready in between"
+    due_s = (time.time_ns() - time.monotonic_ns() + int(kept["due_ns"].min())) / 1e9
+    assert began.timestamp() == pytest.approx(due_s, abs=0.1), "the wall clock is not moved meanwhile"
+    assert loads.load(tmp_path / "runs" / report["run"]["id"]).load_started == report["run"]["load_started"]
 
 
 def test_a_stored_report_is_read_as_it_was_written(server: str, tmp_path: Path) -> None:

@@ -39,6 +39,14 @@ async def test_a_chain_keeps_its_promises(engine: MakeEngine, chain: str) -> Non
     assert report.emulated
 
 
+async def test_a_run_says_when_its_load_began_and_not_only_when_it_was_deployed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("toolkit.environment.wall_clock", lambda monotonic_ns: f"at {monotonic_ns}")
+    found = await run(Order(catalog.load("chained-serving", {}), FEW), InProcessEngine())
+    assert found.report.load_started == f"at {min(call.due_ns for call in found.calls)}"
+
+
 @EVERY
 async def test_a_deployment_can_be_deleted_more_than_once_and_listens_no_more(engine: MakeEngine) -> None:
     plan = plans.make(catalog.load("chained-mixed", {}), "run")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +145,30 @@ def test_a_line_that_is_no_call_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "calls.ndjson").write_text(line + "\n")
     with pytest.raises(UsageError, match=r"calls\.ndjson"):
         stored.of_run(REPORT, tmp_path / "calls.ndjson", tmp_path / "none")
+
+
+@pytest.mark.parametrize("make", [of_chain, of_load])
+def test_exports_are_on_the_wall_clock_of_the_load_and_not_of_the_deployment(
+    tmp_path: Path, make: Callable[[Path], exports.Source]
+) -> None:
+    source = make(tmp_path)
+    told = replace(source, report=replace(source.report, load_started="2024-05-01T12:00:41.500000Z"))
+    found = json.loads(text(told, "ghz"))
+    first = next(source.records())
+    sent = datetime(2024, 5, 1, 12, 0, 41, 500_000, UTC) + timedelta(microseconds=first["lateness_ns"] / 1e3)
+    assert found["date"] == "2024-05-01T12:00:41.500000Z"
+    assert datetime.fromisoformat(found["details"][0]["timestamp"]) == sent
+    assert "#[StartTime: 1714564841.500" in text(told, "hlog")
+    assert json.loads(text(source, "ghz"))["date"] == "2024-05-01T12:00:00.000000Z", (
+        "reports from before have only this"
+    )
+
+
+def test_a_call_that_is_told_first_and_was_due_later_is_later(tmp_path: Path) -> None:
+    np.save(tmp_path / "calls.npy", changed_all(rows(2, every_ns=MS), {0: {"seq": 1}, 1: {"seq": 0}}))
+    source = exports.of_load(LOADED, tmp_path / "calls.npy", lambda: (f"{at:032x}" for at in range(2)))
+    later, earlier = (each["timestamp"] for each in json.loads(text(source, "ghz"))["details"])
+    assert later > earlier >= LOADED.started[:-1]
 
 
 def test_a_report_without_a_time_cannot_say_when_a_call_was(tmp_path: Path) -> None:

@@ -27,12 +27,14 @@ LONE = {"CANCELLED": "Canceled", "OK": "OK", NOBODY: "DeadlineExceeded"}  # ghz 
 class Whole:
     """What a report says of all calls. Nanoseconds. `latencies` are those at `PERCENTAGES`, empty without any.
 
+    `started` is `first_due_ns` (of the records' clock) on the wall clock.
     `bars` are (mark in ns, calls up to it and above the one before), ghz's eleven; `ended` is ghz's reason.
     """
 
     name: str
     ended: str
     started: datetime
+    first_due_ns: int
     count: int
     took_ns: int
     mean_ns: int
@@ -50,10 +52,9 @@ def render(whole: Whole, records: Iterable[Record]) -> Iterator[str]:
     """The document, piece by piece; `records` are told one after the other under `details`."""
     head = json.dumps(_head(whole), ensure_ascii=True)
     yield head[:-1] + ',"details":['
-    zero, first = None, True
+    first = True
     for record in records:
-        zero = record["intended_ns"] if zero is None else zero
-        if (told := _detail(record, whole.started, zero)) is not None:
+        if (told := _detail(record, whole.started, whole.first_due_ns)) is not None:
             yield told if first else "," + told
             first = False
     yield "]}\n"

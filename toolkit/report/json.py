@@ -57,6 +57,7 @@ def _run(report: Report) -> dict[str, Any]:
         "engine": report.engine,
         "emulated": report.emulated,
         "started": report.started,
+        "load_started": report.load_started,
         "seed": report.load.seed,
         "spec_sha256": report.spec_sha256,
         "git_commit": report.git_commit,

@@ -28,6 +28,7 @@ def to_json(report: LoadReport) -> Mapping[str, Any]:
         "run": {
             "id": report.run,
             "started": report.started,
+            "load_started": report.load_started,
             "toolkit_version": report.toolkit_version,
             "environment": dict(report.environment),
             "command": list(report.command),

@@ -54,6 +54,7 @@ def _report(found: Mapping[str, Any]) -> LoadReport:
         statuses=value(tuple[str, ...], tables.get("statuses"), "tables.statuses"),
         instances=value(tuple[str, ...], tables.get("instances"), "tables.instances"),
         partial=value(bool, found.get("partial"), "partial"),
+        load_started=value(str | None, run.get("load_started"), "run.load_started"),
     )
 
 

@@ -70,6 +70,7 @@ def _report(found: Mapping[str, Any]) -> Report:
         edges=tuple(_edge(each, f"edges[{at}]") for at, each in enumerate(_list(found.get("edges"), "edges"))),
         entry=_value(str | None, run.get("entry"), "run.entry"),
         notes=_value(tuple[str, ...], found.get("notes"), "notes"),
+        load_started=_value(str | None, run.get("load_started"), "run.load_started"),
     )
 
 

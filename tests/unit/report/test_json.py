@@ -33,7 +33,7 @@ def test_the_keys_are_those_that_scripts_rely_on() -> None:
         "partial", "parameters", "edges", "incidents", "notes",
     }  # fmt: skip
     assert set(document["run"]) == {
-        "id", "chain", "entry", "engine", "emulated", "started", "seed", "spec_sha256", "git_commit",
+        "id", "chain", "entry", "engine", "emulated", "started", "load_started", "seed", "spec_sha256", "git_commit",
         "toolkit_version", "environment",
     }  # fmt: skip
     assert set(document["load"]) == {
@@ -81,6 +81,14 @@ def test_a_report_from_before_failed_handlings_were_counted_can_be_read() -> Non
     for key in ("refused", "failed_handlings", "retried_handlings"):
         del document["load"][key]
     assert from_json(document, "report.json") == REPORT
+
+
+def test_when_the_load_began_is_kept_and_reports_from_before_have_none() -> None:
+    began = dataclasses.replace(REPORT, load_started="2024-05-01T12:00:41.000250Z")
+    document = through_text(to_json(began))
+    assert from_json(document, "there").load_started == "2024-05-01T12:00:41.000250Z"
+    del document["run"]["load_started"]
+    assert from_json(document, "there") == dataclasses.replace(REPORT, load_started=None)
 
 
 def test_a_report_says_in_how_many_traces_each_part_of_the_platform_has_spans() -> None:
