@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from toolkit.cli import options as arguments
 from toolkit.errors import UsageError
+from toolkit.load.share import MOST_CONNECTIONS
 from toolkit.results import Load
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ RIVALS = (  # one of the two says how much, how fast, or how workers go on
     ("rate", "think"),
 )
 LONGEST_LINE = 1 << 20  # characters
-MOST_CONNECTIONS = 1000  # of one generator: each takes a file descriptor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, NoReturn
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note
 from toolkit.errors import UsageError
+from toolkit.load.share import MOST_CONNECTIONS
 
 if TYPE_CHECKING:
     from toolkit.load.messages import Kind
     from toolkit.load.sendable import Sendable
     from toolkit.load.target import Target, Url
 
-MOST_CONNECTIONS = 1000
 OTHER_FILES = 100  # that a process has open beside its connections
 OCTETS, JSON = "application/octet-stream", "application/json"
 MOST_MESSAGES = 100_000

@@ -93,7 +93,7 @@ def _told(each: Ended, sent: _Sent) -> Told:
 def _heads(authority: str, timeout_s: float) -> Callable[[Identity], bytes]:
     """Makes the header block of a call: everything but its message id and its trace context is encoded once."""
     zero = [(contract.MESSAGE_KEY.encode(), b"0" * 32), (b"traceparent", b"0" * _TRACEPARENT)]
-    same = [(b"grpc-timeout", timeout(timeout_s)), (contract.SENDER_KEY.encode(), contract.CALLER.encode())]
+    same = [(b"grpc-timeout", grpc.timeout(timeout_s)), (contract.SENDER_KEY.encode(), contract.CALLER.encode())]
     whole = headers.encode(grpc.request_headers(f"/{contract.ENTRY_METHOD}", authority, [*same, *zero]))
     between = headers.encode(zero[1:])[:-_TRACEPARENT]
     before = whole[: -len(between) - _TRACEPARENT - 32]
@@ -103,9 +103,3 @@ def _heads(authority: str, timeout_s: float) -> Callable[[Identity], bytes]:
         return b"%b%b%b00-%b-%b-%b" % (before, who.call.encode(), between, who.trace.encode(), who.span.encode(), flags)
 
     return head
-
-
-def timeout(seconds: float) -> bytes:
-    """gRPC's `TimeoutValue TimeoutUnit`: at most eight digits."""
-    milliseconds = max(1, round(seconds * 1000))
-    return b"%dm" % milliseconds if milliseconds < 100_000_000 else b"%dS" % min(round(seconds), 99_999_999)

@@ -169,12 +169,6 @@ def _before_the_context(request: Request, load: Load) -> bytes:
     fields = grpc.request_headers(
         request.target.method,
         request.authority or request.target.authority,
-        [*request.headers, (b"grpc-timeout", _timeout(load.timeout_s)), (b"traceparent", _ZERO)],
+        [*request.headers, (b"grpc-timeout", grpc.timeout(load.timeout_s)), (b"traceparent", _ZERO)],
     )
     return headers.encode(fields)[: -len(_ZERO)]
-
-
-def _timeout(seconds: float) -> bytes:
-    """gRPC's `TimeoutValue TimeoutUnit`: at most eight digits."""
-    milliseconds = max(1, round(seconds * 1000))
-    return b"%dm" % milliseconds if milliseconds < 100_000_000 else b"%dS" % min(round(seconds), 99_999_999)

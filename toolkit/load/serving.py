@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 
-from toolkit.load.caller import timeout
 from toolkit.load.health import SERVING
 from toolkit.load.http2 import grpc, headers
 from toolkit.load.lines import Lines
@@ -18,7 +17,9 @@ TIMEOUT_S = 2.0
 
 def complaint(lines: Lines, authority: str) -> str | None:
     """None when the server says that it serves; what it said in place of that otherwise."""
-    fields = grpc.request_headers("/grpc.health.v1.Health/Check", authority, [(b"grpc-timeout", timeout(TIMEOUT_S))])
+    fields = grpc.request_headers(
+        "/grpc.health.v1.Health/Check", authority, [(b"grpc-timeout", grpc.timeout(TIMEOUT_S))]
+    )
     until_ns = time.monotonic_ns() + round(TIMEOUT_S * SECOND)
     lines.submit(0, headers.encode(fields), grpc.message(b""), until_ns)
     while not (ended := lines.step(until_ns + SECOND)):

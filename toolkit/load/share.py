@@ -16,6 +16,7 @@ from toolkit.errors import UsageError
 from toolkit.results import Load, Progress
 
 MOST_GENERATORS = 64
+MOST_CONNECTIONS = 1000  # of one generator: each takes a file descriptor
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 
+from tests.unit.load.meeting import listening
 from toolkit.load.http2 import frames, headers
 from toolkit.load.http2 import grpc as rpc
 
@@ -83,28 +84,10 @@ class Peer:
 @contextlib.contextmanager
 def scripted(*scripts: Callable[[Peer], object]) -> Iterator[Address]:
     """Each connection is given to the next script; the last one serves all that follow."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    threads: list[threading.Thread] = []
+    order = itertools.count()
 
-    def serve(connection: socket.socket, script: Callable[[Peer], object]) -> None:
-        with connection, contextlib.suppress(OSError, EOFError):
-            script(Peer(connection))
+    def serve(connection: socket.socket) -> None:
+        scripts[min(next(order), len(scripts) - 1)](Peer(connection))
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                script = scripts[min(len(threads), len(scripts) - 1)]
-                threads.append(threading.Thread(target=serve, args=(connection, script), daemon=True))
-                threads[-1].start()
-
-    accepting = threading.Thread(target=accept, daemon=True)
-    accepting.start()
-    try:
-        yield listener.getsockname()
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        accepting.join()
-        for each in threads:
-            each.join(10)
+    with listening(serve) as address:
+        yield address

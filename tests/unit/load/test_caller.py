@@ -87,4 +87,4 @@ def test_long_answers_are_not_taken_all_at_once(monkeypatch: pytest.MonkeyPatch)
     ("seconds", "said"), [(30.0, b"30000m"), (0.0001, b"1m"), (1e6, b"1000000S"), (1e9, b"99999999S")]
 )
 def test_a_timeout_has_at_most_eight_digits(seconds: float, said: bytes) -> None:
-    assert caller.timeout(seconds) == said
+    assert grpc.timeout(seconds) == said

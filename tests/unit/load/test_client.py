@@ -5,13 +5,13 @@ import socket
 import threading
 import time
 import tracemalloc
-from collections import Counter
 from collections.abc import Iterator
 
 import grpc
 import pytest
 
 from tests.unit.load.far_side import OK_FIRST, Address, Peer, greeter, request, scripted
+from tests.unit.load.meeting import ends, statuses
 from toolkit.load import polling
 from toolkit.load.client import SECOND, Client
 from toolkit.load.http2 import frames
@@ -44,20 +44,6 @@ def calls(to: Client, address: Address, count: int, *, body: bytes = b"hello", w
     for token in range(count):
         to.submit(token, block, message(body), deadline)
     return ends(to, count)
-
-
-def ends(of: Client, count: int) -> list[Ended]:
-    found: list[Ended] = []
-    until = time.monotonic_ns() + LONG_NS
-    while len(found) < count and time.monotonic_ns() < until:
-        found += of.step(time.monotonic_ns() + SECOND // 10)
-    assert sorted(each.token for each in found) == list(range(count)), "each call ends exactly once"
-    assert of.in_flight == 0
-    return found
-
-
-def statuses(found: list[Ended]) -> Counter[str]:
-    return Counter(each.status for each in found)
 
 
 def live(peer: Peer) -> None:

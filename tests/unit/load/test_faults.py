@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.unit.load.far_side import Address, Peer, greeter, request, scripted
+from tests.unit.load.meeting import listening, statuses
 from tests.unit.sdk.scaffold import free_port
 from toolkit.load import link
 from toolkit.load.client import SECOND, Client
@@ -65,42 +66,9 @@ def ends(of: Client, count: int, within_ns: int = LONG_NS, *, body: bytes = b"he
     return found
 
 
-def statuses(found: list[Ended]) -> Counter[str]:
-    return Counter(each.status for each in found)
-
-
 def live(peer: Peer) -> None:
     for stream in peer.calls():
         peer.answer(stream)
-
-
-@contextlib.contextmanager
-def listening(serve: Callable[[socket.socket], object]) -> Iterator[Address]:
-    """A server that needs no HTTP/2: each connection is given to `serve`."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    threads: list[threading.Thread] = []
-
-    def give(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            serve(connection)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                threads.append(threading.Thread(target=give, args=(connection,), daemon=True))
-                threads[-1].start()
-
-    accepting = threading.Thread(target=accept, daemon=True)
-    accepting.start()
-    try:
-        yield listener.getsockname()
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        accepting.join()
-        for each in threads:
-            each.join(HANG_S)
 
 
 def start(port: int) -> subprocess.Popen[bytes]:

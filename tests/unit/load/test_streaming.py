@@ -4,7 +4,6 @@ import contextlib
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.unit.load.meeting import ends, statuses
 from toolkit.load.direct import drive
 from toolkit.load.http2.stream import Ended
 from toolkit.load.streaming import SECOND, Kind, StreamRequest, Streams
@@ -89,17 +89,7 @@ def calls(to: Streams, number: int, *, within_ns: int = LONG_NS) -> list[Ended]:
     deadline = time.monotonic_ns() + within_ns
     for token in range(number):
         to.submit(token, CONTEXT, b"", deadline)
-    found: list[Ended] = []
-    until = time.monotonic_ns() + LONG_NS
-    while len(found) < number and time.monotonic_ns() < until:
-        found += to.step(time.monotonic_ns() + SECOND // 10)
-    assert sorted(each.token for each in found) == list(range(number)), "each call ends exactly once"
-    assert to.in_flight == 0
-    return found
-
-
-def statuses(found: list[Ended]) -> Counter[str]:
-    return Counter(each.status for each in found)
+    return ends(to, number)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from toolkit.load import polling
-from toolkit.load.http1.pool import MOST_CONNECTIONS, Line, Pool
+from toolkit.load.http1.pool import Line, Pool
 from toolkit.load.http2.stream import Ended
+from toolkit.load.share import MOST_CONNECTIONS
 from toolkit.load.timer import Timer
 
 SECOND = 1_000_000_000

@@ -18,7 +18,6 @@ from toolkit.load.http1.connection import Connection
 from toolkit.load.polling import Poll
 
 SECOND = 1_000_000_000
-MOST_CONNECTIONS = 1000
 DIAL_NS = 5 * SECOND
 BACKOFF_NS = (100_000_000, 1 * SECOND)  # the first, the longest pause before connecting again
 STALE_NS = SECOND // 100  # a connection that did nothing for so long is looked at before it gets a request

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from toolkit.errors import UsageError
 from toolkit.load.http1.client import Client
-from toolkit.load.http1.pool import MOST_CONNECTIONS
 from toolkit.load.sendable import Heads
+from toolkit.load.share import MOST_CONNECTIONS
 from toolkit.load.target import Url
 from toolkit.results import Load
 

@@ -117,6 +117,12 @@ def of_http(status: int) -> str:
     return _OF_HTTP.get(status, "UNKNOWN")
 
 
+def timeout(seconds: float) -> bytes:
+    """The value of `grpc-timeout`: `TimeoutValue TimeoutUnit`: at most eight digits."""
+    milliseconds = max(1, round(seconds * 1000))
+    return b"%dm" % milliseconds if milliseconds < 100_000_000 else b"%dS" % min(round(seconds), 99_999_999)
+
+
 def of_reset(error: int) -> str:
     """The gRPC status of a stream that was reset."""
     return _OF_RESET.get(error, "INTERNAL")

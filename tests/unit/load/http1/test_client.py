@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.unit.load.http1.far_side import EMPTY, Address, Peer, Script, echoing, scripted
+from tests.unit.load.meeting import ends, statuses
 from toolkit.load.http1.client import SECOND, Client
 from toolkit.load.http2.stream import Ended
 
@@ -34,20 +35,6 @@ def calls(to: Client, count: int, *, body: bytes = b"hello", within_ns: int = LO
     for token in range(count):
         to.submit(token, HEAD % len(body), body, deadline)
     return ends(to, count)
-
-
-def ends(of: Client, count: int) -> list[Ended]:
-    found: list[Ended] = []
-    until = time.monotonic_ns() + LONG_NS
-    while len(found) < count and time.monotonic_ns() < until:
-        found += of.step(time.monotonic_ns() + SECOND // 10)
-    assert sorted(each.token for each in found) == list(range(count)), "each call ends exactly once"
-    assert of.in_flight == 0
-    return found
-
-
-def statuses(found: list[Ended]) -> Counter[str]:
-    return Counter(each.status for each in found)
 
 
 def live(peer: Peer) -> None:
