@@ -17,27 +17,10 @@ from toolkit.traces.expect import ORIGIN_TAG
 from toolkit.traces.model import Span
 from toolkit.traces.passages import joined
 from toolkit.traces.platform import Part, chains_own, part
+from toolkit.traces.segments import Segment
 from toolkit.traces.tree import Tree
 
 UNATTRIBUTED = "unattributed"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Segment:
-    """`start` and `end` in microseconds since the epoch.
-
-    `label` is a service for its own work, `a → b (call)` for the way between the sides of a call and whatever queues
-    there, `a → b (event)` from publishing to delivery, `activator (platform)` for what a part of the platform says it
-    did on such a way, or `unattributed`.
-    """
-
-    start: int
-    end: int
-    label: str
-
-    @property
-    def duration_us(self) -> int:
-        return self.end - self.start
 
 
 def critical_path(spans: Iterable[Span]) -> list[Segment]:

@@ -1,0 +1,170 @@
+"""Where the time of many traces went, as data: what `measure` makes of traces, and what `report` draws and says of it.
+
+May live here: frozen dataclasses and nothing that computes. Times are microseconds; shares are parts of 1; what is not
+known is None, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolkit.coldness import Quantiles
+from toolkit.traces.segments import What
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A segment of the critical path within a band of traces.
+
+    `n` traces of the band have it; `mean_us` is over all traces of the band (0 where a trace has none of it), so that
+    the means of a band add up to the band's own. `p50_us` and `p99_us` are over the `n`.
+    """
+
+    label: str
+    what: What
+    n: int
+    mean_us: float
+    p50_us: float | None
+    p99_us: float | None
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The critical path of the traces whose duration lies between two percentiles (`low` ≤ rank < `high`, of 1)."""
+
+    low: float
+    high: float
+    n: int
+    from_us: int
+    to_us: int
+    mean_us: float
+    shares: tuple[Share, ...]  # by falling mean
+
+
+@dataclass(frozen=True, slots=True)
+class HopPart:
+    """What one kind of time cost on the way of an edge's messages; the means add up to the hop's."""
+
+    what: What
+    mean_us: float
+    p50_us: float | None
+    p99_us: float | None
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class HopAnatomy:
+    """One edge. A call lasts as long as its CLIENT span, an event from PRODUCER start to CONSUMER start.
+
+    Of a call, the time inside the receiver's SERVER span is `work` (whatever it waits for there). `failed` calls and
+    `skewed` deliveries (that begin before they were sent) are counted and not timed; `n` were.
+    """
+
+    source: str
+    to: str
+    via: str
+    n: int
+    failed: int
+    skewed: int
+    mean_us: float
+    p50_us: float | None
+    p99_us: float | None
+    parts: tuple[HopPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """The trace whose duration is the `quantile` (0..1) of all."""
+
+    quantile: float
+    trace: str
+    duration_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """So many traces, of which `failed` have a span with an error, last from `from_us` up to `to_us` (excluded)."""
+
+    from_us: int
+    to_us: int
+    n: int
+    failed: int
+    trace: str  # one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """Two hosts whose clocks cannot agree: `other` is ahead of `one` by at least `least_us` and at most `most_us`.
+
+    A bound is None where no message bounds it. `pairs` messages were looked at, `impossible` of them arrive before they
+    were sent or end after their answer did. When `least_us` > `most_us` no constant offset explains it: a clock moved.
+    """
+
+    one: str
+    other: str
+    pairs: int
+    impossible: int
+    least_us: int | None
+    most_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingEdge:
+    """An edge of the chain that `traces` traces do not show as often as they should."""
+
+    source: str
+    to: str
+    via: str
+    traces: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Traces held against the chain's graph. `unknown` are edges that traces show and the chain has not."""
+
+    traces: int
+    complete: int
+    missing: tuple[MissingEdge, ...] = ()
+    unknown: tuple[MissingEdge, ...] = ()
+    orphans: int = 0  # spans whose parent is not in their trace
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Everything that many traces tell together. `unusable` traces have no root with a time, and are in nothing else.
+
+    `bands` begins with all traces (0..1), then 0..0.5, 0.5..0.9, 0.9..0.99, 0.99..1 as far as they have traces.
+    `durations_us` is from a trace's root's start to the end of all that followed from it.
+    """
+
+    traces: int
+    spans: int
+    unusable: int
+    durations_us: Quantiles | None
+    exemplars: tuple[Exemplar, ...]
+    bins: tuple[Bin, ...]
+    bands: tuple[Band, ...]
+    hops: tuple[HopAnatomy, ...]
+    skews: tuple[Skew, ...]
+    completeness: Completeness | None
+    failed: int = 0  # traces with a span that has an error
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentChange:
+    """A segment's mean in two sets of traces; None where one of them does not have it."""
+
+    label: str
+    what: What
+    one_us: float | None
+    other_us: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisChange:
+    """Two analyses beside each other: `other` minus `one`, largest change first."""
+
+    one: Analysis
+    other: Analysis
+    segments: tuple[SegmentChange, ...]
