@@ -1,0 +1,50 @@
+"""`toolkit trace serve`: a trace store of one's own, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from toolkit.cli.output import note, say
+from toolkit.errors import EngineError, Exit
+
+LISTEN = "127.0.0.1:9411"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--listen", type=_place, default=LISTEN, metavar="HOST:PORT", help=f"default {LISTEN}")
+    parser.add_argument("--store", type=Path, metavar="FILE", help="keep spans in this file, and start with it")
+
+
+def _place(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, for example {LISTEN}")
+    return host.strip("[]"), int(port)
+
+
+def execute(options: argparse.Namespace) -> int:
+    from toolkit.cli.running import interruptible
+
+    interruptible(lambda stop: _keep_serving(options, stop))
+    return Exit.OK
+
+
+async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> None:
+    from toolkit.engines import tracestore
+
+    host, port = options.listen
+    try:
+        store = await tracestore.serve(host, port, options.store, on_warning=lambda text: note(f"warning: {text}"))
+    except OSError as error:
+        raise EngineError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}", next_step="choose another port with --listen"
+        ) from error
+    say(f"spans are taken at {store.url}/api/v2/spans")
+    note(f"and, as OTLP over HTTP, at {store.url}/v1/traces")
+    note("Ctrl-C ends it")
+    try:
+        await stop.wait()
+    finally:
+        await store.close()
