@@ -44,9 +44,14 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class HopPart:
-    """What one kind of time cost on the way of an edge's messages; the means add up to the hop's."""
+    """What one kind of time cost on the way of an edge's messages.
+
+    `n` of the hop's messages have some of it; the mean is over all of them, so that the means add up to the hop's own.
+    `p50_us` and `p99_us` are over the `n`.
+    """
 
     what: What
+    n: int
     mean_us: float
     p50_us: float | None
     p99_us: float | None
@@ -132,8 +137,10 @@ class Completeness:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Everything that many traces tell together. `unusable` traces have no root with a time, and are in nothing else.
+    """Everything that many traces tell together.
 
+    `traces` have a root with a time. `unusable` ones have none: they are held against the chain, and are in no other
+    number; nor are their spans.
     `bands` begins with all traces (0..1), then 0..0.5, 0.5..0.9, 0.9..0.99, 0.99..1 as far as they have traces.
     `durations_us` is from a trace's root's start to the end of all that followed from it.
     """
