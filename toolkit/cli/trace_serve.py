@@ -15,6 +15,12 @@ LISTEN = "127.0.0.1:9411"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listen", type=_place, default=LISTEN, metavar="HOST:PORT", help=f"default {LISTEN}")
     parser.add_argument("--store", type=Path, metavar="FILE", help="keep spans in this file, and start with it")
+    parser.add_argument(
+        "--lens",
+        type=Path,
+        metavar="JAR",
+        help="show Zipkin's own pages, out of the jar of zipkin-lens or a zipkin-server",
+    )
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -33,16 +39,22 @@ def execute(options: argparse.Namespace) -> int:
 
 async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> None:
     from toolkit.engines import tracestore
+    from toolkit.engines.tracestore import lens
 
     host, port = options.listen
+    pages = lens.read(options.lens) if options.lens else lens.absent
     try:
-        store = await tracestore.serve(host, port, options.store, on_warning=lambda text: note(f"warning: {text}"))
+        store = await tracestore.serve(
+            host, port, options.store, on_warning=lambda text: note(f"warning: {text}"), pages=pages
+        )
     except OSError as error:
         raise EngineError(
             f"cannot listen on {host}:{port}: {error.strerror or error}", next_step="choose another port with --listen"
         ) from error
     say(f"spans are taken at {store.url}/api/v2/spans")
     note(f"and, as OTLP over HTTP, at {store.url}/v1/traces")
+    if options.lens:
+        note(f"Zipkin's own pages are at {store.url}/zipkin/")
     note("Ctrl-C ends it")
     try:
         await stop.wait()

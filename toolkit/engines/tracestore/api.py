@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from toolkit.engines.tracestore import otlp, query
+from toolkit.engines.tracestore import lens, otlp, query
 from toolkit.engines.tracestore.bodies import Refusal, unpacked
 from toolkit.engines.tracestore.memory import Memory, StoredTrace
 from toolkit.errors import EngineError
@@ -42,8 +42,10 @@ class Api:
         now_ms: Callable[[], int],
         *,
         loopback: bool,
+        pages: lens.Pages = lens.absent,
     ) -> None:
         self._memory, self._keep, self._now_ms, self._loopback = memory, keep, now_ms, loopback
+        self._pages = pages
         self._paths: dict[str, Answer] = {
             "/health": self._health,
             "/info": self._info,
@@ -67,6 +69,8 @@ class Api:
 
     async def _answer(self, request: Request) -> Response:
         _check_origin(request, loopback=self._loopback)
+        if (page := self._pages(request)) is not None:
+            return page
         path, _, asked = request.target.partition("?")
         path = path.removeprefix("/zipkin")
         if request.method == "POST" and path == "/api/v2/spans":

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from toolkit.engines.tracestore import lens
 from toolkit.engines.tracestore.api import Api
 from toolkit.engines.tracestore.bodies import MAX_BODY
 from toolkit.engines.tracestore.journal import Journal, open_journal
@@ -55,6 +56,7 @@ async def serve(
     max_spans: int = MAX_SPANS,
     max_bytes: int = MAX_BYTES,
     on_warning: Callable[[str], None] = lambda _: None,
+    pages: lens.Pages = lens.absent,
 ) -> TraceStore:
     """Listen on `host:port` (0: any free port), with the spans of the file `store` if there is one.
 
@@ -69,7 +71,7 @@ async def serve(
             journal.append(new)  # first: who is told of a full disk sends again, and then it must still be new
         memory.add(new)
 
-    api = Api(memory, keep, lambda: time.time_ns() // 1_000_000, loopback=host in _LOOPBACK)
+    api = Api(memory, keep, lambda: time.time_ns() // 1_000_000, loopback=host in _LOOPBACK, pages=pages)
     try:
         server = await http1.serve(api, host, port, max_body=MAX_BODY)
     except BaseException:
