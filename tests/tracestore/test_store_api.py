@@ -196,7 +196,7 @@ async def test_no_answer_repeats_a_page_or_a_path_that_was_asked_for(path: str) 
         assert not (answer.header(b"content-type") or b"").startswith(b"text/html")
 
 
-@pytest.mark.parametrize("path", ["/", "/nope", "/api/v1/spans", "/api/v2/services/", "/zipkin/zipkin/health"])
+@pytest.mark.parametrize("path", ["/index.html", "/nope", "/api/v1/spans", "/api/v2/services/", "/zipkin/zipkin/health"])
 async def test_what_is_not_there_is_not_found(path: str) -> None:
     async with asking() as it:
         answer = await it.get(path)
