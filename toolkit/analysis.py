@@ -72,7 +72,7 @@ class HopAnatomy:
     n: int
     failed: int
     skewed: int
-    mean_us: float
+    mean_us: float | None
     p50_us: float | None
     p99_us: float | None
     parts: tuple[HopPart, ...]

@@ -29,15 +29,15 @@ def quantiles(values: Iterable[float]) -> Quantiles | None:
 
 def at_rank(ordered: Sequence[float], per_mille: int) -> float:
     """The nearest-rank quantile of sorted samples, at least one, however few there are."""
-    return ordered[_rank(len(ordered), per_mille) - 1]
+    return ordered[rank(len(ordered), per_mille) - 1]
 
 
 def _known(ordered: Sequence[float], per_mille: int) -> float | None:
-    beyond = len(ordered) - _rank(len(ordered), per_mille)
+    beyond = len(ordered) - rank(len(ordered), per_mille)
     return at_rank(ordered, per_mille) if beyond >= BEYOND else None
 
 
-def _rank(n: int, per_mille: int) -> int:
+def rank(n: int, per_mille: int) -> int:
     """From 1; in whole numbers, because 0.95 * n is not always what it looks like."""
     return max(1, -(-n * per_mille // 1000))
 
