@@ -1,0 +1,179 @@
+"""The graph of a chain, or of what traces show, with what went along its edges.
+
+May live here: nodes and edges as data, from an analysis, counts, and the chain's own graph when it is known. An event
+passes through the broker: what a function publishes is an edge to it, what is delivered one from it, and the latency,
+from publishing to delivery, stands on the latter. Where several publish to one, each has its own row in `ways`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.analysis import Analysis, HopAnatomy
+from toolkit.contract import BROKER, CALLER
+from toolkit.report.traces.layout import place
+from toolkit.report.traces.lines import Counts
+from toolkit.spec.model import ChainSpec
+from toolkit.traces.links import Link
+
+Edge = tuple[str, str, str]  # services (in lower case, as in spans), and `call` or `event`
+MOST_NODES = 300  # a drawing of more is no drawing; what is left out is counted
+
+
+@dataclass(slots=True)
+class _Line:
+    """What is drawn between two nodes; `ways` are the edges that it stands for."""
+
+    via: str
+    n: int = 0
+    failed: int = 0
+    missing: int = 0
+    ways: list[HopAnatomy] = field(default_factory=list)
+
+
+def document(
+    analysis: Analysis,
+    counts: Counts,
+    chain: ChainSpec | None = None,
+    *,
+    window_s: float | None = None,
+    links: Sequence[Link] = (),
+) -> dict[str, Any]:
+    """Nodes with their places, and edges with what went along them, a second where `window_s` is known.
+
+    `links` are drawn where they touch a service that no edge of ours does.
+    """
+    hops = {(hop.source, hop.to, hop.via): hop for hop in analysis.hops}
+    edges = list(dict.fromkeys([*_of_chain(chain), *hops]))
+    lines = _lines(edges, hops, analysis, counts)
+    known = _services(chain, edges)
+    for link in links:
+        if not {link.parent, link.child} <= {*known, BROKER}:
+            lines.setdefault((_id(link.parent), _id(link.child)), _Line("call", link.calls, link.errors))
+    services = list(dict.fromkeys([*known, *(name for link in links for name in (link.parent, link.child))]))
+    nodes = [_id(name) for name in services if not (name == BROKER and name not in known)]
+    if any(_BROKER in pair for pair in lines):
+        nodes.append(_BROKER)
+    nodes = nodes[:MOST_NODES]
+    drawn = {pair: line for pair, line in lines.items() if set(pair) <= set(nodes)}
+    places = place(nodes, drawn)
+    labels = _labels(chain, services)
+    return {
+        "nodes": [_node(node, labels, places[node], analysis, counts, set(known)) for node in nodes],
+        "edges": [_edge(pair, line, window_s) for pair, line in drawn.items()],
+    }
+
+
+_BROKER = "broker"
+
+
+def _id(service: str) -> str:
+    """No service can be called so that it would be the broker's node, or the caller's."""
+    return CALLER if service == CALLER else f"service:{service}"
+
+
+def _of_chain(chain: ChainSpec | None) -> Iterator[Edge]:
+    if chain is not None:
+        yield CALLER, chain.entry.lower(), "call"
+        yield from ((edge.source.lower(), edge.to.lower(), edge.via) for edge in chain.edges)
+
+
+def _services(chain: ChainSpec | None, edges: Iterable[Edge]) -> list[str]:
+    """The caller first, then the chain's functions in its order, then the others as they are met."""
+    functions = [] if chain is None else [CALLER, *(function.name.lower() for function in chain.functions)]
+    return list(dict.fromkeys([*functions, *(name for source, to, _ in edges for name in (source, to))]))
+
+
+def _labels(chain: ChainSpec | None, services: Sequence[str]) -> dict[str, str]:
+    written = {} if chain is None else {each.name.lower(): each.name for each in chain.functions}
+    return {_BROKER: chain.broker.name if chain and chain.broker and chain.broker.name != "default" else BROKER} | {
+        _id(name): written.get(name, name) for name in services
+    }
+
+
+def _lines(
+    edges: Iterable[Edge], hops: Mapping[Edge, HopAnatomy], analysis: Analysis, counts: Counts
+) -> dict[tuple[str, str], _Line]:
+    lacking = analysis.completeness.missing if analysis.completeness else ()
+    missing = {(each.source, each.to, each.via): each.traces for each in lacking}
+    lines: dict[tuple[str, str], _Line] = {}
+    for edge in edges:
+        source, to, via = edge
+        hop = hops.get(edge)
+        if via == "event":
+            into = lines.setdefault((_id(source), _BROKER), _Line(via))
+            into.n = max(into.n, counts.published[source], _messages(hop))
+            into.failed = counts.unsent[source]
+        line = lines.setdefault((_BROKER if via == "event" else _id(source), _id(to)), _Line(via))
+        line.n += _messages(hop)
+        line.failed += hop.failed if hop else 0
+        line.missing += missing.get(edge, 0)
+        if hop is not None:
+            line.ways.append(hop)
+    return lines
+
+
+def _messages(hop: HopAnatomy | None) -> int:
+    return 0 if hop is None else hop.n + hop.failed + hop.skewed
+
+
+def _edge(pair: tuple[str, str], line: _Line, window_s: float | None) -> dict[str, Any]:
+    one = line.ways[0] if len(line.ways) == 1 else None
+    return {
+        "from": pair[0],
+        "to": pair[1],
+        "via": line.via,
+        "n": line.n,
+        "per_s": line.n / window_s if window_s else None,
+        "p50_us": one.p50_us if one else None,
+        "p99_us": one.p99_us if one else None,
+        "failed": line.failed,
+        "missing": line.missing,
+        "ways": [_way(each) for each in line.ways],
+    }
+
+
+def _way(hop: HopAnatomy) -> dict[str, Any]:
+    return {
+        "source": hop.source,
+        "to": hop.to,
+        "n": hop.n,
+        "mean_us": hop.mean_us,
+        "p50_us": hop.p50_us,
+        "p99_us": hop.p99_us,
+        "skewed": hop.skewed,
+    }
+
+
+def _node(
+    node: str,
+    labels: Mapping[str, str],
+    at: tuple[int, int],
+    analysis: Analysis,
+    counts: Counts,
+    known: set[str],
+) -> dict[str, Any]:
+    service = node.removeprefix("service:")
+    if node == _BROKER:
+        n, errors = sum(counts.published.values()), sum(counts.unsent.values())
+    else:
+        n, errors = counts.received[service], counts.errors[service]
+    kind = node if node in (_BROKER, CALLER) else "function" if service in known else "other"
+    return {
+        "id": node,
+        "label": labels[node],
+        "kind": kind,
+        "column": at[0],
+        "row": at[1],
+        "n": n,
+        "errors": errors,
+        "work_us": None if node == _BROKER else _work(service, analysis),
+    }
+
+
+def _work(service: str, analysis: Analysis) -> float | None:
+    """The mean of a service's own time on the critical path, over all traces; None where it has none."""
+    whole = analysis.bands[0].shares if analysis.bands else ()
+    return next((each.mean_us for each in whole if each.label == service and each.what == "work"), None)

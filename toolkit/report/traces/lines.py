@@ -1,0 +1,161 @@
+"""A trace in one line, what a search looks at, and what many traces say of each service.
+
+May live here: reading single traces quickly, without their tree. May not: where time went in them (`one`, `measure`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.traces.expect import MESSAGE_TAG
+from toolkit.traces.hops import ERROR_TAG
+from toolkit.traces.model import Span
+from toolkit.traces.platform import part
+
+COLD_TAGS = ("cold", "faas.coldstart")  # the scaffold's own, and OpenTelemetry's name
+REPLICA_TAG = "toolkit.replica"  # a span of the scaffold: who says when it is cold, and nothing when it is not
+Spans = Sequence[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a list shows of a trace. `cold` is None when no span says anything of it."""
+
+    id: str
+    start_us: int
+    duration_us: int
+    spans: int
+    services: tuple[str, ...]
+    root: str
+    failed: bool
+    cold: bool | None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "start_us": self.start_us,
+            "duration_us": self.duration_us,
+            "spans": self.spans,
+            "services": list(self.services),
+            "root": self.root,
+            "failed": self.failed,
+            "cold": self.cold,
+        }
+
+
+def line(trace: str, spans: Spans) -> Line:
+    """The line of one trace; one without times begins and lasts 0."""
+    root = _root(spans)
+    begin = root.timestamp if root and root.timestamp else min((s.timestamp for s in spans if s.timestamp), default=0)
+    end = max((span.timestamp + (span.duration or 0) for span in spans if span.timestamp), default=begin)
+    return Line(
+        id=trace,
+        start_us=begin,
+        duration_us=max(0, end - begin),
+        spans=len(spans),
+        services=tuple(sorted({span.service for span in spans if span.service})),
+        root=f"{root.service or '?'}: {root.name or '?'}" if root else "?",
+        failed=any(ERROR_TAG in span.tags for span in spans),
+        cold=_cold(spans),
+    )
+
+
+def _root(spans: Spans) -> Span | None:
+    """The first span without a parent; of a trace that lost it, the first of all."""
+    order = sorted(spans, key=lambda span: (span.timestamp is None, span.timestamp or 0, span.id))
+    return next((span for span in order if span.parent is None and not span.shared), order[0] if order else None)
+
+
+def _cold(spans: Spans) -> bool | None:
+    told = [span.tags[tag] for span in spans for tag in COLD_TAGS if tag in span.tags]
+    if told:
+        return any(each.lower() in ("true", "1") for each in told)
+    return False if any(REPLICA_TAG in span.tags for span in spans) else None
+
+
+@dataclass(slots=True)
+class Counts:
+    """How often services received and published messages in some traces, and how often that failed.
+
+    `own` are services that speak of messages of ours, `strangers` those that neither do nor belong to the platform.
+    """
+
+    received: Counter[str] = field(default_factory=Counter)
+    published: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    unsent: Counter[str] = field(default_factory=Counter)  # of those published
+    own: set[str] = field(default_factory=set)
+    services: set[str] = field(default_factory=set)
+    strangers: set[str] = field(default_factory=set)
+
+
+def count(traces: Iterable[Spans]) -> Counts:
+    """One pass over all spans."""
+    counts = Counts()
+    suspects: dict[str, Span] = {}
+    for spans in traces:
+        for span in spans:
+            if span.service is None:
+                continue
+            counts.services.add(span.service)
+            if MESSAGE_TAG in span.tags:
+                _count(counts, span, span.service)
+            else:
+                suspects.setdefault(span.service, span)
+    counts.strangers = {
+        service for service, span in suspects.items() if service not in counts.own and part(span, counts.own) is None
+    }
+    return counts
+
+
+def _count(counts: Counts, span: Span, service: str) -> None:
+    counts.own.add(service)
+    failed = ERROR_TAG in span.tags
+    if span.kind in ("SERVER", "CONSUMER"):
+        counts.received[service] += 1
+        counts.errors[service] += failed
+    elif span.kind == "PRODUCER":
+        counts.published[service] += 1
+        counts.unsent[service] += failed
+    elif span.kind == "CLIENT" and span.parent is None:  # the caller's own
+        counts.received[service] += 1
+        counts.errors[service] += failed
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a search asks for; None asks for anything. `tag` is a name, or a name and a value."""
+
+    service: str | None = None
+    span: str | None = None
+    tag: tuple[str, str | None] | None = None
+    min_us: int | None = None
+    max_us: int | None = None
+    failed: bool = False
+
+    def is_met_by_line(self, line: Line) -> bool:
+        return (
+            (self.service is None or self.service in line.services)
+            and (not self.failed or line.failed)
+            and (self.min_us is None or line.duration_us >= self.min_us)
+            and (self.max_us is None or line.duration_us <= self.max_us)
+        )
+
+    @property
+    def reads_spans(self) -> bool:
+        return self.span is not None or self.tag is not None
+
+    def is_met_by(self, spans: Spans) -> bool:
+        """Some one span, of the service that is asked for, has the name; and some one has the tag (or annotation)."""
+        own: Collection[Span] = [span for span in spans if self.service in (None, span.service)]
+        named = self.span is None or any(span.name == self.span for span in own)
+        return named and (self.tag is None or any(_says(span, *self.tag) for span in own))
+
+
+def _says(span: Span, name: str, value: str | None) -> bool:
+    if value is not None:
+        return span.tags.get(name) == value
+    return name in span.tags or any(each.value == name for each in span.annotations)
