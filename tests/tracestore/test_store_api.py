@@ -78,10 +78,10 @@ async def test_no_spans_are_taken_like_any_other_number(body: bytes) -> None:
         (
             b"\x0a\x00",
             ((b"Content-Type", b"application/x-protobuf"),),
-            415,
-            b"spans are taken as a JSON list (Zipkin v2)",
+            400,
+            b"span 0: traceId is empty (reading a list of spans from protobuf)",
         ),
-        (b"[]", ((b"Content-Type", b"text/plain"),), 415, b"spans are taken as a JSON list (Zipkin v2)"),
+        (b"[]", ((b"Content-Type", b"text/plain"),), 415, b"spans are taken as a list (Zipkin v2)"),
     ],
 )
 async def test_what_is_no_list_of_spans_is_refused_with_the_reason(
@@ -196,7 +196,9 @@ async def test_no_answer_repeats_a_page_or_a_path_that_was_asked_for(path: str) 
         assert not (answer.header(b"content-type") or b"").startswith(b"text/html")
 
 
-@pytest.mark.parametrize("path", ["/index.html", "/nope", "/api/v1/spans", "/api/v2/services/", "/zipkin/zipkin/health"])
+@pytest.mark.parametrize(
+    "path", ["/index.html", "/nope", "/api/v1/spans", "/api/v2/services/", "/zipkin/zipkin/health"]
+)
 async def test_what_is_not_there_is_not_found(path: str) -> None:
     async with asking() as it:
         answer = await it.get(path)

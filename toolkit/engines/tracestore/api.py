@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from toolkit.engines.tracestore import lens, otlp, query
-from toolkit.engines.tracestore.bodies import Refusal, unpacked
+from toolkit.engines.tracestore import bodies, lens, otlp, query
+from toolkit.engines.tracestore.bodies import Refusal
 from toolkit.engines.tracestore.memory import Memory, StoredTrace
 from toolkit.errors import EngineError
 from toolkit.sdk.http1 import Request, Response
@@ -38,7 +38,7 @@ class Api:
     def __init__(
         self,
         memory: Memory,
-        keep: Callable[[Sequence[Mapping[str, Any]]], None],
+        keep: Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]],
         now_ms: Callable[[], int],
         *,
         loopback: bool,
@@ -74,7 +74,7 @@ class Api:
         path, _, asked = request.target.partition("?")
         path = path.removeprefix("/zipkin")
         if request.method == "POST" and path == "/api/v2/spans":
-            return self._post(request)
+            return await self._post(request)
         if path == otlp.PATH:
             return await otlp.answer(request, self._keep)
         trace = path.startswith("/api/v2/trace/")
@@ -89,16 +89,10 @@ class Api:
             return await answer(_parameters(asked))
         return self._trace(unquote(path.removeprefix("/api/v2/trace/")))
 
-    def _post(self, request: Request) -> Response:
-        if b"json" not in (request.header(b"content-type") or b"json").lower():
-            raise Refusal(415, "spans are taken as a JSON list (Zipkin v2), Content-Type: application/json")
-        body = unpacked(request)
+    async def _post(self, request: Request) -> Response:
+        spans = bodies.spans(request)
         try:
-            spans = list(zipkin.normalised(body))
-        except zipkin.ZipkinError as error:
-            raise Refusal(400, f"{error} (reading a list of spans from JSON)") from None
-        try:
-            self._keep(spans)
+            await self._keep(spans)
         except EngineError as error:
             raise Refusal(503, str(error)) from error
         return Response(202)

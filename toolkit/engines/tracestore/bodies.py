@@ -1,13 +1,17 @@
-"""What a POST of spans may look like before anybody reads them: how large, how packed.
+"""What a POST of Zipkin spans may look like: how large, how packed, in which form.
 
-May live here: the refusal of a request as a type, and unpacking. What is in a body is its codec's business.
+May live here: the refusal of a request as a type, unpacking, and the choice of the codec. What is in a body is its
+codec's business.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from toolkit.sdk.http1 import Request
+from toolkit.traces import zipkin, zipkinproto
 
 MAX_BODY = 16 << 20  # bytes of one POST, before and after gunzip
 
@@ -18,6 +22,30 @@ class Refusal(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
+
+
+Form = Callable[[bytes], Iterator[dict[str, Any]]]
+
+
+def spans(request: Request) -> list[dict[str, Any]]:
+    """The spans of `POST /api/v2/spans` in Zipkin's normal form; JSON where nothing else is told. Raises Refusal."""
+    named, form = _form(request)
+    body = unpacked(request)
+    try:
+        return list(form(body))
+    except zipkin.ZipkinError as error:
+        raise Refusal(400, f"{error} (reading a list of spans from {named})") from None
+
+
+def _form(request: Request) -> tuple[str, Form]:
+    told = (request.header(b"content-type") or b"application/json").partition(b";")[0].strip().lower()
+    if told == zipkinproto.CONTENT_TYPE.encode():
+        return "protobuf", zipkinproto.normalised
+    if b"json" in told:
+        return "JSON", zipkin.normalised
+    raise Refusal(
+        415, "spans are taken as a list (Zipkin v2), Content-Type: application/json or application/x-protobuf"
+    )
 
 
 def unpacked(request: Request) -> bytes:
