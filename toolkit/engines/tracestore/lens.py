@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from typing import IO
-from urllib.parse import unquote
 
 from toolkit.errors import UsageError
 from toolkit.sdk.http1 import Request, Response
@@ -57,12 +56,14 @@ _TYPES = {
     ".css": b"text/css; charset=utf-8", ".json": b"application/json; charset=utf-8", ".svg": b"image/svg+xml",
     ".png": b"image/png", ".ico": b"image/x-icon", ".woff2": b"font/woff2", ".map": b"application/json; charset=utf-8",
 }  # fmt: skip
+# what zipfile raises, by where the damage is
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 _PACKED = (b"text/", b"application/")
 _NOSNIFF = (b"X-Content-Type-Options", b"nosniff")
 _ONLY_FROM_HERE = (
     b"Content-Security-Policy",
-    b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' data: blob:; "
-    b"object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+    b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    b"worker-src 'self' data: blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
 )
 
 
@@ -86,8 +87,7 @@ class Lens:
         self._pages["/zipkin/config.json"] = _page("config.json", json.dumps(CONFIG, indent=2).encode(), modified)
 
     def __call__(self, request: Request) -> Response | None:
-        raw, mark, asked = request.target.partition("?")
-        path = unquote(raw)
+        path, mark, asked = request.target.partition("?")
         if (place := _HOME.get(path)) is not None:
             return Response(302, ((b"Location", f"{place}{mark}{asked}".encode("latin-1")), _NOSNIFF))
         page = self._pages.get("/zipkin/index.html" if _ROUTES.fullmatch(path) else path)
@@ -104,7 +104,7 @@ class Lens:
 
 def absent(request: Request) -> Response | None:
     """What a store without Lens answers where its pages would be: how to have them."""
-    path = unquote(request.target.partition("?")[0])
+    path = request.target.partition("?")[0]
     if path == "/favicon.ico" or not (path in _HOME or _ROUTES.fullmatch(path)):
         return None
     return _text(404, "This trace store has no pages of its own: 'toolkit trace serve --lens JAR' shows Zipkin's.\n")
@@ -113,13 +113,14 @@ def absent(request: Request) -> Response | None:
 def read(jar: Path) -> Lens:
     """The pages of `jar`: Lens as it is published, or a Zipkin server's jar, which has it inside. Raises UsageError."""
     try:
-        with jar.open("rb") as file:
-            modified_s = jar.stat().st_mtime
-            return Lens(_files(file, jar), modified_s)
+        file = jar.open("rb")
     except OSError as error:
         raise UsageError(f"--lens {jar}: {error.strerror or error}", next_step=NEXT_STEP) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise UsageError(f"--lens {jar} is no whole jar: {error}", next_step=NEXT_STEP) from error
+    with file:
+        try:
+            return Lens(_files(file, jar), jar.stat().st_mtime)
+        except _UNREADABLE as error:
+            raise UsageError(f"--lens {jar} is no whole jar: {error}", next_step=NEXT_STEP) from error
 
 
 def _files(file: IO[bytes], jar: Path) -> Mapping[str, bytes]:
