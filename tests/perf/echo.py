@@ -1,4 +1,4 @@
-"""The echo that is measured: as a handler of ours, and (run as a program) as what one would write without us.
+"""The functions that are measured: as handlers of ours, and (run as a program) as what one would write without us.
 
 `python -m tests.perf.echo bare|stock PORT [SPANS-URL]` serves Greeter with plain grpc.aio, with `stock` under
 opentelemetry-instrumentation-grpc and its Zipkin JSON exporter.
@@ -10,12 +10,29 @@ import asyncio
 import sys
 from typing import Any
 
-from toolkit.sdk import Context
+from toolkit.sdk import Context, Message
 from toolkit.stubs.helloworld_pb2 import HelloReply, HelloRequest
 
 
 async def echo(ctx: Context, request: HelloRequest) -> HelloReply:
     return HelloReply(message=request.name)
+
+
+async def forward(ctx: Context, request: HelloRequest) -> HelloReply:
+    reply: HelloReply = await ctx.call(HelloRequest(name=request.name))
+    return reply
+
+
+async def emit(ctx: Context, request: HelloRequest) -> HelloReply:
+    await ctx.emit(request.name)
+    return HelloReply()
+
+
+async def take(ctx: Context, message: Message) -> None: ...
+
+
+async def relay(ctx: Context, message: Message) -> None:
+    await ctx.emit(message)
 
 
 async def serve(kind: str, port: str, spans: str = "") -> None:
