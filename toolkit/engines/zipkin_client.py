@@ -6,10 +6,12 @@ Every failure is an EngineError that says which store, what happened, and what t
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
+from urllib.parse import urlencode
 
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
@@ -23,6 +25,7 @@ SHOWN_WITHIN_S = 5.0
 TRACES_AT_ONCE = 100  # ids in one query: 3.3 kB, below the 4 kB that Zipkin's server takes as a request line
 SPANS_AT_ONCE = 1000  # spans in one POST: about half a megabyte
 _Item = TypeVar("_Item")
+_Found = TypeVar("_Found")
 _JSON = ((b"Content-Type", b"application/json"),)
 _SPANS_PATH = "/api/v2/spans"
 
@@ -63,6 +66,15 @@ async def spans(url: str, trace_ids: Sequence[str], *, carrier: Carrier | None =
         for chunk in _chunks(list(dict.fromkeys(trace_ids)), TRACES_AT_ONCE):
             found += await _traces(client, url, chunk)
     return found
+
+
+async def search(url: str, parameters: Mapping[str, str | int], *, carrier: Carrier | None = None) -> list[list[Span]]:
+    """The traces that `/api/v2/traces` finds for these parameters, newest first. Raises EngineError, as `spans` does."""
+    place = f"{base_url(url)}/api/v2/traces"
+    async with _client(carrier) as client:
+        answer = await _ask(client, "GET", f"{place}?{urlencode(parameters)}")
+    _must(answer.status == 200, place, answer)
+    return await asyncio.to_thread(_decoded, place, lambda: zipkin.decode_traces(answer.body))  # it may be megabytes
 
 
 async def send(url: str, spans: Sequence[Span], *, carrier: Carrier | None = None) -> None:
@@ -152,7 +164,7 @@ def _must(fine: bool, place: str, answer: Response) -> None:
         raise EngineError(f"{place} answered {answer.status}: {said!a}", next_step=_ZIPKIN)
 
 
-def _decoded(place: str, decode: Callable[[], list[Span]]) -> list[Span]:
+def _decoded(place: str, decode: Callable[[], _Found]) -> _Found:
     try:
         return decode()
     except zipkin.ZipkinError as error:
