@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from toolkit.traces import wire
 from toolkit.traces.model import Annotation, Span
 
+_Json = TypeVar("_Json")
 MOST_SPANS = 2_000_000  # in one document; a guard against nonsense, far above what a run leaves
 
 
@@ -68,7 +69,7 @@ def _parse(data: bytes) -> list[Any]:
     if not data:
         return []
     try:
-        found = _decoder.decode(data.decode())
+        found = parser.decode(data.decode())
     except UnicodeDecodeError as error:
         raise ZipkinError(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -79,7 +80,7 @@ def _parse(data: bytes) -> list[Any]:
         raise ZipkinError(f"not JSON that can be read: {str(error)[:80]}") from None
     if not isinstance(found, list):
         raise ZipkinError("not a JSON list of spans (Zipkin v2)")
-    return _without_surrogates(found) if b"\\ud" in data or b"\\uD" in data else found
+    return without_surrogates(found) if b"\\ud" in data or b"\\uD" in data else found
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -87,13 +88,13 @@ def _no_constant(name: str) -> NoReturn:
 
 
 # Numbers with a point or an exponent stay text: a tag keeps what was sent, and a duration of 1e3 is still 1000.
-_decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=str)
+parser = json.JSONDecoder(parse_constant=_no_constant, parse_float=str)
 
 
-def _without_surrogates(found: list[Any]) -> list[Any]:
+def without_surrogates(found: _Json) -> _Json:
     """Half a character (a lone `\\ud800`) becomes `?`, as in Zipkin: it could be neither sent nor printed."""
     whole = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
-    replaced: list[Any] = json.loads(whole)
+    replaced: _Json = json.loads(whole)
     return replaced
 
 
