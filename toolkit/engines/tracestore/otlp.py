@@ -8,7 +8,7 @@ mapping are `toolkit.traces.otlp`'s.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from toolkit.engines.tracestore.bodies import Refusal, unpacked
@@ -20,7 +20,7 @@ PATH = "/v1/traces"
 _TYPES = {b"application/x-protobuf": False, b"application/json": True}  # whether it is JSON
 _SPANS_A_TURN = 200  # mapped before others get their turn
 
-Keep = Callable[[Sequence[Mapping[str, Any]]], None]
+Keep = Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]]
 
 
 async def answer(request: Request, keep: Keep) -> Response:
@@ -36,7 +36,7 @@ async def answer(request: Request, keep: Keep) -> Response:
         body = unpacked(request)
         message = otlp.read_json(body) if as_json else otlp.read_protobuf(body)
         found = await _all(otlp.spans(message))
-        keep(found.fields)
+        await keep(found.fields)
     except Refusal as refusal:
         return _status(refusal.status, str(refusal), as_json=as_json)
     except otlp.TooMuch as error:

@@ -65,7 +65,7 @@ async def serve(
     memory = Memory(max_spans=max_spans, max_bytes=max_bytes, on_warning=on_warning)
     journal = open_journal(store, memory, on_warning) if store is not None else None
 
-    def keep(spans: Sequence[Mapping[str, Any]]) -> None:
+    async def keep(spans: Sequence[Mapping[str, Any]]) -> None:
         new = memory.unknown(spans)
         if journal is not None and new:
             journal.append(new)  # first: who is told of a full disk sends again, and then it must still be new
