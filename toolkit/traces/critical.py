@@ -1,131 +1,197 @@
 """The critical path of a trace: which span answers for each moment between its beginning and its end.
 
 May live here: cutting a trace's time into segments that do not overlap and add up to the whole. From the end
-backwards, each moment belongs to the child that ended last before it, and to the span itself where no child was at
-work. A gap that no span explains is `unattributed`. Children that ran beside the one that ended last are not on the
-path.
+backwards, each moment belongs to what was caused last before it (`view`: children as they hang, replies below the
+reply, joins below the last arrival), and to the span itself where nothing it caused was at work. So a message that
+nobody waits for counts from its sending to its arrival, however soon the sender was done: a parent that ended before
+its children is walked through. What ran beside the last cause is not on the path. A gap that no span explains is
+`unattributed`.
 Where the platform tells what it did, its own time has a name of its own, and the way around it remains the way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
-from toolkit.traces import tree
+from toolkit.traces import view
 from toolkit.traces.expect import ORIGIN_TAG
 from toolkit.traces.model import Span
-from toolkit.traces.passages import joined
-from toolkit.traces.platform import Part, chains_own, part
-from toolkit.traces.segments import Segment
-from toolkit.traces.tree import Tree
+from toolkit.traces.platform import what_of
+from toolkit.traces.segments import Segment, What
+from toolkit.traces.view import Trace, View
 
-UNATTRIBUTED = "unattributed"
+UNATTRIBUTED: What = "unattributed"
 
 
-def critical_path(spans: Iterable[Span]) -> list[Segment]:
-    """The segments in the order of time, from the root's start to the end of all that followed from it.
+def critical_path(trace: Trace, *, until_answer: bool = False) -> list[Segment]:
+    """The segments in the order of time, from the root's start to the end of all that followed from it; with
+    `until_answer`, to the root's own end, which is when the caller had its answer.
 
     Empty when the trace has no root with a time and a duration: what is not known is not estimated.
     """
-    arranged = tree.build(span for span in joined(spans) if span.timestamp and span.duration)
-    roots = [at for at in arranged.roots if at not in arranged.orphans | arranged.looped]
-    if not roots:
+    seen = view.of(trace)
+    if (root := seen.root) is None:
         return []
-    told = _told(arranged)
-    reach = told.reach
+    told = _told(seen, root)
+    begin, end = seen.starts[root], seen.ends[root] if until_answer else told.reach[root]
     segments: list[Segment] = []
-    waiting = [(roots[0], _start(arranged.spans[roots[0]]), reach[roots[0]])]
+    waiting = [(root, begin, end)]
     while waiting:
         at, begin, until = waiting.pop()
-        after = None  # the child that was at work from `until` on
-        for child in sorted(arranged.children[at], key=lambda each: -reach[each]):
-            start, end = max(_start(arranged.spans[child]), begin), min(reach[child], until)
+        after = None  # what was at work from `until` on
+        for child in _last_first(told, at):
+            start, end = max(seen.starts[child], begin), min(told.reach[child], until)
             if start < end:
-                segments += _gap(told, at, end, until, after)
+                if end < until:
+                    segments += _gap(told, at, end, until, after, child)
                 waiting.append((child, start, end))
                 until, after = start, child
-        segments += _gap(told, at, begin, until, after)
-    return sorted(segments)
+        if begin < until:
+            segments += _gap(told, at, begin, until, after, None)
+    segments.sort()
+    return segments
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A trace's tree, and of each span: when it and all below it was over; the part of the platform that made it; the
-    chain's span above it; the chain's span that it leads to (itself, if it is the chain's), the last to be over."""
+    """What is below the root: of each span, when it and all below it was over (0: nobody knows); what it caused,
+    without spans that have no time, in whose place stands what these caused; of the platform's, the chain's span above
+    it; and the chain's span that it leads to (itself, if it is the chain's), the last to be over."""
 
-    tree: Tree
+    view: View
     reach: list[int]
-    parts: list[Part | None]
+    children: list[list[int]]
     above: list[int | None]
     leads_to: list[int | None]
+    labels: dict[int, str]
 
 
-def _told(arranged: Tree) -> _Told:
-    functions = chains_own(arranged.spans)
-    parts = [part(span, functions) for span in arranged.spans]
-    reach = [_end(span) for span in arranged.spans]
-    above: list[int | None] = [None] * len(parts)
-    leads_to = [at if found is None else None for at, found in enumerate(parts)]
-    order = [at for at, _ in arranged.walk()]
+def _told(seen: View, root: int) -> _Told:
+    order = [root]
     for at in order:
-        if (parent := arranged.parents[at]) is not None:
-            above[at] = parent if parts[parent] is None else above[parent]
+        order.extend(seen.children[at])
+    timed = [(end if end > start else 0) for start, end in zip(seen.starts, seen.ends, strict=True)]
+    above: list[int | None] = [None] * len(timed)
+    leads_to: list[int | None] = list(range(len(timed)))
+    platform = any(seen.parts)
+    if platform:
+        _above(seen, order, above)
+    told = _Told(seen, timed, _dissolved(seen, order), above, leads_to, {})
     for at in reversed(order):
-        if (parent := arranged.parents[at]) is not None:
-            reach[parent] = max(reach[parent], reach[at])
-            if parts[parent] is not None:
-                leads_to[parent] = _last(reach, leads_to[parent], leads_to[at])
-    return _Told(arranged, reach, parts, above, leads_to)
+        reach = [timed[child] for child in seen.children[at]]
+        if reach and (last := max(reach)) > timed[at]:
+            timed[at] = last
+        if platform and seen.parts[at] is not None:
+            led = (leads_to[child] for child in seen.children[at])
+            leads_to[at] = max((each for each in led if each is not None), key=timed.__getitem__, default=None)
+    return told
 
 
-def _last(reach: list[int], one: int | None, other: int | None) -> int | None:
-    return max((each for each in (other, one) if each is not None), key=lambda each: reach[each], default=None)
+def _above(seen: View, order: list[int], above: list[int | None]) -> None:
+    for at in order:
+        for child in seen.children[at]:
+            above[child] = at if seen.parts[at] is None else above[at]
 
 
-def _gap(told: _Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
-    """The time of a span that none of its children was at work in; nothing when there is none."""
-    span, platform = told.tree.spans[at], told.parts[at]
-    on_its_way = span.kind in ("CLIENT", "PRODUCER") and platform is None
-    over = until if on_its_way else min(max(_end(span), begin), until)
-    if begin < over:
-        yield Segment(begin, over, f"{platform} (platform)" if platform else _label(told, at, after))
+def _dissolved(seen: View, order: list[int]) -> list[list[int]]:
+    children = [list(each) for each in seen.children]
+    if any(not seen.starts[at] for at in order):
+        for at in reversed(order):
+            found = [children[child] if not seen.starts[child] else [child] for child in children[at]]
+            children[at] = list(chain.from_iterable(found))
+    return children
+
+
+def _last_first(told: _Told, at: int) -> list[int]:
+    children = told.children[at]
+    return children if len(children) < 2 else sorted(children, key=told.reach.__getitem__, reverse=True)
+
+
+def _gap(told: _Told, at: int, begin: int, until: int, after: int | None, before: int | None) -> Iterator[Segment]:
+    """The time of a span that nothing it caused was at work in: from the end of `before` to the start of `after`."""
+    seen = told.view
+    span, platform = seen.spans[at], seen.parts[at]
+    if platform is None and span.kind in ("CLIENT", "PRODUCER"):
+        yield Segment(begin, until, _label(told, at, after), "network", span.id)
+        return
+    over = min(max(seen.ends[at], begin), until)
+    if begin < over and platform is None:
+        yield Segment(begin, over, span.service or "?", "work", span.id)
+    elif begin < over and platform is not None:
+        what = what_of(span, platform)
+        beside = after if after is not None else before
+        if beside is not None and seen.parts[beside] != platform:
+            what = "network"
+        yield Segment(begin, over, f"{platform} (platform)", what, span.id)
     if over < until:
-        yield Segment(over, until, UNATTRIBUTED if platform is None else _way_around(told, at, after))
+        yield from _left_behind(told, at, over, until, after)
 
 
-def _way_around(told: _Told, at: int, after: int | None) -> str:
-    """The way on which a span of the platform stands."""
-    above = told.above[at]
-    on_its_way = above is not None and told.tree.spans[above].kind in ("CLIENT", "PRODUCER")
-    return _label(told, above, after) if above is not None and on_its_way else UNATTRIBUTED
+def _left_behind(told: _Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
+    """The time between a span's end and what it caused after that."""
+    seen = told.view
+    if seen.parts[at] is not None:
+        yield from _on_the_way(told, at, begin, until, after)
+        return
+    if after is not None and (waited := seen.joined.get(after)) is not None:
+        begin_of, end_of = max(begin, seen.starts[waited]), min(until, seen.ends[waited])
+        if begin_of < end_of:
+            yield from _nobodys(begin, begin_of)
+            yield Segment(begin_of, end_of, seen.spans[waited].service or "?", "work", seen.spans[waited].id)
+            begin = end_of
+    yield from _nobodys(begin, until)
+
+
+def _nobodys(begin: int, until: int) -> Iterator[Segment]:
+    if begin < until:
+        yield Segment(begin, until, UNATTRIBUTED)
+
+
+def _on_the_way(told: _Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
+    """A span of the platform was over before what it caused began (`kn.queueproxy.wait`, a channel's fan-out): the way
+    goes on. What answers is the platform's span around it that was still there; when none was, the part that began what
+    follows, if it is the same; else what is between the two."""
+    seen, above = told.view, told.above[at]
+    way = None if above is None else seen.spans[above]
+    if above is None or way is None or way.kind not in ("CLIENT", "PRODUCER"):
+        yield from _nobodys(begin, until)
+        return
+    label, around = _label(told, above, after), seen.parents[at]
+    while begin < until and around is not None and (part := seen.parts[around]) is not None:
+        if (over := min(seen.ends[around], until)) > begin:
+            yield Segment(begin, over, label, what_of(seen.spans[around], part), seen.spans[around].id)
+            begin = over
+        around = seen.parents[around]
+    if begin < until:
+        held = seen.parts[at] if after is not None and seen.parts[after] == seen.parts[at] else None
+        what: What = "network" if held is None else what_of(seen.spans[at], held)
+        yield Segment(begin, until, label, what, (seen.spans[at] if held else way).id)
 
 
 def _label(told: _Told, at: int, after: int | None) -> str:
-    spans = told.tree.spans
-    span = spans[at]
-    own = span.service or "?"
+    span = told.view.spans[at]
     if span.kind == "CLIENT":
-        served = [spans[end] for child in told.tree.children[at] if (end := told.leads_to[child]) is not None]
-        to = next((each.service for each in served if each.kind == "SERVER"), None) or span.remote or "?"
-        return f"{own} → {to} (call)"
+        if (known := told.labels.get(at)) is None:
+            known = told.labels[at] = _call(told, at, span)
+        return known
     if span.kind == "PRODUCER":
         end = told.leads_to[after] if after is not None else None
-        to = (spans[end].service if end is not None else None) or span.remote or "?"
-        return f"{_replier(told.tree, end) or own} → {to} (event)"
-    return own
+        to = (told.view.spans[end].service if end is not None else None) or span.remote or "?"
+        return f"{_replier(told.view, end) or span.service or '?'} → {to} (event)"
+    return span.service or "?"
 
 
-def _replier(arranged: Tree, at: int | None) -> str | None:
-    """Who really sent the event that this span consumed, when it was a reply: a broker lets it hang where it began."""
-    told = arranged.spans[at].tags.get(ORIGIN_TAG, "") if at is not None else ""
-    sender = told.split("-")[2] if told.count("-") >= 3 else None
-    return next((span.service for span in arranged.spans if sender is not None and span.id == sender), None)
+def _call(told: _Told, at: int, span: Span) -> str:
+    ends = (told.leads_to[child] for child in told.view.children[at])
+    served = (told.view.spans[end] for end in ends if end is not None)
+    to = next((each.service for each in served if each.kind == "SERVER"), None) or span.remote or "?"
+    return f"{span.service or '?'} → {to} (call)"
 
 
-def _start(span: Span) -> int:
-    return span.timestamp or 0
-
-
-def _end(span: Span) -> int:
-    return _start(span) + (span.duration or 0)
+def _replier(seen: View, at: int | None) -> str | None:
+    """Who really sent the event that this span consumed, when it was a reply that hangs where the first event began."""
+    origin = seen.spans[at].tags.get(ORIGIN_TAG) if at is not None else None
+    sent = seen.places.get(origin[36:52]) if origin else None
+    return None if sent is None else seen.spans[sent].service

@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable
+from functools import lru_cache
 from typing import Literal, get_args
 
 from toolkit.traces.expect import MESSAGE_TAG
-from toolkit.traces.model import Span
+from toolkit.traces.model import Kind, Span
+from toolkit.traces.segments import What
 
 Part = Literal["broker ingress", "channel dispatcher", "broker filter", "gateway", "activator", "queue-proxy"]
 PARTS: tuple[Part, ...] = get_args(Part)  # in the order in which an event passes them; a call passes the last three
 
+_ENVOY = "envoy"  # in place of a scope
 _OTELHTTP = "go.opentelemetry.io/contrib/instrumentation/net/http/"
 _SCOPES: tuple[tuple[str, Part], ...] = (
     ("knative.dev/serving/pkg/queue", "queue-proxy"),
@@ -34,6 +37,15 @@ _INNER: dict[str, Part] = {  # spans without a kind, which no handler would name
     "queue_wait": "queue-proxy",
     "queue_proxy": "queue-proxy",
 }
+_WAITS: dict[str, What] = {"throttler_try": "cold wait", "kn.queueproxy.wait": "queue", "queue_wait": "queue"}
+_OWN: dict[Part, What] = {
+    "broker ingress": "broker ingress",
+    "channel dispatcher": "dispatch",
+    "broker filter": "filter",
+    "gateway": "gateway",
+    "activator": "proxy",
+    "queue-proxy": "proxy",
+}
 _SERVICES: dict[str, Part] = {
     "activator": "activator",
     "activator-service": "activator",
@@ -41,6 +53,8 @@ _SERVICES: dict[str, Part] = {
     "broker.filter": "broker filter",
     "inmemorychannel-dispatcher": "channel dispatcher",
     "imc-dispatcher": "channel dispatcher",
+    "kafka-broker-receiver": "broker ingress",
+    "kafka-broker-dispatcher": "channel dispatcher",  # filters as well: it has a consumer for each trigger
     "kourier-knative": "gateway",
     "kourier": "gateway",
     "unknown_service:envoy": "gateway",
@@ -59,15 +73,43 @@ def part(span: Span, functions: Container[str] = ()) -> Part | None:
     `functions` are the services of the chain: queue-proxy speaks under their names, and a function may be called
     `activator`. A span about a message of ours is never the platform's.
     """
-    if MESSAGE_TAG in span.tags:
+    tags = span.tags
+    if MESSAGE_TAG in tags:
         return None
-    if (found := _by_what_it_says(span)) is not None:
+    name, service, kind = span.name, span.service or "", span.kind
+    inner = name if kind is None and name in _INNER else "kn.queueproxy." if name.startswith("kn.queueproxy.") else ""
+    scope = tags.get("otel.scope.name") or tags.get("otel.library.name") or ""
+    if tags.get("telemetry.sdk.name") == "envoy" or (tags.get("component") == "proxy" and "upstream_cluster" in tags):
+        scope = _ENVOY
+    queue = "queue-proxy" in (tags.get("container.name"), tags.get("k8s.container.name"))
+    return _told(service, service in functions, inner, scope, queue, "kn.service.name" in tags)
+
+
+def what_of(span: Span, made_by: Part) -> What:
+    """What this part of the platform did while none of the spans below this one was at work. A request of its own is on
+    the network then."""
+    return _what(span.name, span.kind, made_by)
+
+
+def _what(name: str, kind: Kind | None, made_by: Part) -> What:
+    if kind is None and (wait := _WAITS.get(name)) is not None:
+        return wait
+    return "network" if kind in ("CLIENT", "PRODUCER") else _OWN[made_by]
+
+
+@lru_cache(maxsize=4096)  # a cluster has few services, and a trace many spans
+def _told(service: str, of_chain: bool, inner: str, scope: str, queue: bool, serving: bool) -> Part | None:
+    if queue or inner == "kn.queueproxy.":
+        return "queue-proxy"
+    if scope == _ENVOY:
+        return "gateway"
+    if inner:
+        return _INNER[inner]
+    if (found := next((made_by for prefix, made_by in _SCOPES if scope.startswith(prefix)), None)) is not None:
         return found
-    service = span.service or ""
-    if _scope(span).startswith((_OTELHTTP, "knative.dev/")):  # Go, and no function of ours is
-        known: Part | None = "queue-proxy" if service in functions or "kn.service.name" in span.tags else None
-        return _by_service(service) or known
-    return None if service in functions else _by_service(service)
+    if scope.startswith((_OTELHTTP, "knative.dev/")):  # Go, and no function of ours is
+        return _by_service(service) or ("queue-proxy" if of_chain or serving else None)
+    return None if of_chain else _by_service(service)
 
 
 def is_platform(span: Span, functions: Container[str] = ()) -> bool:
@@ -84,24 +126,6 @@ def parts(spans: Iterable[Span]) -> frozenset[Part]:
 def chains_own(spans: Iterable[Span]) -> frozenset[str]:
     """The services that said something about a message: functions and the caller."""
     return frozenset(span.service for span in spans if span.service and MESSAGE_TAG in span.tags)
-
-
-def _by_what_it_says(span: Span) -> Part | None:
-    tags = span.tags
-    if "queue-proxy" in (tags.get("container.name"), tags.get("k8s.container.name")):
-        return "queue-proxy"
-    if span.name.startswith("kn.queueproxy."):
-        return "queue-proxy"
-    if tags.get("telemetry.sdk.name") == "envoy" or (tags.get("component") == "proxy" and "upstream_cluster" in tags):
-        return "gateway"
-    if span.kind is None and (found := _INNER.get(span.name)) is not None:
-        return found
-    scope = _scope(span)
-    return next((found for prefix, found in _SCOPES if scope.startswith(prefix)), None) if scope else None
-
-
-def _scope(span: Span) -> str:
-    return span.tags.get("otel.scope.name") or span.tags.get("otel.library.name") or ""
 
 
 def _by_service(service: str) -> Part | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from toolkit.traces.model import Span
 
@@ -56,23 +57,31 @@ def by_trace(spans: Iterable[Span]) -> dict[str, list[Span]]:
 def build(spans: Iterable[Span]) -> Tree:
     """The tree of one trace's spans, merged first. No spans make an empty tree."""
     merged = tuple(merge(spans))
-    halves = {(span.id, span.service): at for at, span in reversed(list(enumerate(merged))) if span.shared}
-    whole = {span.id: at for at, span in reversed(list(enumerate(merged))) if not span.shared}
-    parents = [_parent(span, at, halves, whole) for at, span in enumerate(merged)]
+    halves: dict[tuple[str, str | None], int] = {}
+    whole: dict[str, int] = {}
+    for at, span in enumerate(merged):
+        if span.shared:
+            halves.setdefault((span.id, span.service), at)
+        else:
+            whole.setdefault(span.id, at)
+    parents: list[int | None]
+    if halves:
+        parents = [_parent(span, halves, whole) for span in merged]
+    else:
+        parents = [None if span.parent is None or span.parent == span.id else whole.get(span.parent) for span in merged]
     rootless = [
         at
-        for at, span in enumerate(merged)
-        if parents[at] is None and (span.shared or span.parent not in (None, span.id))
+        for at, above in enumerate(parents)
+        if above is None and (merged[at].shared or merged[at].parent not in (None, merged[at].id))
     ]
     looped = _cut_cycles(parents)
     children: list[list[int]] = [[] for _ in merged]
-    order = sorted(range(len(merged)), key=lambda at: _start(merged[at]))
-    for at in order:
-        if (parent := parents[at]) is not None:
-            children[parent].append(at)
-    roots = tuple(at for at in order if parents[at] is None)
-    arranged = tuple(tuple(each) for each in children)
-    return Tree(merged, tuple(parents), arranged, roots, frozenset(rootless), looped)
+    roots: list[int] = []
+    for *_, at in sorted([(span.timestamp is None, span.timestamp or 0, at) for at, span in enumerate(merged)]):
+        parent = parents[at]
+        (roots if parent is None else children[parent]).append(at)
+    arranged = tuple(map(tuple, children))
+    return Tree(merged, tuple(parents), arranged, tuple(roots), frozenset(rootless), looped)
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
@@ -81,8 +90,10 @@ def merge(spans: Iterable[Span]) -> list[Span]:
     Spans of one id are one if both or neither are shared and their services do not contradict each other. A SERVER
     span that follows the CLIENT span of the same id is marked `shared`, and gets its parent when it has none.
     """
-    merged: list[Span] = []
-    for span in sorted(spans, key=_merge_order):
+    listed, merged = list(spans), list[Span]()
+    if len({span.id for span in listed}) == len(listed):
+        return sorted(listed, key=attrgetter("id"))  # most traces
+    for span in sorted(listed, key=_merge_order):
         last = merged[-1] if merged else None
         if last is None or last.id != span.id:
             merged.append(span)
@@ -124,7 +135,7 @@ def _second_half(last: Span, span: Span) -> Span:
     return dataclasses.replace(span, shared=shared, parent=parent)
 
 
-def _parent(span: Span, at: int, halves: dict[tuple[str, str | None], int], whole: dict[str, int]) -> int | None:
+def _parent(span: Span, halves: dict[tuple[str, str | None], int], whole: dict[str, int]) -> int | None:
     if span.shared:
         return whole.get(span.id)
     if span.parent is None or span.parent == span.id:
@@ -147,11 +158,6 @@ def _cut_cycles(parents: list[int | None]) -> frozenset[int]:
                 break
             at = above
     return frozenset(cut)
-
-
-def _start(span: Span) -> tuple[bool, int, str]:
-    """A span without a time stands last."""
-    return span.timestamp is None, span.timestamp or 0, span.id
 
 
 def started(spans: Sequence[Span]) -> int | None:

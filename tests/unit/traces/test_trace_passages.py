@@ -11,7 +11,7 @@ from hypothesis import given
 from tests.unit.checks.simulation import EVENT_PAIR, FAN_OUT, Run, healthy
 from tests.unit.traces.composite import on_a_cluster
 from tests.unit.traces.made import calm, span, tangled
-from toolkit.traces import tree
+from toolkit.traces import tree, view
 from toolkit.traces.critical import critical_path
 from toolkit.traces.expect import MESSAGE_TAG
 from toolkit.traces.model import Span
@@ -177,7 +177,7 @@ def test_joining_moves_the_platforms_spans_and_what_is_behind_its_gaps_alone(spa
     if not any(is_platform(each, own) or (each.parent and each.parent not in there) for each in spans):
         assert joined(spans) == spans
         return
-    pairs = list(zip(tree.merge(spans), joined(spans), strict=True))
+    pairs = list(zip(view.of(spans).spans, joined(spans), strict=True))
     assert all(one.id == other.id for one, other in pairs)
     orphans = orphans_with_a_message(spans)
     assert all(one == other or is_platform(one, own) or one.id in orphans for one, other in pairs)
