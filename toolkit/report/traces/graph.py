@@ -7,7 +7,7 @@ from publishing to delivery, stands on the latter. Where several publish to one,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,25 @@ from toolkit.analysis import Analysis, HopAnatomy
 from toolkit.contract import BROKER, CALLER
 from toolkit.report.traces.layout import place
 from toolkit.report.traces.lines import Counts
-from toolkit.spec.model import ChainSpec
 from toolkit.traces.links import Link
 
 Edge = tuple[str, str, str]  # services (in lower case, as in spans), and `call` or `event`
 MOST_NODES = 300  # a drawing of more is no drawing; what is left out is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain's own graph, with names as they are written: (from, to, via), without the caller's call of the entry."""
+
+    name: str
+    entry: str | None
+    edges: Sequence[Edge]
+    functions: Sequence[str] = ()
+
+    def spoken(self) -> list[Edge]:
+        """All edges with names as spans have them, the caller's first."""
+        first = [(CALLER, self.entry.lower(), "call")] if self.entry else []
+        return first + [(source.lower(), to.lower(), via) for source, to, via in self.edges]
 
 
 @dataclass(slots=True)
@@ -36,24 +50,27 @@ class _Line:
 def document(
     analysis: Analysis,
     counts: Counts,
-    chain: ChainSpec | None = None,
+    chain: Chain | None = None,
     *,
     window_s: float | None = None,
     links: Sequence[Link] = (),
 ) -> dict[str, Any]:
     """Nodes with their places, and edges with what went along them, a second where `window_s` is known.
 
-    `links` are drawn where they touch a service that no edge of ours does.
+    `links` are drawn where they touch a service that speaks of no message of ours.
     """
     hops = {(hop.source, hop.to, hop.via): hop for hop in analysis.hops}
-    edges = list(dict.fromkeys([*_of_chain(chain), *hops]))
+    edges = list(dict.fromkeys([*(chain.spoken() if chain else ()), *hops]))
     lines = _lines(edges, hops, analysis, counts)
     known = _services(chain, edges)
-    for link in links:
-        if not {link.parent, link.child} <= {*known, BROKER}:
-            lines.setdefault((_id(link.parent), _id(link.child)), _Line("call", link.calls, link.errors))
-    services = list(dict.fromkeys([*known, *(name for link in links for name in (link.parent, link.child))]))
-    nodes = [_id(name) for name in services if not (name == BROKER and name not in known)]
+    drawable = {*known, *counts.strangers}
+    drawn_links = [
+        each for each in links if {each.parent, each.child} <= drawable and not {each.parent, each.child} <= set(known)
+    ]
+    for each in drawn_links:
+        lines.setdefault((_id(each.parent), _id(each.child)), _Line("call", each.calls, each.errors))
+    services = list(dict.fromkeys([*known, *(name for link in drawn_links for name in (link.parent, link.child))]))
+    nodes = [_id(name) for name in services]
     if any(_BROKER in pair for pair in lines):
         nodes.append(_BROKER)
     nodes = nodes[:MOST_NODES]
@@ -74,23 +91,18 @@ def _id(service: str) -> str:
     return CALLER if service == CALLER else f"service:{service}"
 
 
-def _of_chain(chain: ChainSpec | None) -> Iterator[Edge]:
-    if chain is not None:
-        yield CALLER, chain.entry.lower(), "call"
-        yield from ((edge.source.lower(), edge.to.lower(), edge.via) for edge in chain.edges)
-
-
-def _services(chain: ChainSpec | None, edges: Iterable[Edge]) -> list[str]:
+def _services(chain: Chain | None, edges: Iterable[Edge]) -> list[str]:
     """The caller first, then the chain's functions in its order, then the others as they are met."""
-    functions = [] if chain is None else [CALLER, *(function.name.lower() for function in chain.functions)]
+    functions = [] if chain is None else [CALLER, *(name.lower() for name in chain.functions)]
     return list(dict.fromkeys([*functions, *(name for source, to, _ in edges for name in (source, to))]))
 
 
-def _labels(chain: ChainSpec | None, services: Sequence[str]) -> dict[str, str]:
-    written = {} if chain is None else {each.name.lower(): each.name for each in chain.functions}
-    return {_BROKER: chain.broker.name if chain and chain.broker and chain.broker.name != "default" else BROKER} | {
-        _id(name): written.get(name, name) for name in services
-    }
+def _labels(chain: Chain | None, services: Sequence[str]) -> dict[str, str]:
+    names = (
+        () if chain is None else (*chain.functions, *(name for source, to, _ in chain.edges for name in (source, to)))
+    )
+    written = {name.lower(): name for name in names}
+    return {_BROKER: BROKER} | {_id(name): written.get(name, name) for name in services}
 
 
 def _lines(

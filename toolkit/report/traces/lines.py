@@ -6,7 +6,7 @@ May live here: reading single traces quickly, without their tree. May not: where
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,40 +89,36 @@ class Counts:
     unsent: Counter[str] = field(default_factory=Counter)  # of those published
     own: set[str] = field(default_factory=set)
     services: set[str] = field(default_factory=set)
-    strangers: set[str] = field(default_factory=set)
+    _others: set[str] = field(default_factory=set)
 
+    @property
+    def strangers(self) -> set[str]:
+        return self._others - self.own
 
-def count(traces: Iterable[Spans]) -> Counts:
-    """One pass over all spans."""
-    counts = Counts()
-    suspects: dict[str, Span] = {}
-    for spans in traces:
+    def add(self, spans: Spans) -> bool:
+        """Take one trace; whether a stranger has a span there."""
+        own = {span.service for span in spans if span.service and MESSAGE_TAG in span.tags}
+        others = {
+            span.service
+            for span in spans
+            if span.service and span.service not in own and part(span, own) is None  # MESSAGE_TAG is nobody else's
+        }
+        self.services.update(span.service for span in spans if span.service)
+        self.own |= own
+        self._others |= others
         for span in spans:
-            if span.service is None:
-                continue
-            counts.services.add(span.service)
-            if MESSAGE_TAG in span.tags:
-                _count(counts, span, span.service)
-            else:
-                suspects.setdefault(span.service, span)
-    counts.strangers = {
-        service for service, span in suspects.items() if service not in counts.own and part(span, counts.own) is None
-    }
-    return counts
+            if span.service and (MESSAGE_TAG in span.tags or span.service in others):
+                self._count(span, span.service)
+        return bool(others)
 
-
-def _count(counts: Counts, span: Span, service: str) -> None:
-    counts.own.add(service)
-    failed = ERROR_TAG in span.tags
-    if span.kind in ("SERVER", "CONSUMER"):
-        counts.received[service] += 1
-        counts.errors[service] += failed
-    elif span.kind == "PRODUCER":
-        counts.published[service] += 1
-        counts.unsent[service] += failed
-    elif span.kind == "CLIENT" and span.parent is None:  # the caller's own
-        counts.received[service] += 1
-        counts.errors[service] += failed
+    def _count(self, span: Span, service: str) -> None:
+        failed = ERROR_TAG in span.tags
+        if span.kind == "PRODUCER":
+            self.published[service] += 1
+            self.unsent[service] += failed
+        elif span.kind in ("SERVER", "CONSUMER") or span.parent is None:  # a caller's own call is a root
+            self.received[service] += 1
+            self.errors[service] += failed
 
 
 @dataclass(frozen=True, slots=True)

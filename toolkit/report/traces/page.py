@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-TEMPLATE, SECTION, STYLE, SCRIPT = "page.html.j2", "explorer.html.j2", "explorer.css", "explorer.js"
-SOURCES = (TEMPLATE, SECTION, STYLE, SCRIPT)
+from toolkit.report.characters import printable
+
+TEMPLATE = "page.html.j2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +27,48 @@ class Page:
     policy: str
 
 
-def render(sources: Mapping[str, str], title: str, data: str = "null", *, live: bool = True) -> Page:
-    """The page with `data` (JSON that `embedding.text` made) in its data element; a `live` one may ask its server.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The templates by their names, and the one style sheet and the one script that a page holds."""
 
-    The template is given `title`, `style`, `script`, `data` and `policy` (for a page that no server sends).
-    """
+    templates: Mapping[str, str]
+    style: str
+    script: str
+
+
+def render(sources: Sources, title: str) -> Page:
+    """The page for a server, whose data it asks for itself."""
     environment = Environment(
-        loader=DictLoader(dict(sources)),
+        loader=DictLoader(dict(sources.templates)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = sources[STYLE], sources[SCRIPT]
-    allowed = _policy(style, script, live=live)
     html = environment.get_template(TEMPLATE).render(
-        title=title,
-        style=Markup(style),  # noqa: S704 - ours
-        script=Markup(script),  # noqa: S704 - ours
-        data=Markup(data),  # noqa: S704 - escaped by `embedding`
-        policy=allowed,
+        title=printable(title),
+        style=Markup(sources.style),  # noqa: S704 - ours
+        script=Markup(sources.script),  # noqa: S704 - ours
+        style_hash=hashed(sources.style),
+        script_hash=hashed(sources.script),
+        connect=Markup("'self'"),
+        data=Markup("null"),
     )
-    return Page(html, f"{allowed}; frame-ancestors 'none'")  # which a page's own head cannot say
+    return Page(html, _policy(sources))
 
 
-def _policy(style: str, script: str, *, live: bool) -> str:
+def _policy(sources: Sources) -> str:
+    """What the page's own head says, and what only a header can say."""
     return "; ".join(
         [
             "default-src 'none'",
-            f"style-src '{hashed(style)}'",
-            f"script-src '{hashed(script)}'",
-            "connect-src 'self'" if live else "connect-src 'none'",
+            f"style-src '{hashed(sources.style)}'",
+            f"script-src '{hashed(sources.script)}'",
+            "connect-src 'self'",
             "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",
+            "frame-ancestors 'none'",
         ]
     )
 

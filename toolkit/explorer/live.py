@@ -1,0 +1,127 @@
+"""Traces that keep coming: the newest of a Zipkin, or of a store of ours that speaks like one.
+
+May live here: asking it, at most so often, and what to tell while it does not answer. However often and by however many
+the page is looked at, the store is asked once in a while, and the analysis takes a fifth of one processor at most: a
+load may run beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from toolkit.engines import zipkin_client
+from toolkit.errors import EngineError
+from toolkit.explorer.fixed import Fixed, beside
+from toolkit.explorer.gathered import Gathered, gather
+from toolkit.explorer.source import Asked, Document, Found, ordered
+from toolkit.report.traces import overview
+from toolkit.report.traces.graph import Chain
+from toolkit.report.traces.lines import Wanted, line
+from toolkit.report.traces.overview import Subject
+from toolkit.traces.model import Span
+
+MOST = 500  # traces that are asked for at once
+EVERY_MS = 2000
+IDLE = 4  # parts of the time that asking and analysing are followed by, at least
+LOOKBACK_MS = 24 * 3600 * 1000  # of a search
+
+
+class Live:
+    """The newest traces of the last `window_s` seconds at `url`."""
+
+    def __init__(self, url: str, chain: Chain | None, window_s: float = 60.0, against: Fixed | None = None) -> None:
+        self.url, self._chain, self._window_s, self._against = url, chain, window_s, against
+        self._subject = Subject(
+            title=f"traces of {chain.name}" if chain else "traces",
+            source="zipkin",
+            subject=url,
+            chain=chain.name if chain else None,
+            every_ms=EVERY_MS,
+            window_s=window_s,
+        )
+        self._known: Document | None = None
+        self._next = 0.0  # monotonic: when to ask again
+        self._asking = asyncio.Lock()
+
+    async def overview(self) -> Document:
+        async with self._asking:
+            if self._known is None or time.monotonic() >= self._next:
+                await self._refresh()
+            if self._known is None:
+                raise EngineError(f"{self.url} told nothing")
+            return self._known
+
+    async def _refresh(self) -> None:
+        began = time.monotonic()
+        try:
+            traces = await zipkin_client.search(
+                self.url, {"limit": MOST, "lookback": max(1, round(self._window_s * 1000))}
+            )
+        except EngineError as error:
+            self._known = self._stale(error)
+            self._next = time.monotonic() + EVERY_MS / 1000
+            return
+        gathered = await asyncio.to_thread(gather, traces, self._chain, keep=False)
+        took = time.monotonic() - began
+        self._next = time.monotonic() + max(EVERY_MS / 1000 * 0.9, IDLE * took)
+        self._known = self._told(gathered, max(EVERY_MS, round((1 + IDLE) * took * 1000)))
+
+    def _told(self, gathered: Gathered, every_ms: int) -> Document:
+        cut = len(gathered.lines) >= MOST
+        covered_s = _covered(gathered, self._window_s)
+        note = f"the newest {MOST:,} of more traces" if cut else None
+        return overview.document(
+            replace(self._subject, every_ms=every_ms, window_s=covered_s, note=note),
+            gathered.analysis,
+            gathered.graph(self._chain, covered_s),
+            gathered.lines,
+            gathered.counts.services,
+            more=cut,
+            against=None if self._against is None else beside(self._against, gathered.analysis),
+        )
+
+    def _stale(self, error: EngineError) -> Document:
+        """What was known, with the reason why it is no longer new."""
+        known = self._known or self._told(gather([], self._chain), EVERY_MS)
+        return {**known, "every_ms": EVERY_MS, "note": f"not up to date: {error}"}
+
+    async def trace(self, trace: str) -> list[Span]:
+        return await zipkin_client.spans(self.url, [trace])
+
+    async def search(self, asked: Asked) -> Found:
+        looked_at = asked.limit if _says_all(asked) else max(asked.limit, MOST)
+        traces = await zipkin_client.search(self.url, parameters(asked.wanted, looked_at))
+        lines = [line(spans[0].trace, spans) for spans in traces if spans]
+        found = ordered([each for each in lines if asked.wanted.is_met_by_line(each)], asked.sort)
+        cut = len(traces) >= looked_at
+        note = None if _says_all(asked) or not cut else f"of the newest {len(traces):,} that the store found"
+        return Found(found[: asked.limit], more=cut or len(found) > asked.limit, note=note)
+
+
+def _says_all(asked: Asked) -> bool:
+    """Whether the store can be asked for exactly this. It knows spans' durations, and no trace's; and no order."""
+    return asked.wanted.min_us is None and asked.wanted.max_us is None and asked.sort == "newest"
+
+
+def parameters(wanted: Wanted, limit: int) -> dict[str, str | int]:
+    """The search in Zipkin's words, as far as it has words for it."""
+    found: dict[str, str | int] = {"limit": limit, "lookback": LOOKBACK_MS}
+    notes = ["error"] if wanted.failed else []
+    if wanted.tag is not None:
+        name, value = wanted.tag
+        notes.append(name if value is None else f"{name}={value}")
+    if wanted.service is not None:
+        found["serviceName"] = wanted.service
+    if wanted.span is not None:
+        found["spanName"] = wanted.span
+    if notes:
+        found["annotationQuery"] = " and ".join(notes)
+    return found
+
+
+def _covered(gathered: Gathered, window_s: float) -> float:
+    """Seconds that the traces at hand tell of: from the first one's start until now, not more than asked for."""
+    starts = [each.start_us for each in gathered.lines if each.start_us]
+    return min(window_s, max(1.0, time.time() - min(starts) / 1e6)) if starts else window_s
