@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,24 @@ from toolkit.cli import main
 from toolkit.traces import zipkin
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[str]:
-    """The address of a store that holds what a real cluster exported."""
-    file = tmp_path / "spans.ndjson"
-    file.write_text("".join(zipkin.text(zipkin.to_wire(span)) + "\n" for span in [*EVENT, *COLD]))
+@contextmanager
+def serving(file: Path) -> Iterator[str]:
+    """The address of a store that holds what is in `file`."""
     words = [sys.executable, "-m", "toolkit.engines.tracestore", "--store", str(file), "--follow-stdin"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())["ready"]
         yield f"http://{ready['host']}:{ready['port']}"
         process.communicate(timeout=20)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[str]:
+    """The address of a store that holds what a real cluster exported."""
+    file = tmp_path / "spans.ndjson"
+    file.write_text("".join(zipkin.text(zipkin.to_wire(span)) + "\n" for span in [*EVENT, *COLD]))
+    with serving(file) as url:
+        yield url
 
 
 def test_the_platform_is_told_in_one_line_a_part(store: str, capsys: pytest.CaptureFixture[str]) -> None:

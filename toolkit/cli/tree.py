@@ -16,7 +16,7 @@ from toolkit.errors import UsageError
 
 ENVIRONMENT = "TOOLKIT_"
 PROGRAM = "toolkit"
-FILES = ("html", "ndjson", "csv", "hlog", "hgrm", "ghz")  # what `toolkit report` writes for other programs
+FILES = ("html", "ndjson", "csv", "hlog", "hgrm", "ghz", "protobuf")  # what is written for other programs
 FORMS = ("text", "json", "yaml", "wide", "name", "junit", "mermaid", "dot", *FILES)  # that some command's -o takes
 
 

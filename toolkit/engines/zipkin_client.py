@@ -69,11 +69,11 @@ async def spans(url: str, trace_ids: Sequence[str], *, carrier: Carrier | None =
 
 
 async def search(url: str, parameters: Mapping[str, str | int], *, carrier: Carrier | None = None) -> list[list[Span]]:
-    """The traces that `/api/v2/traces` finds for these parameters, newest first. Raises EngineError, as `spans` does."""
+    """The traces that `/api/v2/traces` finds for these parameters, newest first. Raises what `spans` raises."""
     place = f"{base_url(url)}/api/v2/traces"
     async with _client(carrier) as client:
-        answer = await _ask(client, "GET", f"{place}?{urlencode(parameters)}")
-    _must(answer.status == 200, place, answer)
+        answer = await ask(client, "GET", f"{place}?{urlencode(parameters)}")
+    must(answer.status == 200, place, answer)
     return await asyncio.to_thread(_decoded, place, lambda: zipkin.decode_traces(answer.body))  # it may be megabytes
 
 
@@ -85,8 +85,8 @@ async def send(url: str, spans: Sequence[Span], *, carrier: Carrier | None = Non
     """
     async with _client(carrier) as client:
         for chunk in _chunks(spans, SPANS_AT_ONCE):
-            answer = await _ask(client, "POST", spans_url(url), zipkin.encode(chunk))
-            _must(answer.status in (200, 202), spans_url(url), answer)
+            answer = await ask(client, "POST", spans_url(url), zipkin.encode(chunk))
+            must(answer.status in (200, 202), spans_url(url), answer)
         if spans:
             await until(partial(_shows, client, url, spans[-1]), within_s=SHOWN_WITHIN_S)
 
@@ -102,8 +102,8 @@ async def ready(url: str, *, within_s: float = READY_WITHIN_S, carrier: Carrier 
     async def answers() -> bool:
         nonlocal reason
         try:
-            answer = await _ask(client, "GET", probe)
-            _must(answer.status == 200, probe, answer)
+            answer = await ask(client, "GET", probe)
+            must(answer.status == 200, probe, answer)
         except EngineError as error:
             reason = str(error)
             return False
@@ -135,18 +135,19 @@ async def _traces(client: Carrier, url: str, trace_ids: Sequence[str]) -> list[S
     """Zipkin refuses to look up a single trace with `traceMany`, so that one is asked for by its own path."""
     if len(trace_ids) == 1:
         place = f"{base_url(url)}/api/v2/trace/{trace_ids[0]}"
-        answer = await _ask(client, "GET", place)
+        answer = await ask(client, "GET", place)
         if answer.status == 404:
             return []
-        _must(answer.status == 200, place, answer)
+        must(answer.status == 200, place, answer)
         return _decoded(place, lambda: zipkin.decode(answer.body))
     place = f"{base_url(url)}/api/v2/traceMany"
-    answer = await _ask(client, "GET", f"{place}?traceIds={','.join(trace_ids)}")
-    _must(answer.status == 200, place, answer)
+    answer = await ask(client, "GET", f"{place}?traceIds={','.join(trace_ids)}")
+    must(answer.status == 200, place, answer)
     return _decoded(place, lambda: [span for trace in zipkin.decode_traces(answer.body) for span in trace])
 
 
-async def _ask(client: Carrier, method: str, place: str, body: bytes = b"") -> Response:
+async def ask(client: Carrier, method: str, place: str, body: bytes = b"") -> Response:
+    """Whatever the store answers there. Raises EngineError when it answers nothing."""
     headers = _JSON if body else ()
     try:
         return await client.request(method, place, headers, body, timeout_s=TIMEOUT_S)
@@ -158,7 +159,8 @@ async def _ask(client: Carrier, method: str, place: str, body: bytes = b"") -> R
         raise EngineError(f"{place} cannot be reached: {error}", next_step=_REACHABLE) from error
 
 
-def _must(fine: bool, place: str, answer: Response) -> None:
+def must(fine: bool, place: str, answer: Response) -> None:
+    """Raises EngineError, with what the store said, unless the answer is fine."""
     if not fine:
         said = answer.body[:_SHOWN].decode("utf-8", "replace").strip()
         raise EngineError(f"{place} answered {answer.status}: {said!a}", next_step=_ZIPKIN)

@@ -1,0 +1,195 @@
+"""`toolkit trace export`: the spans of a run or of a store as a file that Zipkin, or `trace import`, takes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gzip
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from toolkit.cli import options as arguments
+from toolkit.cli.output import forget, note
+from toolkit.contract import units
+from toolkit.errors import EngineError, Exit, UsageError
+
+if TYPE_CHECKING:
+    from toolkit.engines.span_order import Order
+
+LOOKBACK = "24h"  # as Zipkin's own
+_AHEAD_MS = 60_000  # by which others' clocks may be ahead of ours
+_TEXTS_AT_ONCE = 1000
+Pieces = Callable[[Iterable[str]], Iterator[bytes]]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--run", metavar="RUN", help="a stored run: its id, or its folder (default: the newest)")
+    source.add_argument(
+        "--zipkin", type=arguments.web_address, metavar="URL", help="a Zipkin, or a 'toolkit trace serve'"
+    )
+    source.add_argument("--store", type=Path, metavar="FILE", help="the file of a 'toolkit trace serve' that is not up")
+    parser.add_argument("--service", metavar="NAME", help="only traces of this service (with --zipkin, --store)")
+    parser.add_argument(
+        "--lookback",
+        type=_milliseconds,
+        default=LOOKBACK,
+        metavar="TIME",
+        help=f"only traces that began within this time, such as 1h (with --zipkin; default {LOOKBACK})",
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
+    parser.add_argument(
+        "--to", type=Path, metavar="FILE", help="write there, gzipped where it ends in .gz (default: standard output)"
+    )
+    arguments.output(parser, *_FORMS)
+
+
+def _milliseconds(text: str) -> int:
+    try:
+        found = int(units.seconds(text) * 1000)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if found < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time to look back")
+    return found
+
+
+def execute(options: argparse.Namespace) -> int:
+    from toolkit.engines import span_order
+
+    if options.output == "protobuf" and options.to is None and sys.stdout.isatty():
+        raise UsageError("protobuf is nothing for a terminal", next_step="name a file with --to")
+    if options.service and not (options.zipkin or options.store):
+        raise UsageError("--service chooses traces of a store", next_step="name one with --zipkin or --store")
+    with span_order.ordered() as order:
+        if options.run or not (options.zipkin or options.store):
+            _from_run(options, order)
+        elif options.store:
+            asyncio.run(_from_file(options, order))
+        else:
+            asyncio.run(_from_store(options.zipkin, options, order))
+        written = _write(options, order.texts())
+    note(f"{written:,} spans exported" + (f" to {options.to}" if options.to else ""))
+    return Exit.OK
+
+
+async def _from_store(url: str, options: argparse.Namespace, order: Order) -> None:
+    from toolkit.engines import zipkin_transfer
+    from toolkit.traces import wire
+
+    end_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
+    asked = zipkin_transfer.Asked(end_ms, min(options.lookback + _AHEAD_MS, end_ms), options.service)
+    async for trace in zipkin_transfer.traces(url, asked):
+        try:
+            order.add(map(wire.normal, trace))
+        except wire.Refused as refused:
+            raise EngineError(f"{url} answered with a span that is none: {refused}") from refused
+
+
+async def _from_file(options: argparse.Namespace, order: Order) -> None:
+    from toolkit.engines import tracestore
+
+    if not options.store.exists():
+        raise UsageError(f"{options.store} is not there", next_step="name the file of a 'toolkit trace serve'")
+    store = await tracestore.serve("127.0.0.1", 0, options.store, on_warning=lambda text: note(f"warning: {text}"))
+    try:
+        options.lookback = time.time_ns() // 1_000_000
+        await _from_store(store.url, options, order)
+    finally:
+        await store.close()
+
+
+def _from_run(options: argparse.Namespace, order: Order) -> None:
+    from toolkit import runs
+    from toolkit.traces import streams, zipkin
+
+    path = (runs.find(options.run, options.out) if options.run else runs.newest(options.out)) / runs.SPANS
+    try:
+        with path.open("rb") as file:
+            for each in streams.spans(iter(lambda: file.read(1 << 18), b"")):
+                if isinstance(each, streams.Bad):
+                    raise UsageError(f"{path}: span {each.index}: {each.reason}")
+                order.add((each,))
+    except zipkin.ZipkinError as error:
+        raise UsageError(f"{path}: {error}", next_step="run it again") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}", next_step="run again with --sample 1") from error
+
+
+def _write(options: argparse.Namespace, texts: Iterator[str]) -> int:
+    """How many spans were written. A file is there whole or not at all."""
+    count = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal count
+        for text in texts:
+            count += 1
+            yield text
+
+    with _target(options.to) as file:
+        for piece in _FORMS[options.output](counted()):
+            file.write(piece)
+    return count
+
+
+@contextlib.contextmanager
+def _target(path: Path | None) -> Iterator[IO[bytes]]:
+    if path is None:
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            forget()
+        return
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as building:
+            try:
+                with _packing(building, path) as file:
+                    yield file
+                umask = os.umask(0)
+                os.umask(umask)
+                os.fchmod(building.fileno(), 0o666 & ~umask)  # a temporary file's own are for secrets
+                Path(building.name).replace(path)
+            except BaseException:
+                Path(building.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _packing(file: Any, path: Path) -> Iterator[IO[bytes]]:
+    if path.suffix == ".gz":
+        with gzip.GzipFile(fileobj=file, mode="wb", mtime=0, filename="") as packed:
+            yield packed  # type: ignore[misc]  # a file of bytes in all but its type
+    else:
+        yield file
+    file.flush()
+
+
+def _json(texts: Iterable[str]) -> Iterator[bytes]:
+    between = b"["
+    for text in texts:
+        yield between + text.encode()
+        between = b",\n"
+    yield b"]\n" if between != b"[" else b"[]\n"
+
+
+def _ndjson(texts: Iterable[str]) -> Iterator[bytes]:
+    return (text.encode() + b"\n" for text in texts)
+
+
+def _protobuf(texts: Iterable[str]) -> Iterator[bytes]:
+    from toolkit.traces import zipkinproto
+
+    return (zipkinproto.encoded((json.loads(text),)) for text in texts)
+
+
+_FORMS: dict[str, Pieces] = {"json": _json, "ndjson": _ndjson, "protobuf": _protobuf}
