@@ -18,8 +18,8 @@ from itertools import chain
 from toolkit.traces import view
 from toolkit.traces.expect import ORIGIN_TAG
 from toolkit.traces.model import Span
-from toolkit.traces.platform import what_of
 from toolkit.traces.segments import Segment, What
+from toolkit.traces.spent import left_behind, own
 from toolkit.traces.view import Trace, View
 
 UNATTRIBUTED: What = "unattributed"
@@ -119,11 +119,8 @@ def _gap(told: _Told, at: int, begin: int, until: int, after: int | None, before
     over = min(max(seen.ends[at], begin), until)
     if begin < over and platform is None:
         yield Segment(begin, over, span.service or "?", "work", span.id)
-    elif begin < over and platform is not None:
-        what = what_of(span, platform)
-        beside = after if after is not None else before
-        if beside is not None and seen.parts[beside] != platform:
-            what = "network"
+    elif begin < over:
+        what = own(seen, at, after if after is not None else before)
         yield Segment(begin, over, f"{platform} (platform)", what, span.id)
     if over < until:
         yield from _left_behind(told, at, over, until, after)
@@ -150,24 +147,15 @@ def _nobodys(begin: int, until: int) -> Iterator[Segment]:
 
 
 def _on_the_way(told: _Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
-    """A span of the platform was over before what it caused began (`kn.queueproxy.wait`, a channel's fan-out): the way
-    goes on. What answers is the platform's span around it that was still there; when none was, the part that began what
-    follows, if it is the same; else what is between the two."""
+    """A span of the platform was over before what it caused began: the way that it stands on goes on."""
     seen, above = told.view, told.above[at]
     way = None if above is None else seen.spans[above]
     if above is None or way is None or way.kind not in ("CLIENT", "PRODUCER"):
         yield from _nobodys(begin, until)
         return
-    label, around = _label(told, above, after), seen.parents[at]
-    while begin < until and around is not None and (part := seen.parts[around]) is not None:
-        if (over := min(seen.ends[around], until)) > begin:
-            yield Segment(begin, over, label, what_of(seen.spans[around], part), seen.spans[around].id)
-            begin = over
-        around = seen.parents[around]
-    if begin < until:
-        held = seen.parts[at] if after is not None and seen.parts[after] == seen.parts[at] else None
-        what: What = "network" if held is None else what_of(seen.spans[at], held)
-        yield Segment(begin, until, label, what, (seen.spans[at] if held else way).id)
+    label = _label(told, above, after)
+    for start, end, what, answers in left_behind(seen, at, begin, until, after):
+        yield Segment(start, end, label, what, way.id if answers is None else seen.spans[answers].id)
 
 
 def _label(told: _Told, at: int, after: int | None) -> str:

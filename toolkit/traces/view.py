@@ -26,8 +26,8 @@ class View:
     gaps filled (`guessed` are the spans before which there was one), the broker's twin spans nested. `parents` and
     `children` are causes: besides, a reply's delivery hangs below the reply, and what a function sends on after a later
     arrival than the one it hangs below (a join) hangs below that; `joined` says below which it hung. Children are in
-    the order of their start. `starts` and `ends` are microseconds, 0 where no time is told; `timed` have a time and a
-    duration. `parts` are None for all that is not the platform's. `sides` are the spans of the chain by kind and
+    the order of their start. `starts` and `ends` are microseconds, 0 where no time is told. `parts` are None for all
+    that is not the platform's. `messages` are what each span is about, `sides` the spans of the chain by kind and
     message. `root` is the first true root with a time and a duration, None when there is none.
     """
 
@@ -41,6 +41,7 @@ class View:
     parents: Sequence[int | None]
     children: Sequence[Sequence[int]]
     joined: Mapping[int, int]
+    messages: Sequence[str | None]
     sides: Mapping[tuple[str | None, str], Sequence[int]]
     places: Mapping[str, int]  # of a span's id; of a shared one its client's half
     root: int | None
@@ -75,12 +76,13 @@ def of(trace: Trace) -> View:
     arranged = tree.build(_settled(list(trace)))
     spans = arranged.spans
     sides: dict[tuple[str | None, str], list[int]] = {}
-    starts, ends = [], []
+    starts, ends, messages = [], [], []
     functions, strangers = set[str](), False
     for at, span in enumerate(spans):
         starts.append(start := span.timestamp or 0)
         ends.append(start + (span.duration or 0))
-        if (message := span.tags.get(MESSAGE_TAG)) is None:
+        messages.append(message := span.tags.get(MESSAGE_TAG))
+        if message is None:
             strangers = True
         else:
             sides.setdefault((span.kind, message), []).append(at)
@@ -92,7 +94,7 @@ def of(trace: Trace) -> View:
     parents, joined = causes.hang(causes.Known(spans, starts, ends, hung, sides, places))
     children = arranged.children if parents is arranged.parents else _children(parents, starts, spans)
     return View(
-        *(arranged, spans, starts, ends, parts, hung, guessed, parents, children, joined, sides, places),
+        *(arranged, spans, starts, ends, parts, hung, guessed, parents, children, joined, messages, sides, places),
         root=_root(arranged),
     )
 
