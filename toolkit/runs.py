@@ -19,7 +19,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from toolkit import exports, pages
+from toolkit import exports, pages, traced
 from toolkit.contract import Receipt, Sent
 from toolkit.errors import UsageError
 from toolkit.measure.cold import ColdSample
@@ -27,7 +27,7 @@ from toolkit.measure.rows import Rows, table
 from toolkit.report import json as as_json
 from toolkit.report.reading import from_json
 from toolkit.results import CallRecord, Evidence, LoadReport, Report, Stamped
-from toolkit.traces import zipkin
+from toolkit.traces import tree, zipkin
 from toolkit.traces.model import Span
 
 REPORT, CALLS, RECEIPTS, SPANS, LOGS = "report.json", "calls.ndjson", "receipts.ndjson", "spans.json", "logs"
@@ -69,7 +69,7 @@ def save(
         _write_lines(building / CALLS, map(_flat, calls))
         _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
         (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
-        draw(building, report, table(calls, evidence.receipts).rows)
+        draw(building, report, table(calls, evidence.receipts).rows, _traces(report, evidence.spans))
         if cold:
             _write_lines(building / COLD, map(asdict, cold))
         for kept, name in ((logs, LOGS), (manifests, MANIFESTS)):
@@ -113,10 +113,15 @@ def _beside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def draw(building: Path, report: Report | LoadReport, rows: Rows) -> None:
+def draw(building: Path, report: Report | LoadReport, rows: Rows, traces: str | None = None) -> None:
     """What can be made of the other files again: the page, and HdrHistogram's percentiles."""
-    (building / PAGE).write_text(pages.render(pages.side(report, rows)), encoding="utf-8")
+    (building / PAGE).write_text(pages.render(pages.side(report, rows), traces=traces), encoding="utf-8")
     (building / PERCENTILES).write_text("".join(exports.percentiles(rows)), encoding="utf-8")
+
+
+def _traces(report: Report, spans: Iterable[Span]) -> str | None:
+    """What the page holds of the traces."""
+    return traced.embedded(traced.of_run(report, tree.by_trace(spans).values()))
 
 
 def find(run: str, out: Path) -> Path:

@@ -12,6 +12,7 @@ from toolkit.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from toolkit.exports import Source
+    from toolkit.traced import Traced
 
 TOLD = ("text", "json", "junit")  # of the report alone; the others are made of the calls
 MADE = ("html", "ndjson", "csv", "hlog", "hgrm", "ghz")
@@ -69,8 +70,31 @@ def _pieces(options: argparse.Namespace) -> Iterable[str]:
     if options.output != "html":
         return exports.pieces(source, options.output)
     other = None if options.beside is None else _source(options.beside, options.out)
-    sides = [pages.side(each.report, each.table.rows) for each in (source, other) if each is not None]
-    return [pages.render(*sides)]
+    side = pages.side(source.report, source.table.rows)
+    beside = None if other is None else pages.side(other.report, other.table.rows)
+    return [pages.render(side, beside, _traces(options, source, other))]
+
+
+def _traces(options: argparse.Namespace, source: Source, other: Source | None) -> str | None:
+    """What the page holds of the run's traces, with those of the other run beside."""
+    from toolkit import traced
+
+    one = _traced(options.run, options.out, source)
+    if one is None:
+        return None
+    return traced.embedded(one, _traced(options.beside, options.out, other))
+
+
+def _traced(run: str, out: Path, source: Source | None) -> Traced | None:
+    """A load has no traces of its own, and a run without a sample none at all."""
+    from toolkit import runs, spanfile, traced
+    from toolkit.results import Report
+
+    spans = runs.find(run, out) / runs.SPANS if source is not None else None
+    if source is None or spans is None or not isinstance(source.report, Report) or not spans.is_file():
+        return None
+    found = traced.of_run(source.report, spanfile.traces(spans))
+    return found if found.gathered.lines else None
 
 
 def _source(run: str, out: Path) -> Source:

@@ -12,8 +12,8 @@ from toolkit.cli.output import note, say
 from toolkit.errors import EngineError, Exit, UsageError
 
 if TYPE_CHECKING:
-    from toolkit.explorer.fixed import Fixed
     from toolkit.explorer.source import Source
+    from toolkit.traced import Traced
 
 LISTEN = "127.0.0.1:0"
 READY_WITHIN_S = 3.0
@@ -62,6 +62,7 @@ def execute(options: argparse.Namespace) -> int:
 
 async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> None:
     from toolkit.explorer import server
+    from toolkit.explorer.fixed import Fixed
 
     try:
         against = await _against(options, stop)
@@ -70,7 +71,8 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
         return
     host, port = options.listen
     try:
-        explorer = await server.serve(title, source, against, host=host, port=port)
+        beside = None if against is None else Fixed(against)
+        explorer = await server.serve(title, source, beside, host=host, port=port)
     except OSError as error:
         raise EngineError(
             f"cannot listen on {host}:{port}: {error.strerror or error}", next_step="choose another port with --listen"
@@ -85,11 +87,12 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
         await explorer.close()
 
 
-async def _source(options: argparse.Namespace, against: Fixed | None, stop: asyncio.Event) -> tuple[Source, str]:
+async def _source(options: argparse.Namespace, against: Traced | None, stop: asyncio.Event) -> tuple[Source, str]:
     """Where the traces are, and what the page is called."""
     from toolkit import runs
     from toolkit.engines import zipkin_client
     from toolkit.explorer import opening
+    from toolkit.explorer.fixed import Fixed
     from toolkit.explorer.live import Live
 
     chain = opening.chain_of(options.chain) if options.chain else None
@@ -99,15 +102,14 @@ async def _source(options: argparse.Namespace, against: Fixed | None, stop: asyn
         return live, chain.name if chain else "traces"
     telling = _Telling(stop)
     if options.file:
-        read = opening.of_file(options.file, telling, chain=chain, against=against)
+        found = await opening.of_file(options.file, telling, chain)
     else:
         folder = runs.find(options.run, options.out) if options.run else runs.newest(options.out)
-        read = opening.of_run(folder, telling, chain=chain, against=against)
-    found = await read
-    return found, found.subject.title
+        found = await opening.of_run(folder, telling, chain)
+    return Fixed(found, against), found.subject.title
 
 
-async def _against(options: argparse.Namespace, stop: asyncio.Event) -> Fixed | None:
+async def _against(options: argparse.Namespace, stop: asyncio.Event) -> Traced | None:
     from toolkit import runs
     from toolkit.explorer import opening
 

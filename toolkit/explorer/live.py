@@ -13,13 +13,12 @@ from dataclasses import replace
 
 from toolkit.engines import zipkin_client
 from toolkit.errors import EngineError
-from toolkit.explorer.fixed import Fixed, beside
-from toolkit.explorer.gathered import Gathered, gather
 from toolkit.explorer.source import Asked, Document, Found, ordered
-from toolkit.report.traces import overview
+from toolkit.gathered import Gathered, gather
 from toolkit.report.traces.graph import Chain
 from toolkit.report.traces.lines import Wanted, line
 from toolkit.report.traces.overview import Subject
+from toolkit.traced import Traced
 from toolkit.traces.model import Span
 
 MOST = 500  # traces that are asked for at once
@@ -31,7 +30,7 @@ LOOKBACK_MS = 24 * 3600 * 1000  # of a search
 class Live:
     """The newest traces of the last `window_s` seconds at `url`."""
 
-    def __init__(self, url: str, chain: Chain | None, window_s: float = 60.0, against: Fixed | None = None) -> None:
+    def __init__(self, url: str, chain: Chain | None, window_s: float = 60.0, against: Traced | None = None) -> None:
         self.url, self._chain, self._window_s, self._against = url, chain, window_s, against
         self._subject = Subject(
             title=f"traces of {chain.name}" if chain else "traces",
@@ -70,17 +69,13 @@ class Live:
 
     def _told(self, gathered: Gathered, every_ms: int) -> Document:
         cut = len(gathered.lines) >= MOST
-        covered_s = _covered(gathered, self._window_s)
-        note = f"the newest {MOST:,} of more traces" if cut else None
-        return overview.document(
-            replace(self._subject, every_ms=every_ms, window_s=covered_s, note=note),
-            gathered.analysis,
-            gathered.graph(self._chain, covered_s),
-            gathered.lines,
-            gathered.counts.services,
-            more=cut,
-            against=None if self._against is None else beside(self._against, gathered.analysis),
+        subject = replace(
+            self._subject,
+            every_ms=every_ms,
+            window_s=_covered(gathered, self._window_s),
+            note=f"the newest {MOST:,} of more traces" if cut else None,
         )
+        return Traced(subject, self._chain, gathered).overview(self._against, more=cut)
 
     def _stale(self, error: EngineError) -> Document:
         """What was known, with the reason why it is no longer new."""

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-
-from toolkit import catalog
+from toolkit import pages
 from toolkit.engines import guard
 from toolkit.explorer.answers import Answers
 from toolkit.explorer.source import Source
@@ -36,20 +32,5 @@ async def serve(
     title: str, source: Source, against: Source | None = None, *, host: str = "127.0.0.1", port: int = 0
 ) -> Explorer:
     """Listen on `host:port` (0: any free one). Raises OSError when that cannot be had."""
-    answers = Answers(page.render(sources(), title), source, against, loopback=host in guard.LOOPBACK)
+    answers = Answers(page.render(pages.of_traces(), title), source, against, loopback=host in guard.LOOPBACK)
     return Explorer(await http1.serve(answers, host, port, max_body=_MOST_BODY))
-
-
-@cache
-def sources() -> page.Sources:
-    """The templates that ship with the toolkit; style sheets and scripts are one each, in the order of their names."""
-    traces, report = catalog.shipped("templates") / "traces", catalog.shipped("templates") / "report"
-    return page.Sources(
-        templates=_texts(traces, "*.j2"),
-        style="".join([(report / "style.css").read_text(encoding="utf-8"), *_texts(traces, "*.css").values()]),
-        script="".join([(report / "script.js").read_text(encoding="utf-8"), *_texts(traces, "*.js").values()]),
-    )
-
-
-def _texts(folder: Path, names: str) -> Mapping[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob(names))}

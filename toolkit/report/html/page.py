@@ -6,8 +6,6 @@ the one style sheet by their hashes, and nothing else: even what slipped through
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,12 +14,12 @@ from markupsafe import Markup
 
 from toolkit.report.characters import printable
 from toolkit.report.html import along, charts, view
+from toolkit.report.html.sources import Sources, hashed
 from toolkit.report.html.view import Subject
 from toolkit.report.tables import count, milliseconds, percent
 from toolkit.series import Distribution, Series
 
-TEMPLATE, STYLE, SCRIPT = "page.html.j2", "style.css", "script.js"
-SOURCES = (TEMPLATE, STYLE, SCRIPT)
+TEMPLATE = "page.html.j2"
 FEW = 20  # samples below which a curve is a few dots beside those of the others: the table has them
 CLASSES = {"latency": "latency", "service time": "service", "completion": "completion", "cold": "coldly"}
 
@@ -34,10 +32,11 @@ class Side:
     series: Series
 
 
-def render(side: Side, sources: Mapping[str, str], other: Side | None = None) -> str:
-    """The whole document; with `other`, that run stands beside. `sources` are the texts of `SOURCES`."""
+def render(side: Side, sources: Sources, other: Side | None = None, traces: str | None = None) -> str:
+    """The whole document; with `other`, that run stands beside. `traces` is JSON that holds no markup; None: no section
+    about them."""
     environment = Environment(
-        loader=DictLoader(dict(sources)),
+        loader=DictLoader(dict(sources.templates)),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_plain,
@@ -54,17 +53,17 @@ def render(side: Side, sources: Mapping[str, str], other: Side | None = None) ->
         "interval_told": along.told,
         "classes": CLASSES,
     }
-    style, script = sources[STYLE], sources[SCRIPT]
     return environment.get_template(TEMPLATE).render(
         it=side.subject,
         other=other.subject if other else None,
         compared=view.compared(side.subject.quantiles, other.subject.quantiles) if other else (),
         series=side.series,
         curves=(curves := _curves(side, other)),
-        style=Markup(style),  # noqa: S704 - ours
-        script=Markup(script),  # noqa: S704 - ours
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        traces=None if traces is None else Markup(traces),  # noqa: S704 - `embedding` has escaped it
+        style=Markup(sources.style),  # noqa: S704 - ours
+        script=Markup(sources.script),  # noqa: S704 - ours
+        style_hash=hashed(sources.style),
+        script_hash=hashed(sources.script),
         columns=view.COLUMNS,
         **_drawn(side, curves),
     )
@@ -102,10 +101,6 @@ def _curves(side: Side, other: Side | None) -> dict[str, Distribution]:
 
 def _others(curves: Mapping[str, Distribution]) -> dict[str, str]:
     return {name: "other" for name in curves if name not in CLASSES}
-
-
-def _hash(source: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
 def _plain(value: object) -> object:

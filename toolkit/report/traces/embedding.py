@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -19,14 +18,6 @@ MOST_BYTES = 3 << 20  # of all of them
 OF_A_KIND = 20  # slowest, failed, cold
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # ASCII: U+2028 is `\u2028`
 _MARKUP = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """The text for the page's data element, and of how many traces it holds everything."""
-
-    text: str
-    details: int
 
 
 def text(document: object) -> str:
@@ -63,7 +54,7 @@ def embed(
     ids: Iterable[str],
     trace: Callable[[str], dict[str, Any]],
     most_bytes: int = MOST_BYTES,
-) -> Embedded:
+) -> str:
     """The overview, and what `trace` makes of these ids while there is room; how many of all there are is its note."""
     details: list[str] = []
     size = 0
@@ -74,7 +65,7 @@ def embed(
             details.append(made)
     whole = int(overview["analysis"]["traces"]) + int(overview["analysis"]["unusable"])
     told = {**overview, "note": _note(overview["note"], len(details), whole)}
-    return Embedded(f'{{"overview":{text(told)},"details":{{{",".join(details)}}}}}', len(details))
+    return f'{{"overview":{text(told)},"details":{{{",".join(details)}}}}}'
 
 
 def _note(note: str | None, details: int, whole: int) -> str | None:

@@ -6,15 +6,13 @@ data from where it came from. The sources are handed in, because nothing here re
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from toolkit.report.characters import printable
+from toolkit.report.html.sources import Sources, hashed
 
 TEMPLATE = "page.html.j2"
 
@@ -25,15 +23,6 @@ class Page:
 
     html: str
     policy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The templates by their names, and the one style sheet and the one script that a page holds."""
-
-    templates: Mapping[str, str]
-    style: str
-    script: str
 
 
 def render(sources: Sources, title: str) -> Page:
@@ -71,8 +60,3 @@ def _policy(sources: Sources) -> str:
             "frame-ancestors 'none'",
         ]
     )
-
-
-def hashed(source: str) -> str:
-    """A script or style sheet as a policy names it."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
