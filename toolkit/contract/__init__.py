@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from toolkit.contract.receipt import Boot as Boot
 from toolkit.contract.receipt import Receipt as Receipt
 from toolkit.contract.receipt import Sent as Sent
+from toolkit.contract.typed import Protocol as Protocol
 from toolkit.contract.typed import Scalar as Scalar
 from toolkit.contract.typed import Via as Via
 from toolkit.contract.typed import typed
@@ -121,11 +122,15 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Tracing:
-    """Where spans go (Zipkin v2 `POST` endpoint; None: nowhere), how many, and what every span says besides."""
+    """Where spans go (the URL to `POST` to; None: nowhere), how many, and what every span says besides.
+
+    `protocol` is the endpoint's: Zipkin v2, or OTLP/HTTP (JSON).
+    """
 
     endpoint: str | None = None
     sample: float = 1.0  # 0..1, decided at the root of a trace; a caller's decision is honoured
     attributes: Mapping[str, str] = field(default_factory=dict)
+    protocol: Protocol = "zipkin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,10 @@ class Wiring:
         return next((each.address for each in self.outgoing if each.via == "event"), None)
 
     def encode(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+        fields = asdict(self)
+        if self.tracing.protocol == "zipkin":  # images made before there was a choice know nothing else
+            del fields["tracing"]["protocol"]
+        return json.dumps(fields, separators=(",", ":"), sort_keys=True)
 
     @staticmethod
     def decode(text: str) -> Wiring:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 Via = Literal["call", "event"]
 Arrived = Literal["entry", "call", "event"]
+Protocol = Literal["zipkin", "otlp"]
 Scalar = str | int | float | bool
 
 _KINDS: Mapping[str, tuple[type, ...]] = {  # what JSON may hold for an annotation; others their makers check
@@ -24,7 +25,11 @@ _KINDS: Mapping[str, tuple[type, ...]] = {  # what JSON may hold for an annotati
     "Mapping[str, str]": (dict,),
     "Mapping[str, Scalar]": (dict,),
 }
-_WORDS: Mapping[str, tuple[str, ...]] = {"Via": get_args(Via), "Arrived": get_args(Arrived)}
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "Via": get_args(Via),
+    "Arrived": get_args(Arrived),
+    "Protocol": get_args(Protocol),
+}
 _T = TypeVar("_T")
 
 

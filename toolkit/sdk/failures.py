@@ -54,3 +54,13 @@ class NoSink(SdkError):
 
 class WiringError(SdkError):
     """The process cannot start with what it was given; the text is one line and says where and what next."""
+
+
+def described(error: BaseException) -> str:
+    """`KeyError: 'colour'`; the type alone of an exception that cannot even say what it is."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # the handler's own class, which may do anything
+        return name
+    return f"{name}: {text}" if text else name

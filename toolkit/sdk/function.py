@@ -17,9 +17,10 @@ from typing import Any, Protocol, TypeVar
 
 from toolkit import contract
 from toolkit.contract import Boot, Receipt
+from toolkit.sdk import tags
 from toolkit.sdk.arrival import Arrival, Incoming, fresh_id
 from toolkit.sdk.context import BlockingContext, Context
-from toolkit.sdk.failures import CODES, CallFailed, EmitFailed, Refused
+from toolkit.sdk.failures import CODES, CallFailed, EmitFailed, Refused, described
 from toolkit.sdk.handling import Handling, Surroundings
 from toolkit.sdk.logs import handled_call
 from toolkit.sdk.tracing import AnySpan
@@ -29,15 +30,19 @@ Handler = Callable[[Any, Any], Any]
 
 THREADS = 64  # for plain `def` handlers
 MAX_DETAILS = 4096  # bytes as a trailer says them, percent-encoded; gRPC and proxies allow all trailers together 8 KiB
+DEADLINE_WITHIN_S = 0.01  # a message that is cancelled with no more left than this met its deadline, on either side
 _log = logging.getLogger(__name__)
 
 
 class HandlingFailed(Exception):
-    """What the sender is told: the name of a gRPC status code, and details."""
+    """What the sender is told: the name of a gRPC status code, and details.
 
-    def __init__(self, code: str, details: str) -> None:
+    `kind` is what such failures are counted by: the code's name again, or that of an exception nobody expected.
+    """
+
+    def __init__(self, code: str, details: str, kind: str | None = None) -> None:
         super().__init__(f"{code}: {details}")
-        self.code, self.details = code, details
+        self.code, self.details, self.kind = code, details, kind or code
 
 
 class Collector(Protocol):
@@ -72,7 +77,7 @@ class Function:
         try:
             reply = answer(handling, await self._run(handling))
         except asyncio.CancelledError:
-            failure = HandlingFailed("CANCELLED", "the sender went away")
+            failure = _gone(arrival)
             raise
         except (Exception, SystemExit) as error:
             failure = _failure(error)  # the boundary: a handler's failure is one answer, never the end of the process
@@ -101,14 +106,7 @@ class Function:
         else:
             span = tracing.start("SERVER", arrival.method or "", arrival.position)
         if span.recorded:
-            span.annotate("peer.service", contract.BROKER if arrival.via == "event" else arrival.sender)
-            span.annotate("toolkit.call", arrival.call)
-            span.annotate("toolkit.message", arrival.message)
-            span.annotate("toolkit.replica", self.around.replica)
-            if cold:
-                span.annotate("cold", "true")
-            if arrival.origin is not None:
-                span.annotate("cloudevents.traceparent", arrival.origin)
+            span.tags = tags.of_arrival(arrival, cold=cold)
         tracing.enter(span)
         return span
 
@@ -135,13 +133,9 @@ class Function:
         arrival, span, wiring = handling.arrival, handling.span, self.wiring
         received, answer = arrival.received, handling.answer if failure is None else None
         if span.recorded:
-            span.annotate("payload.size", received.size)
-            if arrival.via == "event":
-                span.annotate("http.status_code", 500 if failure else 200)
-            else:
-                span.annotate("rpc.grpc.status_code", CODES[failure.code] if failure else 0)
+            tags.handled(span.tags, arrival, answer, failure.code if failure else "OK")
             if failure is not None:
-                span.fail(str(failure))
+                span.fail(str(failure), failure.kind)
             span.end()
         await self._receipts.write(
             Receipt(
@@ -185,8 +179,16 @@ def bounded(details: str, most: int = MAX_DETAILS) -> str:
     return details
 
 
+def _gone(arrival: Arrival) -> HandlingFailed:
+    """Whoever waited for this message does not any more."""
+    left_s = arrival.remaining_s()
+    if left_s is not None and left_s < DEADLINE_WITHIN_S:
+        return HandlingFailed("DEADLINE_EXCEEDED", "the sender waited no longer")
+    return HandlingFailed("CANCELLED", "the sender went away")
+
+
 def _failure(error: BaseException) -> HandlingFailed:
-    code, details = "INTERNAL", f"{type(error).__name__}: {error}"
+    code, details = "INTERNAL", described(error)
     if isinstance(error, CallFailed):
         code, details = error.code, str(error)
     elif isinstance(error, Refused):
@@ -196,4 +198,6 @@ def _failure(error: BaseException) -> HandlingFailed:
         code, details = "UNAVAILABLE" if gone else "INTERNAL", str(error)
     known = isinstance(error, (CallFailed, Refused, EmitFailed))
     _log.log(logging.WARNING if known else logging.ERROR, "%s: %s", code, details, exc_info=None if known else error)
-    return HandlingFailed(code if code in CODES else "UNKNOWN", bounded(details))
+    return HandlingFailed(
+        code if code in CODES else "UNKNOWN", bounded(details), None if known else type(error).__name__
+    )

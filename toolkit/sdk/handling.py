@@ -14,16 +14,18 @@ from typing import Any, Protocol
 
 from toolkit import contract
 from toolkit.contract import Outgoing, Sent, Wiring
-from toolkit.sdk import edges, methods
+from toolkit.sdk import edges, methods, tags
 from toolkit.sdk.arrival import Arrival, Received
-from toolkit.sdk.cloudevents import Event, Headers, encode_binary
-from toolkit.sdk.failures import CODES, CallFailed, EmitFailed
+from toolkit.sdk.cloudevents import Event, Headers, check, encode_binary
+from toolkit.sdk.failures import CallFailed, EmitFailed, described
 from toolkit.sdk.logs import rfc3339
 from toolkit.sdk.message import Message
 from toolkit.sdk.propagation import B3, TRACEPARENT, TRACESTATE, Position
-from toolkit.sdk.tracing import AnySpan, Kind, Tracing
+from toolkit.sdk.tracing import AnySpan, Kind, Span, Tracing
 
 DEFAULT_DEADLINE_S = 30.0  # of what is sent on behalf of a message that came without a deadline
+
+UNFINISHED = ("CANCELLED: its handler ended first", "CANCELLED")  # as `_failure` has it
 
 _DIGEST, _SIZE, _ACCEPTED, _REPLY, _REPLY_SIZE = 2, 3, 7, 8, 9  # of a record of something sent
 _OWN = ("id", "source", "specversion", "type", "time", "datacontenttype", TRACEPARENT, TRACESTATE)
@@ -47,7 +49,7 @@ class Sinks(Protocol):
     url: str | None
     overrides: Mapping[str, str]
 
-    async def post(self, headers: Headers, body: bytes, timeout_s: float) -> None: ...
+    async def post(self, headers: Headers, body: bytes, timeout_s: float) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,13 @@ class Handling:
         """The event that answers an event; recorded as sent."""
         message = Message.of(value)
         kind = edges.reply_type(self.wiring, message.type)
-        span = self._start("PRODUCER", f"emit {kind}", contract.BROKER, len(message.data))
+        span = self._start("PRODUCER", f"emit {kind}")
         event = self._event(message, kind, self._next_id(), span.position)
+        check(event.attributes)  # an event that cannot be said leaves neither a span nor a receipt
         self._open("event", event.id, message.data, contract.REPLY, type=kind)[_ACCEPTED] = True
-        self._identify(span, event.id)
-        span.end()
+        if span.recorded:
+            span.tags = tags.of_event(self.arrival, kind, event.id, len(message.data))
+            span.end()
         return event
 
     def timeout(self, timeout_s: float | None) -> float:
@@ -127,63 +131,59 @@ class Handling:
             raw, received = method.request.serialize(request), None
         message = self._next_id()
         record = self._open("call", message, raw, address, to=edge.to)
-        span = self._start("CLIENT", method.path, edge.to, len(raw))
-        self._identify(span, message)
+        span = self._start("CLIENT", method.path)
+        if span.recorded:
+            span.tags = tags.of_call(self.arrival, edge.to, message)
         metadata, timeout_s, calls = self._metadata(message, span), self.timeout(timeout_s), self._around.calls
         code = "CANCELLED"
-        error: str | None = code
+        failure: tuple[str, str] | None = UNFINISHED
         try:
             if received is None:
                 reply = await calls.call(edge.to, address, method.path, raw, metadata, timeout_s)
             else:
                 stream = _serialized(request, method.request, received)
                 reply = await calls.stream(edge.to, address, method.path, stream, metadata, timeout_s)
-            code, error, record[_ACCEPTED] = "OK", None, True
+            code, record[_ACCEPTED] = "OK", True
             record[_REPLY], record[_REPLY_SIZE] = contract.digest(reply), len(reply)
-            return method.reply.parse(reply)
-        except CallFailed as failed:
-            code, error = failed.code, f"{failed.code}: {failed.details}"
+            answer = method.reply.parse(reply)
+            failure = None
+            return answer
+        except Exception as failed:
+            code, failure = failed.code if isinstance(failed, CallFailed) else code, _failure(failed)
             raise
         finally:
             if received is not None:
                 record[_DIGEST], record[_SIZE] = received.digest, received.size
-                span.annotate("payload.size", received.size)
-            _status(span, "rpc.grpc.status_code", CODES.get(code, 2), error)
-            span.end()
+            if span.recorded:
+                tags.called(span.tags, record[_SIZE], record[_REPLY_SIZE], code)
+                _end(span, failure)
 
     async def _emit(self, message: Message, kind: str) -> None:
         sink = self._around.sink
-        span = self._start("PRODUCER", f"emit {kind}", contract.BROKER, len(message.data))
+        span = self._start("PRODUCER", f"emit {kind}")
         event = self._event(message, kind, self._next_id(), span.position)
         headers, body = encode_binary(event)  # an event that cannot be said leaves neither a span nor a receipt
         record = self._open("event", event.id, message.data, sink.url or "", type=kind)
-        self._identify(span, event.id)
+        if span.recorded:
+            span.tags = tags.of_event(self.arrival, kind, event.id, len(message.data))
         hop = tuple((name.encode(), value.encode()) for name, value in _position(span.position))
         status: int | None = None
-        error: str | None = "not accepted"
+        failure: tuple[str, str] | None = UNFINISHED
         try:
-            await sink.post((*headers, *hop), body, self.timeout(None))
-            status, error, record[_ACCEPTED] = 202, None, True
-        except EmitFailed as failed:
-            status, error = failed.status, str(failed)
+            status = await sink.post((*headers, *hop), body, self.timeout(None))
+            failure, record[_ACCEPTED] = None, True
+        except Exception as failed:
+            status, failure = failed.status if isinstance(failed, EmitFailed) else None, _failure(failed)
             raise
         finally:
-            _status(span, "http.status_code", status, error)
-            span.end()
+            if span.recorded:
+                if status is not None:
+                    span.annotate(tags.HTTP_STATUS, status)
+                _end(span, failure)
 
-    def _start(self, kind: Kind, name: str, remote: str, size: int) -> AnySpan:
+    def _start(self, kind: Kind, name: str) -> AnySpan:
         tracing = self._around.tracing
-        span = tracing.start(kind, name, tracing.current(self.span))
-        if span.recorded:
-            span.annotate("peer.service", remote)
-            span.annotate("payload.size", size)
-        return span
-
-    def _identify(self, span: AnySpan, message: str) -> None:
-        if span.recorded:
-            span.annotate("toolkit.call", self.arrival.call)
-            span.annotate("toolkit.message", message)
-            span.annotate("toolkit.replica", self._around.replica)
+        return tracing.start(kind, name, tracing.current(self.span))
 
     def _next_id(self) -> str:
         return contract.child_id(self.arrival.message, self.wiring.function, len(self._sent))
@@ -235,11 +235,20 @@ def _position(position: Position) -> list[tuple[str, str]]:
     return [*headers, (TRACESTATE, position.state)] if position.state else headers
 
 
-def _status(span: AnySpan, name: str, status: int | None, error: str | None) -> None:
-    if status is not None:
-        span.annotate(name, status)
-    if error is not None:
-        span.fail(error)
+def _end(span: Span, failure: tuple[str, str] | None) -> None:
+    if failure is not None:
+        span.fail(*failure)
+    span.end()
+
+
+def _failure(error: Exception) -> tuple[str, str]:
+    """What a span says of it, and what such failures are counted by."""
+    if isinstance(error, CallFailed):
+        return f"{error.code}: {error.details}", error.code
+    name = type(error).__name__
+    if isinstance(error, EmitFailed):
+        return str(error), name if error.status is None else str(error.status)
+    return described(error), name
 
 
 async def _serialized(requests: Any, kind: methods.Kind, received: Received) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import logging
 import math
@@ -23,7 +24,7 @@ from typing import Any, Protocol
 
 from toolkit import contract
 from toolkit.contract import Wiring
-from toolkit.sdk import boot, logs, tracing
+from toolkit.sdk import boot, logs, tags, tracing
 from toolkit.sdk.failures import WiringError
 from toolkit.sdk.function import Function, replica_nonce
 from toolkit.sdk.handling import Calls, Surroundings
@@ -149,11 +150,11 @@ async def serve(
     loaded_ns = time.time_ns()
     on_loaded()
     sink = Sink.of(environment, wiring.sink)
-    traces = tracing.record(wiring.tracing, wiring.function)
-    traces.install()
+    replica = environment.get(contract.REPLICA) or replica_nonce()
+    traces = _tracing(wiring, environment, replica)
     calls = _calls(wiring)
     receipts = Receipts.open(wiring.receipts)
-    around = Surroundings(wiring, environment.get(contract.REPLICA) or replica_nonce(), traces, calls, sink)
+    around = Surroundings(wiring, replica, traces, calls, sink)
     function = Function(handler, around, receipts)
     try:
         server = await _start(function, host, port)
@@ -168,6 +169,13 @@ async def serve(
     function.close()
     _log.info("stopped")
     return 0, function.stuck
+
+
+def _tracing(wiring: Wiring, environment: Mapping[str, str], replica: str) -> tracing.Tracing:
+    said = dataclasses.replace(wiring.tracing, attributes=tags.of_process(wiring, environment, replica))
+    made = tracing.record(said, wiring.function, environment)
+    made.install()
+    return made
 
 
 async def _drain(server: Serving, traces: tracing.Tracing, receipts: Receipts, patience: Patience) -> None:

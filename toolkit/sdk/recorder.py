@@ -1,6 +1,7 @@
-"""The end of a span: into OpenTelemetry's pipeline, batched, and off to Zipkin.
+"""The end of a span: into OpenTelemetry's pipeline, batched, and off to a collector.
 
-May live here: everything that needs the OpenTelemetry SDK except the exporter. Loaded only when spans go somewhere.
+May live here: the pipeline. May not: what goes through it (`ended`) or what comes out (`exporter`). Loaded only when
+spans go somewhere.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from toolkit.contract import Tracing as Settings
+from toolkit.sdk import destination
+from toolkit.sdk.destination import Destination
 from toolkit.sdk.propagation import Position
 
 # Whether the handler brought OpenTelemetry with it, before we load it ourselves: only then can it start spans.
@@ -23,19 +26,14 @@ from opentelemetry.sdk.resources import Resource  # noqa: E402
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider, sampling  # noqa: E402
 from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: E402
 from opentelemetry.sdk.trace.id_generator import IdGenerator  # noqa: E402
-from opentelemetry.trace import Status, StatusCode  # noqa: E402
 
-from toolkit.sdk.zipkin import ZipkinExporter  # noqa: E402
-
-if TYPE_CHECKING:
-    from toolkit.sdk.tracing import Span
+from toolkit.sdk.ended import Ended  # noqa: E402
+from toolkit.sdk.exporter import Encoder, Exporter  # noqa: E402
+from toolkit.sdk.tracing import Span  # noqa: E402
 
 DELAY_MS = 200  # OTEL_BSP_SCHEDULE_DELAY; the SDK's 5 s would cost a function scaled to zero its last spans
 QUEUE = 65536  # spans, OTEL_BSP_MAX_QUEUE_SIZE; the SDK's 2048 are gone in a second of full load
 
-_KINDS = {kind.name: kind for kind in api.SpanKind}
-_FLAGS = api.TraceFlags(api.TraceFlags.SAMPLED)
-_UNSET = Status(StatusCode.UNSET)
 _log = logging.getLogger(__name__)
 
 
@@ -58,12 +56,18 @@ class _Counting(BatchSpanProcessor):
 
 
 class Recorder:
-    """Takes ended spans. `provider` is the process's TracerProvider, for handlers that start spans of their own."""
+    """Takes ended spans. `provider` is the process's TracerProvider, for handlers that start spans of their own.
 
-    def __init__(self, settings: Settings, service: str, nesting: bool | None = None) -> None:
-        assert settings.endpoint is not None
+    Raises WiringError for an endpoint of no use; `to` is where they go if it has been found out already.
+    """
+
+    def __init__(
+        self, settings: Settings, service: str, nesting: bool | None = None, to: Destination | None = None
+    ) -> None:
+        to = to or destination.of(settings, {})
+        assert to is not None
         self.nesting = _NESTING if nesting is None else nesting
-        self._exporter = ZipkinExporter(settings.endpoint, service, settings.attributes)
+        self._exporter = Exporter(to, encoder(to, service, settings.attributes))
         self._processor = _Counting(
             self._exporter,
             max_queue_size=_default("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE),
@@ -79,24 +83,8 @@ class Recorder:
         if self.nesting:
             api.set_tracer_provider(self.provider)
 
-    def end(self, span: Span, end_ns: int) -> None:
-        # Built at its end, in one step, instead of started and ended through a Tracer: a third of the cost. The
-        # constructor is the SDK's own for finished spans, and its signature has been stable since 1.0.
-        position = span.position
-        trace = int(position.trace, 16)
-        self._processor.on_end(
-            ReadableSpan(
-                name=span.name,
-                context=api.SpanContext(trace, int(position.span, 16), False, _FLAGS),
-                parent=api.SpanContext(trace, int(span.parent, 16), True, _FLAGS) if span.parent else None,
-                resource=self._resource,
-                attributes=span.tags,
-                kind=_KINDS[span.kind],
-                status=_UNSET if span.error is None else Status(StatusCode.ERROR, span.error),
-                start_time=span.start_ns,
-                end_time=end_ns,
-            )
-        )
+    def end(self, span: Span) -> None:
+        self._processor.on_end(Ended(span, self._resource))
 
     def enter(self, position: Position) -> None:
         span = api.NonRecordingSpan(
@@ -113,12 +101,24 @@ class Recorder:
 
     def close(self, timeout_s: float) -> None:
         # In a thread that may be left behind: the SDK waits 30 s for an endpoint that hangs.
+        self._exporter.leave(timeout_s)
         closing = threading.Thread(target=self.provider.shutdown, daemon=True)
         closing.start()
         closing.join(timeout_s)
         exporter = self._exporter
         if missing := self._processor.ended - exporter.sent:
             _log.warning("%d of %d spans never arrived (%d refused)", missing, self._processor.ended, exporter.lost)
+
+
+def encoder(to: Destination, service: str, tags: Mapping[str, str]) -> Encoder:
+    """What the destination understands; the other one is not loaded."""
+    if to.protocol == "otlp":
+        from toolkit.sdk.otlp import Otlp
+
+        return Otlp(service, tags)
+    from toolkit.sdk.zipkin import Zipkin
+
+    return Zipkin(service, tags)
 
 
 def _default(variable: str, value: int) -> int | None:

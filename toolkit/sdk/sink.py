@@ -54,8 +54,8 @@ class Sink:
             raise WiringError(f"{contract.K_CE_OVERRIDES}: {bad[0]!r} is no attribute name: only a-z and 0-9")
         return Sink(url, overrides, Client(tls=_trust(environment.get(contract.K_CA_CERTS))))
 
-    async def post(self, headers: Headers, body: bytes, timeout_s: float) -> None:
-        """Returns once the sink took the event (2xx). One try: whether to send twice is the caller's to know."""
+    async def post(self, headers: Headers, body: bytes, timeout_s: float) -> int:
+        """The status with which the sink took the event (2xx). One try: sending again is the caller's to say."""
         if self.url is None:
             raise NoSink(
                 f"${contract.K_SINK} is not set, so there is nowhere to send events: "
@@ -73,6 +73,7 @@ class Sink:
         if not 200 <= response.status < 300:
             reason = response.body[: MAX_REASON * 4].decode("utf-8", "replace").strip()[:MAX_REASON]
             raise EmitFailed(self.url, response.status, reason)
+        return response.status
 
     async def close(self) -> None:
         await self._client.close()

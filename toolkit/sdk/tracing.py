@@ -9,39 +9,50 @@ report OK for a handler that raised; a test checks that ours tell the same story
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.contract import Tracing as Settings
+from toolkit.sdk import destination
 from toolkit.sdk.propagation import RANDOM, SAMPLED, Position, new_span, new_trace
+from toolkit.sdk.tags import ERROR_TYPE
 
 if TYPE_CHECKING:
     from toolkit.sdk.recorder import Recorder
 
 Kind = Literal["CLIENT", "SERVER", "PRODUCER", "CONSUMER"]
+Note = tuple[int, str, Mapping[str, Any]]  # something that happened meanwhile: when (ns), what, and its attributes
+MAX_ERROR = 300  # characters of what went wrong
 
 
 class Span:
     """A span that is recorded. `end` hands it over, once; times are wall-clock nanoseconds."""
 
-    __slots__ = ("_recorder", "error", "kind", "name", "parent", "position", "start_ns", "tags")
+    __slots__ = ("_recorder", "end_ns", "error", "kind", "name", "parent", "position", "start_ns", "tags")
 
-    recorded = True
+    recorded: Literal[True] = True
+    notes: Sequence[Note] = ()  # only spans that handlers start themselves have some
 
     def __init__(self, recorder: Recorder, kind: Kind, name: str, parent: str | None, position: Position) -> None:
         self._recorder, self.kind, self.name = recorder, kind, name
         self.parent, self.position = parent, position  # `parent` is a span id, None at the root
         self.tags: dict[str, Any] = {}
         self.error: str | None = None
-        self.start_ns = time.time_ns()
+        self.start_ns = self.end_ns = time.time_ns()
 
     def annotate(self, key: str, value: Any) -> None:
-        self.tags[key] = value
+        """A tag. What no protocol says as it is becomes text here, where the handler hears of it if it cannot."""
+        plain = isinstance(value, (str, float)) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 63)
+        self.tags[str(key)] = value if plain else str(value)
 
-    def fail(self, text: str) -> None:
-        self.error = text
+    def fail(self, text: str, kind: str) -> None:
+        """`kind` is what failures are counted by: a status code's name, or an exception's."""
+        self.error = brief(text)
+        self.tags[ERROR_TYPE] = kind
 
     def end(self) -> None:
-        self._recorder.end(self, max(self.start_ns, time.time_ns()))
+        self.end_ns = max(self.start_ns, time.time_ns())
+        self._recorder.end(self)
 
 
 class Unrecorded:
@@ -49,13 +60,12 @@ class Unrecorded:
 
     __slots__ = ("position",)
 
-    recorded = False
+    recorded: Literal[False] = False
 
     def __init__(self, position: Position) -> None:
         self.position = position
 
     def annotate(self, key: str, value: Any) -> None: ...
-    def fail(self, text: str) -> None: ...
     def end(self) -> None: ...
 
 
@@ -106,10 +116,20 @@ class Tracing:
             self._recorder.close(timeout_s)
 
 
-def record(settings: Settings, service: str) -> Tracing:
-    """Tracing as the wiring wants it. Raises WiringError for an endpoint that is none."""
-    if settings.endpoint is None:
+def record(settings: Settings, service: str, environment: Mapping[str, str] | None = None) -> Tracing:
+    """Tracing as the wiring wants it, or OpenTelemetry's variables. Raises WiringError for an endpoint of no use."""
+    to = destination.of(settings, environment or {})
+    if to is None:
         return Tracing(settings.sample)
     from toolkit.sdk.recorder import Recorder
 
-    return Tracing(settings.sample, Recorder(settings, service))
+    return Tracing(settings.sample, Recorder(settings, service, to=to))
+
+
+def brief(text: str) -> str:
+    """`text` on one line, cut: what went wrong, and never a whole payload that an exception happens to quote."""
+    text = text[: 4 * MAX_ERROR]
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else " " for each in text)
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_ERROR else text[: MAX_ERROR - 1] + "…"

@@ -17,10 +17,13 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from tests.unit.sdk.scaffold import Zipkin, free_port, until
 from toolkit.contract import Tracing as Settings
+from toolkit.sdk import destination
+from toolkit.sdk.ended import told
+from toolkit.sdk.exporter import Exporter
 from toolkit.sdk.failures import WiringError
 from toolkit.sdk.recorder import KernelIds, Recorder
 from toolkit.sdk.tracing import Tracing
-from toolkit.sdk.zipkin import ZipkinExporter, encode
+from toolkit.sdk.zipkin import Zipkin as Encoder
 
 
 def context(span: int) -> SpanContext:
@@ -30,6 +33,17 @@ def context(span: int) -> SpanContext:
 def span(**fields: Any) -> ReadableSpan:
     given = {"kind": SpanKind.SERVER, "start_time": 1_700_000_000_123_456_789, "end_time": 1_700_000_000_123_957_000}
     return ReadableSpan("a.B/C", context(0x1), resource=Resource({}), **{**given, **fields})
+
+
+def encode(given: ReadableSpan, service: str, tags: dict[str, str]) -> Any:
+    (said,) = json.loads(Encoder(service, tags).encode([told(given)]))
+    return said
+
+
+def exporter_to(endpoint: str) -> Exporter:
+    to = destination.of(Settings(endpoint), {})
+    assert to is not None
+    return Exporter(to, Encoder("f", {}))
 
 
 @pytest.fixture
@@ -82,7 +96,7 @@ def test_an_error_is_a_tag_and_an_event_an_annotation() -> None:
 
 
 def test_batches_share_one_connection(zipkin: Zipkin) -> None:
-    exporter = ZipkinExporter(zipkin.endpoint, "f", {})
+    exporter = exporter_to(zipkin.endpoint)
     results = [exporter.export([span(), span()]) for _ in range(5)]
     exporter.shutdown()
     assert results == [SpanExportResult.SUCCESS] * 5
@@ -90,7 +104,7 @@ def test_batches_share_one_connection(zipkin: Zipkin) -> None:
 
 
 def test_hostile_text_in_a_tag_is_still_json(zipkin: Zipkin) -> None:
-    exporter = ZipkinExporter(zipkin.endpoint, "f", {})
+    exporter = exporter_to(zipkin.endpoint)
     exporter.export([span(attributes={"x": 'a"b\\c\n\x00\ud800é', "y": "☃" * 1000})])
     exporter.shutdown()
     assert zipkin.spans[0]["tags"]["y"] == "☃" * 1000
@@ -99,7 +113,7 @@ def test_hostile_text_in_a_tag_is_still_json(zipkin: Zipkin) -> None:
 
 def test_a_collector_that_recovers_gets_the_batch() -> None:
     zipkin = Zipkin(status=503)
-    exporter = ZipkinExporter(zipkin.endpoint, "f", {})
+    exporter = exporter_to(zipkin.endpoint)
     threading.Timer(0.1, lambda: setattr(zipkin, "status", 202)).start()
     assert exporter.export([span()]) is SpanExportResult.SUCCESS
     exporter.shutdown()
@@ -110,7 +124,7 @@ def test_a_collector_that_recovers_gets_the_batch() -> None:
 
 def test_a_batch_that_is_refused_is_not_sent_again(caplog: pytest.LogCaptureFixture) -> None:
     zipkin = Zipkin(status=400)
-    exporter = ZipkinExporter(zipkin.endpoint, "f", {})
+    exporter = exporter_to(zipkin.endpoint)
     assert exporter.export([span()]) is SpanExportResult.FAILURE
     exporter.shutdown()
     zipkin.close()
@@ -119,7 +133,7 @@ def test_a_batch_that_is_refused_is_not_sent_again(caplog: pytest.LogCaptureFixt
 
 
 def test_a_collector_that_is_away_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    exporter = ZipkinExporter(f"http://127.0.0.1:{free_port()}/", "f", {})
+    exporter = exporter_to(f"http://127.0.0.1:{free_port()}/")
     for _ in range(20):
         assert exporter.export([span(), span()]) is SpanExportResult.FAILURE
     exporter.shutdown()
@@ -129,7 +143,7 @@ def test_a_collector_that_is_away_is_told_once(caplog: pytest.LogCaptureFixture)
 
 def test_after_a_lost_batch_the_next_is_tried_once_until_one_arrives() -> None:
     zipkin = Zipkin(status=503)
-    exporter = ZipkinExporter(zipkin.endpoint, "f", {})
+    exporter = exporter_to(zipkin.endpoint)
     tried = []
     for status in (503, 503, 202, 503, 503):
         zipkin.status, before = status, zipkin.posts
@@ -144,7 +158,7 @@ def test_after_a_lost_batch_the_next_is_tried_once_until_one_arrives() -> None:
 @pytest.mark.parametrize("endpoint", ["", "zipkin:9411", "ftp://z/", "http://", "http://h:99999/", "http://[::1/"])
 def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
     with pytest.raises(WiringError, match=r"wiring\.tracing\.endpoint"):
-        ZipkinExporter(endpoint, "f", {})
+        exporter_to(endpoint)
 
 
 def test_spans_that_do_not_fit_the_queue_are_counted(
