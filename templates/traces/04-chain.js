@@ -1,0 +1,116 @@
+// The chain as a graph: who calls whom, how much flows there, how long it takes, and what went wrong on the way.
+explorer.chain = (() => {
+  const { element, shape, drawing, letters, table, walkable } = explorer.drawing;
+  const { count, time, rate, short, many } = explorer.words;
+  const NODE = { width: 164, height: 54 };
+  const GAP = { x: 182, y: 62 };
+  const EDGE = { top: 34, left: 6 };
+
+  const place = (node) => ({ ...node, x: EDGE.left + node.column * (NODE.width + GAP.x), y: EDGE.top + node.row * (NODE.height + GAP.y) });
+
+  // A chain that turns back or leaps over others bows out, so that no line runs through a box.
+  const bend = (from, to, nodes) => {
+    const middle = (node) => node.y + NODE.height / 2;
+    if (to === from || to.column <= from.column) {
+      const depth = Math.max(from.y, to.y) + NODE.height + 44;
+      return [[from.x + NODE.width * 0.6, from.y + NODE.height], [from.x + NODE.width * 0.6, depth], [to.x + NODE.width * 0.4, depth], [to.x + NODE.width * 0.4, to.y + NODE.height], true];
+    }
+    const between = nodes.some((each) => each.column > from.column && each.column < to.column && Math.abs(middle(each) - (middle(from) + middle(to)) / 2) < NODE.height);
+    const start = [from.x + NODE.width, middle(from)];
+    const end = [to.x - 9, middle(to)];
+    const bow = between ? -(NODE.height + 34) : 0;
+    const reach = (end[0] - start[0]) * (between ? 0.3 : 0.5);
+    return [start, [start[0] + reach, start[1] + bow], [end[0] - reach, end[1] + bow], end, false];
+  };
+  const along = ([a, b, c, d], t) => [0, 1].map((axis) =>
+    (1 - t) ** 3 * a[axis] + 3 * (1 - t) ** 2 * t * b[axis] + 3 * (1 - t) * t ** 2 * c[axis] + t ** 3 * d[axis]);
+
+  const wrong = (edge) => [edge.failed ? `✗ ${count(edge.failed)} failed` : "", edge.missing ? `◌ ${count(edge.missing)} missing` : ""].filter(Boolean);
+  const volume = (edge) => [edge.n ? count(edge.n) : "none seen", rate(edge.per_s)].filter(Boolean).join(" · ");
+  const speed = (edge) => (edge.p50_us == null ? "" : edge.p99_us == null ? `p50 ${time(edge.p50_us)}` : `p50 ${time(edge.p50_us)} · p99 ${time(edge.p99_us)}`);
+
+  // The first place on the line where its words lie on nobody's.
+  const room = (curve, wide, high, taken) => {
+    const boxAt = (t) => { const [x, y] = along(curve, t); return { x: x - wide / 2, y: y - 22, width: wide, height: high + 8 }; };
+    const free = (box) => !taken.some((each) => box.x < each.x + each.width && each.x < box.x + box.width && box.y < each.y + each.height && each.y < box.y + box.height);
+    const t = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74].find((each) => free(boxAt(each))) ?? 0.5;
+    taken.push(boxAt(t));
+    return along(curve, t);
+  };
+
+  const line = (edge, by, nodes, most, taken) => {
+    const curve = bend(by.get(edge.from), by.get(edge.to), nodes);
+    const [a, b, c, d, upwards] = curve;
+    const thick = edge.n ? 1.5 + 4.5 * Math.sqrt(edge.n / most) : 1.5;
+    const trouble = wrong(edge);
+    const words = [speed(edge), ...trouble].filter(Boolean);
+    const widest = Math.max(...[volume(edge), ...words].map((each) => each.length)) * 6.9;
+    const [x, y] = room(curve, widest, 18 + 15 * words.length, taken);
+    const tip = 5 + thick;
+    const head = upwards ? `M${d[0]} ${d[1]}l${-tip} ${1.6 * tip}h${2 * tip}z` : `M${d[0] + 9} ${d[1]}l${-1.7 * tip} ${-tip}v${2 * tip}z`;
+    return shape("g", { class: `edge ${edge.via}${edge.failed ? " failed" : ""}${edge.missing || !edge.n ? " missing" : ""}` },
+      shape("path", { class: "line hit", d: `M${a}C${b} ${c} ${d}` }),
+      shape("path", { class: "line", d: `M${a}C${b} ${c} ${d}`, "stroke-width": thick.toFixed(2) }),
+      shape("path", { class: "head", d: head }),
+      letters(x, y - 9 - thick / 2, volume(edge), "halo strong", "middle"),
+      words.map((each, at) => letters(x, y + 17 + thick / 2 + 15 * at, each, `halo${trouble.includes(each) ? " trouble" : " axis"}`, "middle")));
+  };
+
+  const outline = ({ kind, x, y }) => {
+    const { width, height } = NODE;
+    if (kind === "broker") return [shape("path", { class: "box", d: `M${x + 12} ${y}h${width - 24}a12 ${height / 2} 0 0 1 0 ${height}h${24 - width}a12 ${height / 2} 0 0 1 0 ${-height}z` }), shape("path", { class: "rim", d: `M${x + width - 12} ${y}a12 ${height / 2} 0 0 0 0 ${height}` })];
+    return [shape("rect", { class: "box", x, y, width, height, rx: kind === "caller" ? height / 2 : 10 })];
+  };
+  const second = (node) => (node.work_us != null ? `works ${time(node.work_us)}` : node.kind === "caller" ? "asks" : node.n ? many(node.n, "span") : "not seen");
+  const box = (node) => {
+    const middle = node.x + NODE.width / 2;
+    return shape("g", { class: `node ${node.kind}${node.errors ? " failed" : ""}${node.n ? "" : " missing"}` },
+      outline(node),
+      letters(middle, node.y + 23, short(node.label, 21), "strong", "middle"),
+      letters(middle, node.y + 41, second(node), "axis", "middle"),
+      node.errors > 0 && letters(middle, node.y + NODE.height + 16, `✗ ${count(node.errors)} failed`, "halo trouble", "middle"));
+  };
+
+  const words = (edge, by) => `${by.get(edge.from).label} → ${by.get(edge.to).label} (${edge.via}): ${[volume(edge), speed(edge), ...wrong(edge)].filter(Boolean).join(" · ")}`;
+  const nodeWords = (node) => `${node.label}: ${[node.n ? many(node.n, "span") : "not seen", second(node), node.errors ? `✗ ${count(node.errors)} failed` : ""].filter((each, at, all) => each && all.indexOf(each) === at).join(" · ")}`;
+  const find = (node) => (node.kind === "function" || node.kind === "caller") && node.n > 0 ? () => (location.hash = explorer.routes.search({ service: node.label })) : undefined;
+
+  const tabular = (edges, by) => table(
+    ["edge", "by", "n", "per second", "p50", "p99", "failed", "missing"],
+    edges.map((each) => [`${by.get(each.from).label} → ${by.get(each.to).label}`, each.via, count(each.n), rate(each.per_s) ?? "—", time(each.p50_us), time(each.p99_us), count(each.failed), count(each.missing)]));
+
+  let show = null;
+  const draw = (section, found) => {
+    const figure = section.querySelector("figure");
+    show ??= walkable(figure);
+    const { nodes: given, edges: all } = found.graph;
+    section.hidden = given.length === 0;
+    const nodes = given.map(place);
+    const by = new Map(nodes.map((each) => [each.id, each]));
+    const edges = all.filter((each) => by.has(each.from) && by.has(each.to));
+    const most = Math.max(1, ...edges.map((each) => each.n));
+    const taken = nodes.map(({ x, y }) => ({ x, y: y - 2, width: NODE.width, height: NODE.height + 4 }));
+    const lines = edges.map((each) => line(each, by, nodes, most, taken));
+    const boxes = nodes.map(box);
+    const width = Math.max(...nodes.map((each) => each.x), 0) + NODE.width + EDGE.left;
+    const lowest = Math.max(...nodes.map((each) => each.y), 0) + NODE.height;
+    const under = Math.max(lowest, ...taken.map((each) => each.y + each.height));
+    const svg = drawing("traces-graph", width, under + 26, "The chain as a graph", `${many(nodes.length, "part")} and ${many(edges.length, "edge")}; the table below says the same.`, lines, boxes);
+    svg.style.setProperty("max-width", `${width * 1.1}px`);
+    svg.style.setProperty("min-width", `${Math.min(width, Math.max(460, width * 0.72))}px`);
+    show(svg, [
+      ...nodes.map((each, at) => ({ node: boxes[at], words: nodeWords(each), open: find(each) })),
+      ...edges.map((each, at) => ({ node: lines[at], words: words(each, by) })),
+    ]);
+    const about = [found.window_s ? `Of the last ${explorer.words.digits(found.window_s)} s.` : "", "Thickness is the number of messages; times are of the hop."].filter(Boolean);
+    section.querySelector(".about").textContent = about.join(" ");
+    const sample = (name, kind) => element("span", { class: "key" }, shape("svg", { viewBox: "0 0 34 10", "aria-hidden": "true" }, shape("g", { class: `edge ${kind}` }, shape("path", { class: "line", d: "M1 5H33", "stroke-width": "2.5" }))), name);
+    const seen = (via) => edges.some((each) => each.via === via);
+    section.querySelector("figcaption").replaceChildren(...[
+      seen("call") && sample("call (gRPC)", "call"), seen("event") && sample("event (through the broker)", "event"),
+      edges.some((each) => each.missing || !each.n) && sample("missing", "call missing")].filter(Boolean));
+    section.querySelector("details .scroll").replaceChildren(tabular(edges, by));
+  };
+
+  return { draw };
+})();

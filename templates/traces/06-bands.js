@@ -1,0 +1,78 @@
+// Where the time goes, of all traces and of fast and slow ones apart, and in a sentence what makes the slow ones slow.
+explorer.bands = (() => {
+  const { element, stack, legend, swatch, kind, table } = explorer.drawing;
+  const { count, time, signed, share, percentile, listed, doing, digits } = explorer.words;
+  const SLOW = 3; // causes named in the sentence
+
+  const key = (each) => `${each.label}\n${each.what}`;
+  const mean = (band, each) => band.shares.find((one) => key(one) === key(each))?.mean_us ?? 0;
+  const name = (band) => {
+    if (band.low === 0 && band.high === 1) return "all";
+    if (band.high === 1) return `slowest ${digits(100 * (1 - band.low))} %`;
+    return band.low === 0 ? `fastest ${digits(100 * band.high)} %` : `${percentile(band.low)} to ${percentile(band.high)}`;
+  };
+
+  // Labels in one order for every band: the first band's, which is all traces, then what only others have.
+  const labels = (bands) => {
+    const found = new Map();
+    for (const band of bands) for (const each of band.shares) if (!found.has(key(each))) found.set(key(each), each);
+    return [...found.values()];
+  };
+
+  const finding = (bands) => {
+    const [, fast, ...rest] = bands;
+    const slow = rest.at(-1);
+    if (!fast || !slow || slow.mean_us <= fast.mean_us) return null;
+    const more = slow.mean_us - fast.mean_us;
+    const causes = labels(bands).map((each) => ({ ...each, by: mean(slow, each) - mean(fast, each) })).sort((a, b) => b.by - a.by);
+    const named = causes.slice(0, SLOW).filter((each) => each.by > 0.05 * more);
+    if (!named.length) return null;
+    const told = named.map((each) => [`${doing(each.label, each.what)} `, element("b", {}, signed(each.by)), ` (${share(each.by / more)})`]);
+    const parts = told.flatMap((each, at) => [at === 0 ? "" : at === told.length - 1 ? " and " : ", ", ...each]);
+    return ["What makes the slow ones slow: the ", name(slow), " take ", element("b", {}, time(more)), ` longer than the ${name(fast)}: `, ...parts, "."];
+  };
+
+  const bar = (band, order, longest, mode) => {
+    const whole = mode === "share" ? band.mean_us : longest;
+    const pieces = order.map((each) => ({ ...each, us: mean(band, each) }))
+      .map((each) => ({ ...each, tell: `${each.label} · ${each.what}: ${time(each.us)}, ${share(each.us / band.mean_us)} of the ${name(band)}` }));
+    return element("div", { class: "band-row" },
+      element("span", { class: "band-name" }, element("b", {}, name(band)), element("small", {}, `${count(band.n)} · ${time(band.from_us)} – ${time(band.to_us)}`)),
+      stack(pieces, whole || 1, `${name(band)}: ${pieces.filter((each) => each.us > 0).map((each) => `${each.label} ${share(each.us / band.mean_us)}`).join(", ")}`),
+      element("span", { class: "band-sum" }, time(band.mean_us)));
+  };
+
+  const tabular = (bands, order) => table(
+    ["mean ms", ...bands.map(name)],
+    [...order.map((each) => [[swatch(each.what), each.label, element("small", {}, each.what)],
+      ...bands.map((band) => { const us = mean(band, each); return us ? [time(us), element("small", {}, share(us / band.mean_us))] : "—"; })]),
+    ["all of it", ...bands.map((band) => time(band.mean_us))]].map((row, at, all) => (at < all.length - 1 ? row : row)),
+    { class: "labels" });
+
+  let mode = null;
+  let current = [];
+  const paint = (section) => {
+    const longest = Math.max(...current.map((each) => each.mean_us));
+    const chosen = mode ?? "time";
+    for (const each of section.querySelectorAll("[data-mode]")) each.setAttribute("aria-pressed", String(each.dataset.mode === chosen));
+    section.querySelector(".bands").replaceChildren(...current.map((band) => bar(band, labels(current), longest, chosen)));
+  };
+  const draw = (section, found) => {
+    current = found.analysis.bands.filter((each) => each.n > 0);
+    section.hidden = current.length === 0;
+    if (section.hidden) return;
+    const order = labels(current);
+    paint(section);
+    section.querySelector(".finding").replaceChildren(...(finding(current) ?? []));
+    section.querySelector(".legend").replaceChildren(...legend(order.map((each) => each.what)));
+    section.querySelector(":scope > .scroll").replaceChildren(tabular(current, order));
+  };
+  const listen = (section) => section.querySelector(".modes").addEventListener("click", (event) => {
+    const button = event.target.closest("[data-mode]");
+    if (!button) return;
+    mode = button.dataset.mode;
+    paint(section);
+  });
+
+  return { draw, listen };
+})();

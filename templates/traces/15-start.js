@@ -1,0 +1,165 @@
+// Puts the parts together: follows the address, asks again while the traces are live, and hears the keys.
+explorer.start = (() => {
+  const { element, tips } = explorer.drawing;
+  const { plain, many, count } = explorer.words;
+  const THEME = "kn-bench-theme";
+  const here = (name) => document.getElementById(`traces-${name}`);
+
+  // The colours somebody chose, as long as the browser keeps such things; `report/script.js` has the switch.
+  const remember = () => {
+    const html = document.documentElement;
+    try {
+      const chosen = localStorage.getItem(THEME);
+      if (chosen === "dark" || chosen === "light") html.dataset.theme = chosen;
+      new MutationObserver(() => localStorage.setItem(THEME, html.dataset.theme)).observe(html, { attributeFilter: ["data-theme"] });
+    } catch {
+      return; // no storage here: the switch works, and is forgotten
+    }
+  };
+
+  const parts = () => [[explorer.chain, "chain"], [explorer.spread, "spread"], [explorer.bands, "bands"], [explorer.hops, "hops"], [explorer.versus, "against"], [explorer.list, "list"]];
+  let overview = null;
+  let view = null; // what is shown instead of the overview
+  let paused = false;
+  let heard = 0;
+  let opener = null;
+  let turn = 0;
+  let title = document.title;
+
+  const chip = (text, tone = "") => element("span", { class: `chip ${tone}` }, text);
+  const state = (silence) => {
+    if (!overview?.live) return [];
+    if (silence) return [chip(`◌ stale: no answer for ${silence} s`, "warn")];
+    return [paused ? chip("❙❙ paused", "warn") : chip("● live", "good")];
+  };
+  const sayChips = (silence = 0) => {
+    const { analysis, emulated } = overview;
+    here("chips").replaceChildren(...state(silence), chip(many(analysis.traces, "trace")), chip(many(analysis.spans, "span")),
+      ...(analysis.failed ? [chip(`✗ ${count(analysis.failed)} failed`, "bad")] : []), ...(emulated ? [chip("local engine (emulated)")] : []));
+    here("pause").hidden = !overview.live;
+  };
+  const sayHead = () => {
+    if (here("title")) {
+      title = plain([overview.chain, overview.title].find(Boolean));
+      here("title").textContent = title;
+      here("subject").replaceChildren(`${overview.source} `, element("code", {}, overview.subject));
+      if (!view) document.title = title;
+    }
+    here("note").hidden = !overview.note;
+    here("note").textContent = plain(overview.note ?? "");
+  };
+  const draw = () => {
+    sayHead();
+    sayChips();
+    for (const [part, name] of parts()) part.draw(here(name), overview);
+  };
+  const fail = (error) => {
+    here("trouble").hidden = !error;
+    here("trouble").textContent = error ? plain(error.message) : "";
+  };
+
+  const poll = async () => {
+    if (!paused && !document.hidden) {
+      try {
+        overview = await explorer.documents.overview();
+        heard = Date.now();
+        fail(null);
+        if (view) sayChips();
+        else draw();
+      } catch (error) {
+        sayChips(Math.max(1, Math.round((Date.now() - heard) / 1e3)));
+        fail(new Error(`The server does not answer (${error.message}). What is shown is as old as that.`));
+      }
+    }
+    setTimeout(poll, overview.every_ms ?? 2000);
+  };
+
+  const swap = (next) => {
+    view = next;
+    here("overview").hidden = Boolean(next);
+    here("view").hidden = !next;
+    here("view").replaceChildren(...(next ? [next.node] : []));
+    document.title = next ? `${plain(next.title)} · ${title}` : title;
+  };
+  const route = async (first) => {
+    const found = explorer.routes.here();
+    const mine = ++turn;
+    if (found.view === "overview") {
+      const wasElsewhere = Boolean(view);
+      swap(null);
+      if (wasElsewhere) draw();
+      if (found.wanted || !first) explorer.list.apply(found.wanted);
+      if (wasElsewhere) (opener?.isConnected ? opener : here("h-list")).focus?.();
+      else if (found.wanted && Object.keys(found.wanted).length === 0) toSearch();
+      else if (found.wanted && !here("list").contains(document.activeElement)) here("list").scrollIntoView({ block: "start" });
+      return;
+    }
+    if (!view) opener = document.activeElement;
+    let next;
+    try {
+      if (found.view === "trace") next = explorer.trace.make(await explorer.documents.trace(found.id, found.from), overview, found.from);
+      else next = explorer.trace.compare(await explorer.documents.difference(found.one, found.other, found.otherFrom), found);
+    } catch (error) {
+      next = explorer.trace.trouble(error);
+    }
+    if (mine !== turn) return;
+    swap(next);
+    next.begin?.();
+    here("h-trace").focus({ preventScroll: true });
+    (here("title") ? document.documentElement : here("view")).scrollIntoView({ block: "start" });
+  };
+  const toSearch = () => {
+    here("list").scrollIntoView({ block: "start" });
+    here("list").querySelector("[name=service]").focus({ preventScroll: true });
+  };
+
+  const leave = () => {
+    if (view) location.hash = "#";
+    else document.activeElement?.blur();
+  };
+  const typing = (target) => target.closest("input, select, textarea, [contenteditable]");
+  const keys = (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || here("help").open) return;
+    if (event.key === "Escape") return void (view?.close() || leave());
+    if (typing(event.target) || view?.keys(event)) return;
+    if (event.key === "/") { if (view) location.hash = "#q="; toSearch(); }
+    else if (event.key === "?") here("help").showModal();
+    else if ((event.key === "j" || event.key === "ArrowDown") && event.target === document.body && !view) explorer.list.focus();
+    else if ((event.key === "j" || event.key === "ArrowDown") && view && (event.target === document.body || event.target === here("h-trace"))) view.focus?.();
+    else return;
+    event.preventDefault();
+  };
+
+  const listen = () => {
+    tips(here("list").closest(".explorer"));
+    explorer.bands.listen(here("bands"));
+    explorer.list.listen(here("list"));
+    here("keys").addEventListener("click", () => here("help").showModal());
+    here("pause").addEventListener("click", () => {
+      paused = !paused;
+      here("pause").textContent = paused ? "Go on" : "Pause";
+      sayChips();
+    });
+    addEventListener("keydown", keys);
+    addEventListener("hashchange", () => route(false));
+    addEventListener("resize", () => view?.repaint?.());
+  };
+
+  const start = async () => {
+    remember();
+    if (!here("overview")) return; // a page without traces
+    listen();
+    try {
+      overview = await explorer.documents.overview();
+    } catch (error) {
+      fail(new Error(`The traces could not be fetched: ${error.message}`));
+      return;
+    }
+    heard = Date.now();
+    draw();
+    await route(true);
+    if (overview.live) setTimeout(poll, overview.every_ms ?? 2000);
+  };
+  return start;
+})();
+explorer.start();
