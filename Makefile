@@ -69,9 +69,10 @@ perf: install-dev ## what scaffold, broker and load generator cost, side by side
 wheel: install-dev ## build the wheel and try it in an empty environment elsewhere
 	$(BIN)/python -m tests.wheel
 
-picture: install-dev ## the README's pictures of a run (needs Chromium)
+picture: install-dev ## the README's pictures of a run, and of it in Zipkin's pages (needs Chromium; Maven the first time)
 	$(BIN)/python docs/picture.py
 	$(BIN)/python docs/page_picture.py
+	jar=$$($(BIN)/python -m tests.zipkin.real) && $(BIN)/python docs/lens_pictures.py "$$jar"
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,5 +1,7 @@
 """The real Zipkin: its jars, kept in `~/.cache/kn-bench` (or $KNBENCH_CACHE), and its server on loopback.
 
+`python -m tests.zipkin.real` says where a jar with Lens is, and fetches it where there is none.
+
 May live here: what is needed to have them and to start it. May not: pytest, so that measurements use it too.
 """
 
@@ -83,3 +85,10 @@ def running(folder: Path, memory: str = "256m", *settings: str) -> Iterator[Real
         finally:
             process.terminate()
             process.wait(20)
+
+
+if __name__ == "__main__":
+    try:
+        print(lens_jar())
+    except MissingError as missing:
+        raise SystemExit(str(missing)) from None
