@@ -63,6 +63,13 @@ class Offsets:
                 known = self._found[one, other] = [0, 0, None, None]
             _take(known, least, most)
 
+    def merge(self, other: Offsets) -> None:
+        """Take all that another one took."""
+        for hosts, (pairs, impossible, least, most) in other._found.items():
+            known = self._found.setdefault(hosts, [0, 0, None, None])
+            known[0], known[1] = (known[0] or 0) + (pairs or 0), (known[1] or 0) + (impossible or 0)
+            _tighten(known, least, most)
+
     def clocks(self) -> list[Clocks]:
         """Every two hosts that exchanged a message, in the order of their names; `other` is the one that is ahead, as
         far as that is known."""
@@ -74,10 +81,14 @@ class Offsets:
 
 
 def _take(known: list[int | None], least: int | None, most: int | None) -> None:
-    pairs, impossible, low, high = known
-    known[0] = (pairs or 0) + 1
+    known[0] = (known[0] or 0) + 1
     if (least is not None and least > 0) or (most is not None and most < 0):
-        known[1] = (impossible or 0) + 1
+        known[1] = (known[1] or 0) + 1
+    _tighten(known, least, most)
+
+
+def _tighten(known: list[int | None], least: int | None, most: int | None) -> None:
+    _, _, low, high = known
     if least is not None and (low is None or least > low):
         known[2] = least
     if most is not None and (high is None or most < high):
