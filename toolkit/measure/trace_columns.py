@@ -18,7 +18,6 @@ from toolkit.measure.rows import Numbers
 from toolkit.traces.segments import What
 
 Label = tuple[str, What]
-Edge = tuple[str, str, str]  # source, to, via
 _Name = TypeVar("_Name", bound=Hashable)
 _HEX = re.compile("[0-9a-f]{16}|[0-9a-f]{32}").fullmatch
 _LOW = (1 << 64) - 1

@@ -1,22 +1,39 @@
 """Where the time of many traces went. One trace after the other goes in, and leaves a few numbers behind.
 
-May live here: adding up, and what is told of the sums. What one trace tells is `tracewise`'s, bands are `bands`'. Pure:
-whoever reads a million spans from a file hands them over trace by trace, and two who did can put theirs together.
+May live here: adding up, and what is told of the sums. What one trace tells is found in `toolkit.traces`, bands are
+`bands`'. Pure: whoever reads a million spans from a file hands them over trace by trace, and two who did can put
+theirs together.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 
-from toolkit.analysis import Analysis, AnalysisChange, Completeness, HopAnatomy, HopPart, MissingEdge, SegmentChange
+from toolkit.analysis import (
+    Analysis,
+    AnalysisChange,
+    Completeness,
+    HopAnatomy,
+    HopPart,
+    MissingEdge,
+    SegmentChange,
+    Skew,
+)
 from toolkit.measure import bands
 from toolkit.measure.bands import Ranked, microseconds
-from toolkit.measure.trace_columns import Edge, HopColumns, PathColumns, TraceColumns, numbers
-from toolkit.measure.tracewise import Crossing, OfTrace, of_trace
+from toolkit.measure.trace_columns import HopColumns, Label, PathColumns, TraceColumns, numbers
+from toolkit.traces import view
+from toolkit.traces.anatomy import HopTime, anatomy
+from toolkit.traces.complete import Shown, shown
+from toolkit.traces.critical import critical_path
+from toolkit.traces.hops import Edge
 from toolkit.traces.model import Span
+from toolkit.traces.skew import Offsets
+from toolkit.traces.view import View
 
 
 class Analysing:
@@ -28,41 +45,48 @@ class Analysing:
         self._hops: defaultdict[Edge, HopColumns] = defaultdict(HopColumns)
         self._missing: Counter[Edge] = Counter()
         self._unknown: Counter[Edge] = Counter()
+        self._clocks = Offsets()
         self._spans = self._unusable = self._orphans = self._complete = 0
 
     def __len__(self) -> int:
         """The traces that were taken, with those that are of no use."""
         return len(self._traces.ids) + self._unusable
 
-    def add(self, spans: Sequence[Span]) -> None:
-        """Take all spans of one trace; none are no trace."""
-        if not spans:
+    def add(self, trace: Sequence[Span] | View) -> None:
+        """Take all spans of one trace, or the view of them that somebody made already; none are no trace."""
+        seen = view.of(trace)
+        if not seen.spans:
             return
-        found = of_trace(spans, self._edges)
-        self._hold_against_chain(found)
-        if not found.path:
+        if self._edges is not None:
+            self._hold_against(shown(seen, self._edges))
+        path: dict[Label, int] = {}
+        for segment in critical_path(seen):
+            label = segment.label, segment.what
+            path[label] = path.get(label, 0) + segment.duration_us
+        if not path:
             self._unusable += 1
             return
-        self._spans += len(spans)
-        self._path.append(len(self._traces.ids), found.path)
-        self._traces.append(found.trace, sum(found.path.values()), found.failed)
-        for crossing in found.crossings:
-            self._cross(crossing)
+        self._spans += len(seen.spans)
+        self._path.append(len(self._traces.ids), path)
+        self._traces.append(seen.trace, sum(path.values()), seen.failed)
+        self._clocks.add(seen)
+        for hop in anatomy(seen):
+            self._cross(hop)
 
-    def _hold_against_chain(self, found: OfTrace) -> None:
-        self._complete += not found.missing
-        self._missing.update(found.missing)
-        self._unknown.update(found.unknown)
+    def _hold_against(self, found: Shown) -> None:
+        self._complete += found.complete
+        self._missing.update(dict.fromkeys(found.missing, 1))  # traces, not messages
+        self._unknown.update(dict.fromkeys(found.unknown, 1))
         self._orphans += found.orphans
 
-    def _cross(self, crossing: Crossing) -> None:
-        hop = self._hops[crossing.edge]
-        if crossing.us is not None:
-            hop.append(crossing.us, crossing.parts)
-        elif crossing.failed:
-            hop.failed += 1
-        else:
-            hop.skewed += 1
+    def _cross(self, hop: HopTime) -> None:
+        columns = self._hops[hop.source, hop.to, hop.via]
+        if hop.failed:
+            columns.failed += 1
+        elif hop.duration_us < 0:
+            columns.skewed += 1
+        elif hop.attempt == 1:
+            columns.append(hop.duration_us, hop.parts)
 
     def merge(self, other: Analysing) -> None:
         """Take all that another one took, who was told of the same edges. In which order this is done is no matter."""
@@ -70,6 +94,7 @@ class Analysing:
         self._traces.extend(other._traces)
         for edge, hop in other._hops.items():
             self._hops[edge].extend(hop)
+        self._clocks.merge(other._clocks)
         self._missing.update(other._missing)
         self._unknown.update(other._unknown)
         self._spans += other._spans
@@ -89,7 +114,7 @@ class Analysing:
             bins=bands.bins(ranked),
             bands=bands.bands(ranked, self._path),
             hops=tuple(_hop(edge, columns) for edge, columns in sorted(self._hops.items())),
-            skews=(),
+            skews=tuple(Skew(**asdict(each)) for each in self._clocks.disagreeing()),
             completeness=None if self._edges is None else self._completeness(),
             failed=int(ranked.failed.sum()),
         )
