@@ -11,8 +11,10 @@ span below another and none of which corrects a time:
   when the last is there. The span of what it sends hangs below the event it was handling. It is taken to be caused by
   the last arrival that was over before it was sent, provided that this is another event, of the same call
   (`toolkit.call`), of the same service and replica, arrived after the one it hangs below, and sent no event on itself
-  (or it would be one of several that are handled side by side). Between that arrival's end and the sending, the
-  function itself is at work.
+  (or it would be one of several that are handled side by side).
+
+A reply hangs elsewhere then. What was linked or joined stays where it is, and is said to have waited: between the end
+of what it waited for and its own start, the span it hangs below was at work.
 """
 
 from __future__ import annotations
@@ -43,22 +45,20 @@ class Known:
 
 
 def hang(known: Known) -> tuple[Sequence[int | None], Mapping[int, int]]:
-    """The cause of each span, None of a root; and for those that a join sent on, what they hung below.
-
-    Without any reply, link or join these are the parents as they were, the same object.
-    """
+    """The cause of each span, None of a root; and for those that something else was waited for, that. Nothing waits for
+    what itself led to. Without any reply the causes are the parents as they were, the same object."""
     replies, links, arrivals = _seen(known)
     if not (replies or links or arrivals):
         return known.hung, {}
-    parents = list(known.hung)
+    parents = list(known.hung) if replies else known.hung
     for at, origin in replies:
-        _reply(known, parents, at, origin)
-    joined: dict[int, int] = {}
+        _reply(known, parents, at, origin)  # type: ignore[arg-type]  # a list, when there are any
+    waits: dict[int, int] = {}
     for at in links:
-        _link(known, parents, joined, at)
+        _link(known, parents, waits, at)
     if arrivals:
-        _join(known, parents, joined, arrivals)
-    return (parents, joined) if parents != known.hung else (known.hung, {})
+        _join(known, parents, waits, arrivals)
+    return parents, waits
 
 
 def _seen(known: Known) -> tuple[list[tuple[int, int]], list[int], list[list[int]]]:
@@ -93,15 +93,15 @@ def _is_between(known: Known, at: int) -> bool:
     return MESSAGE_TAG not in known.spans[at].tags
 
 
-def _link(known: Known, parents: list[int | None], joined: dict[int, int], at: int) -> None:
+def _link(known: Known, parents: Sequence[int | None], waits: dict[int, int], at: int) -> None:
     above = parents[at]
     if above is None or not known.starts[at]:
         return
     begun, since = known.starts[at], known.starts[above]
     fit = [each for each in _linked(known, at) if since < known.starts[each] and known.ends[each] <= begun]
-    last = max(fit, key=known.ends.__getitem__, default=None)
-    if last is not None and last != above and not is_above(parents, at, last):
-        joined[at], parents[at] = above, last
+    last = max(fit, key=lambda each: (known.ends[each], each), default=None)
+    if last is not None and not is_above(parents, above, last):
+        waits[at] = last
 
 
 def _linked(known: Known, at: int) -> Iterator[int]:
@@ -114,7 +114,9 @@ def _linked(known: Known, at: int) -> Iterator[int]:
                 yield found
 
 
-def _join(known: Known, parents: list[int | None], joined: dict[int, int], arrivals: Sequence[Sequence[int]]) -> None:
+def _join(
+    known: Known, parents: Sequence[int | None], waits: dict[int, int], arrivals: Sequence[Sequence[int]]
+) -> None:
     below: defaultdict[int, list[int]] = defaultdict(list)
     for at, above in enumerate(parents):
         if above is not None:
@@ -125,7 +127,7 @@ def _join(known: Known, parents: list[int | None], joined: dict[int, int], arriv
             for child in below[first]:
                 last = _last_arrival(known, child, first, silent)
                 if last is not None and not is_above(parents, first, last):
-                    joined[child], parents[child] = first, last
+                    waits[child] = last
 
 
 def _sends_on(known: Known, children: Sequence[int]) -> bool:

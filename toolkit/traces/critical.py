@@ -11,14 +11,15 @@ Where the platform tells what it did, its own time has a name of its own, and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from operator import attrgetter
 
 from toolkit.traces import view
 from toolkit.traces.expect import ORIGIN_TAG
 from toolkit.traces.model import Span
 from toolkit.traces.segments import Segment, What
+from toolkit.traces.skew import LATE_US
 from toolkit.traces.spent import left_behind, own
 from toolkit.traces.view import Trace, View
 
@@ -35,78 +36,135 @@ def critical_path(trace: Trace, *, until_answer: bool = False) -> list[Segment]:
     if (root := seen.root) is None:
         return []
     told = _told(seen, root)
-    begin, end = seen.starts[root], seen.ends[root] if until_answer else told.reach[root]
+    until = seen.ends[root] if until_answer else told.reach[root]
     segments: list[Segment] = []
-    waiting = [(root, begin, end)]
-    while waiting:
-        at, begin, until = waiting.pop()
-        after = None  # what was at work from `until` on
-        for child in _last_first(told, at):
-            start, end = max(seen.starts[child], begin), min(told.reach[child], until)
-            if start < end:
-                if end < until:
-                    segments += _gap(told, at, end, until, after, child)
-                waiting.append((child, start, end))
-                until, after = start, child
-        if begin < until:
-            segments += _gap(told, at, begin, until, after, None)
-    segments.sort()
+    at: int | None = root
+    after: int | None = None  # what was caused from `until` on
+    while at is not None:
+        child, over = _last(told, at, until)
+        if seen.waits and (other := _waited_for(told, after, over, until)) is not None:
+            segments += _gap(told, at, seen.ends[other], until, after, None)
+            at, until, after = other, seen.ends[other], None
+            continue
+        if over < until:
+            segments += _gap(told, at, over, until, after, child)
+            until = over
+        if child is not None:
+            at, after = child, None
+        else:
+            at, after = None if at == root else told.parents[at], at
+    segments.sort(key=attrgetter("start"))
     return segments
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What is below the root: of each span, when it and all below it was over (0: nobody knows); what it caused,
-    without spans that have no time, in whose place stands what these caused; of the platform's, the chain's span above
-    it; and the chain's span that it leads to (itself, if it is the chain's), the last to be over."""
+    """What is below the root, without spans that have no time, in whose place stands what they caused.
+
+    Of each span: `low`, when it can have begun at the earliest (-1: it is not below the root); `over`, when it was over
+    for whom it answers; `reach`, when it and all that followed from it was; of the platform's, the chain's span above
+    it; and the chain's span that it leads to (itself, if it is the chain's), the last to be over. `soon` and `late` are
+    what it caused and is not yet walked by, the last at the end, by `over` and by `reach`.
+    """
 
     view: View
+    parents: Sequence[int | None]
+    children: Sequence[Sequence[int]]
+    low: list[int]
+    over: list[int]
     reach: list[int]
-    children: list[list[int]]
     above: list[int | None]
     leads_to: list[int | None]
+    soon: dict[int, list[int]]
+    late: dict[int, list[int]]
     labels: dict[int, str]
 
 
 def _told(seen: View, root: int) -> _Told:
+    parents, children, order = _timed(seen, root)
+    spans, n = seen.spans, len(seen.spans)
+    low, over = [-1] * n, [end if end > start else 0 for start, end in zip(seen.starts, seen.ends, strict=True)]
+    above: list[int | None] = [None] * n
+    leads_to: list[int | None] = list(range(n))
+    low[root] = seen.starts[root]
+    for at in order[1:]:
+        parent = parents[at] or 0
+        low[at] = max(seen.starts[at], low[parent])
+        above[at] = parent if seen.parts[parent] is None else above[parent]
+    reach = list(over)
+    for at in reversed(order):
+        if below := children[at]:
+            reach[at] = max(reach[at], max(reach[child] for child in below))
+            if spans[at].kind is None or not over[at]:
+                over[at] = max(over[at], max(over[child] for child in below))
+        if seen.parts[at] is not None:
+            led = [each for child in below if (each := leads_to[child]) is not None]
+            leads_to[at] = max(led, key=reach.__getitem__, default=None)
+    return _Told(seen, parents, children, low, over, reach, above, leads_to, {}, {}, {})
+
+
+def _timed(seen: View, root: int) -> tuple[Sequence[int | None], Sequence[Sequence[int]], list[int]]:
+    """Parents and children without spans that have no time, and what is below the root, parents before children."""
+    parents, children = seen.parents, seen.children
     order = [root]
     for at in order:
-        order.extend(seen.children[at])
-    timed = [(end if end > start else 0) for start, end in zip(seen.starts, seen.ends, strict=True)]
-    above: list[int | None] = [None] * len(timed)
-    leads_to: list[int | None] = list(range(len(timed)))
-    platform = any(seen.parts)
-    if platform:
-        _above(seen, order, above)
-    told = _Told(seen, timed, _dissolved(seen, order), above, leads_to, {})
-    for at in reversed(order):
-        reach = [timed[child] for child in seen.children[at]]
-        if reach and (last := max(reach)) > timed[at]:
-            timed[at] = last
-        if platform and seen.parts[at] is not None:
-            led = (leads_to[child] for child in seen.children[at])
-            leads_to[at] = max((each for each in led if each is not None), key=timed.__getitem__, default=None)
-    return told
+        order.extend(children[at])
+    if all(seen.starts[at] for at in order):
+        return parents, children, order
+    hung, caused = list(parents), [list[int]() for _ in parents]
+    for at in order[1:]:
+        above = parents[at]
+        hung[at] = above if above is None or seen.starts[above] else hung[above]
+    order = [at for at in order if seen.starts[at]]
+    for at in sorted(order, key=lambda at: (seen.starts[at], at)):
+        if at != root and (above := hung[at]) is not None:
+            caused[above].append(at)
+    return hung, caused, order
 
 
-def _above(seen: View, order: list[int], above: list[int | None]) -> None:
-    for at in order:
-        for child in seen.children[at]:
-            above[child] = at if seen.parts[at] is None else above[at]
+def _waited_for(told: _Told, after: int | None, over: int, until: int) -> int | None:
+    """What the span at `after` was kept back for, if that was over later than the cause that is known, at `over`."""
+    other = None if after is None else told.view.waits.get(after)
+    if other is None or told.low[other] < 0:
+        return None
+    return other if max(over, told.low[other]) < told.view.ends[other] <= until else None
 
 
-def _dissolved(seen: View, order: list[int]) -> list[list[int]]:
-    children = [list(each) for each in seen.children]
-    if any(not seen.starts[at] for at in order):
-        for at in reversed(order):
-            found = [children[child] if not seen.starts[child] else [child] for child in children[at]]
-            children[at] = list(chain.from_iterable(found))
-    return children
+def _last(told: _Told, at: int, until: int) -> tuple[int | None, int]:
+    """What this span caused last before `until`, and when that was over; nothing, and when the span itself began.
+
+    While the span was there, what it waited for: what answered it before. What still ran when it went on is no cause of
+    that, unless it runs on another clock. After it was over, what it left behind.
+    """
+    low, end = told.low, told.view.ends[at]
+    if not (children := told.children[at]):
+        return None, min(low[at], until)
+    if until > end:
+        late = _queue(told.late, at, children, told.reach)
+        while late and told.reach[late[-1]] > end:
+            child = late.pop()
+            if low[child] < (over := min(told.reach[child], until)):
+                return child, over
+    soon = _queue(told.soon, at, children, told.over)
+    while soon:
+        child = soon.pop()
+        over = told.over[child]
+        if low[child] < min(over, until) and (over <= until + LATE_US or _is_elsewhere(told.view, at, child)):
+            return child, min(over, until)
+    return None, min(low[at], until)
 
 
-def _last_first(told: _Told, at: int) -> list[int]:
-    children = told.children[at]
-    return children if len(children) < 2 else sorted(children, key=told.reach.__getitem__, reverse=True)
+def _queue(known: dict[int, list[int]], at: int, children: Sequence[int], ends: Sequence[int]) -> list[int]:
+    if (queue := known.get(at)) is None:
+        queue = known[at] = list(reversed(children))  # of two that were over at once, the earlier begun counts
+        queue.sort(key=ends.__getitem__)
+    return queue
+
+
+def _is_elsewhere(seen: View, at: int, child: int) -> bool:
+    """Whether the other side of a request answered this span, as one on another host."""
+    kind = seen.spans[child].kind
+    return kind == "SERVER" or (kind == "CONSUMER" and seen.spans[at].kind == "CLIENT")
 
 
 def _gap(told: _Told, at: int, begin: int, until: int, after: int | None, before: int | None) -> Iterator[Segment]:
@@ -132,18 +190,7 @@ def _left_behind(told: _Told, at: int, begin: int, until: int, after: int | None
     if seen.parts[at] is not None:
         yield from _on_the_way(told, at, begin, until, after)
         return
-    if after is not None and (waited := seen.joined.get(after)) is not None:
-        begin_of, end_of = max(begin, seen.starts[waited]), min(until, seen.ends[waited])
-        if begin_of < end_of:
-            yield from _nobodys(begin, begin_of)
-            yield Segment(begin_of, end_of, seen.spans[waited].service or "?", "work", seen.spans[waited].id)
-            begin = end_of
-    yield from _nobodys(begin, until)
-
-
-def _nobodys(begin: int, until: int) -> Iterator[Segment]:
-    if begin < until:
-        yield Segment(begin, until, UNATTRIBUTED)
+    yield Segment(begin, until, UNATTRIBUTED)
 
 
 def _on_the_way(told: _Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
@@ -151,7 +198,7 @@ def _on_the_way(told: _Told, at: int, begin: int, until: int, after: int | None)
     seen, above = told.view, told.above[at]
     way = None if above is None else seen.spans[above]
     if above is None or way is None or way.kind not in ("CLIENT", "PRODUCER"):
-        yield from _nobodys(begin, until)
+        yield Segment(begin, until, UNATTRIBUTED)
         return
     label = _label(told, above, after)
     for start, end, what, answers in left_behind(seen, at, begin, until, after):

@@ -24,8 +24,8 @@ class View:
 
     `tree` is what the spans say. `hung` is each span's parent as it would be if the platform told everything, once:
     gaps filled (`guessed` are the spans before which there was one), the broker's twin spans nested. `parents` and
-    `children` are causes: besides, a reply's delivery hangs below the reply, and what a function sends on after a later
-    arrival than the one it hangs below (a join) hangs below that; `joined` says below which it hung. Children are in
+    `children` are the same, but that a reply's delivery hangs below the reply; `waits` are the spans that something
+    else was waited for, an event or what a link names, and what that was (`causes`). Children are in
     the order of their start. `starts` and `ends` are microseconds, 0 where no time is told. `parts` are None for all
     that is not the platform's. `messages` are what each span is about, `sides` the spans of the chain by kind and
     message. `root` is the first true root with a time and a duration, None when there is none.
@@ -40,7 +40,7 @@ class View:
     guessed: frozenset[int]
     parents: Sequence[int | None]
     children: Sequence[Sequence[int]]
-    joined: Mapping[int, int]
+    waits: Mapping[int, int]
     messages: Sequence[str | None]
     sides: Mapping[tuple[str | None, str], Sequence[int]]
     places: Mapping[str, int]  # of a span's id; of a shared one its client's half
@@ -91,10 +91,10 @@ def of(trace: Trace) -> View:
     parts = [part(span, functions) for span in spans] if strangers else [None] * len(spans)
     hung, guessed = gaps.hang(gaps.Known(arranged, parts, starts, ends, sides))
     places = {span.id: at for at, span in reversed([*enumerate(spans)]) if not span.shared}
-    parents, joined = causes.hang(causes.Known(spans, starts, ends, hung, sides, places))
+    parents, waits = causes.hang(causes.Known(spans, starts, ends, hung, sides, places))
     children = arranged.children if parents is arranged.parents else _children(parents, starts, spans)
     return View(
-        *(arranged, spans, starts, ends, parts, hung, guessed, parents, children, joined, messages, sides, places),
+        *(arranged, spans, starts, ends, parts, hung, guessed, parents, children, waits, messages, sides, places),
         root=_root(arranged),
     )
 

@@ -134,11 +134,24 @@ def test_a_reply_is_told_with_the_function_that_replied() -> None:
 
 
 def hurried(run: Run) -> Run:
-    """As with a channel that answers before it has delivered: the sender and the broker's entrance are done at once."""
-    early = {each.id for each in run.spans if each.kind == "PRODUCER" or each.service == "broker.ingress"}
-    early |= {each.id for each in run.spans if each.service == "inmemorychannel-dispatcher" and each.kind == "SERVER"}
-    changed = [dataclasses.replace(each, duration=900) if each.id in early else each for each in run.spans]
-    return dataclasses.replace(run, spans=changed)
+    """As with a channel that answers before it has delivered: all that waited for it is done at once."""
+    arranged = tree.build(run.spans)
+    at, channel = next(
+        (at, each)
+        for at, each in enumerate(arranged.spans)
+        if each.service == "inmemorychannel-dispatcher" and each.kind == "SERVER"
+    )
+    accepted = (channel.timestamp or 0) + 900
+    waiting = {arranged.spans[each].id for each in (at, *arranged.ancestors(at))}
+    return dataclasses.replace(
+        run,
+        spans=[
+            dataclasses.replace(each, duration=accepted - (each.timestamp or 0))
+            if each.id in waiting or each.service == "broker.ingress"
+            else each
+            for each in run.spans
+        ],
+    )
 
 
 def test_an_asynchronous_channel_leaves_the_time_until_delivery_on_the_events_way() -> None:
