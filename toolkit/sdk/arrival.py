@@ -23,6 +23,7 @@ from toolkit.sdk.propagation import Position
 
 MAX_METADATA = 4096  # bytes of vHive metadata we carry on; more would not fit into the next hop's headers
 MAX_ID = 256  # characters
+OVERDUE_S = 0.01  # left of a deadline that either side may already take for passed
 # What vSwarm and we write; anything else is parsed as the JSON it is.
 _USUAL = re.compile(
     rb'\{"WorkflowId":"[ !#-\[\]-~]*","InvocationId":"([ !#-\[\]-~]{1,256})","InvokedOn":"[ !#-\[\]-~]*"\}'
@@ -102,6 +103,12 @@ class Arrival:
     method: str | None = None
     type: str | None = None
     origin: str | None = None
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the sender waits no longer, so that a cancellation now is its deadline's."""
+        left_s = self.remaining_s()
+        return left_s is not None and left_s < OVERDUE_S
 
 
 def fresh_id() -> str:

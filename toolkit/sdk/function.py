@@ -30,7 +30,6 @@ Handler = Callable[[Any, Any], Any]
 
 THREADS = 64  # for plain `def` handlers
 MAX_DETAILS = 4096  # bytes as a trailer says them, percent-encoded; gRPC and proxies allow all trailers together 8 KiB
-DEADLINE_WITHIN_S = 0.01  # a message that is cancelled with no more left than this met its deadline, on either side
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +62,7 @@ class Function:
         self._busy: set[BlockingContext] = set()  # of plain handlers, in their threads
         self._seq = 0
         self.boot: Boot | None = None  # known once it listens
+        self.leaving = False  # the process was told to end, and cancels what takes too long
 
     async def handle(self, arrival: Arrival, answer: Callable[[Handling, Any], T]) -> T:
         """Runs the handler and makes its value the answer; returns once the receipt is the kernel's.
@@ -77,7 +77,7 @@ class Function:
         try:
             reply = answer(handling, await self._run(handling))
         except asyncio.CancelledError:
-            failure = _gone(arrival)
+            failure = self._gone(arrival)
             raise
         except (Exception, SystemExit) as error:
             failure = _failure(error)  # the boundary: a handler's failure is one answer, never the end of the process
@@ -129,6 +129,12 @@ class Function:
         finally:
             self._busy.discard(context)
 
+    def _gone(self, arrival: Arrival) -> HandlingFailed:
+        """Why the handling of a message was cancelled."""
+        if arrival.overdue:
+            return HandlingFailed("DEADLINE_EXCEEDED", "the sender waited no longer")
+        return HandlingFailed("CANCELLED", "the function was told to end" if self.leaving else "the sender went away")
+
     async def _finish(self, handling: Handling, seq: int, started: int, failure: HandlingFailed | None) -> None:
         arrival, span, wiring = handling.arrival, handling.span, self.wiring
         received, answer = arrival.received, handling.answer if failure is None else None
@@ -177,14 +183,6 @@ def bounded(details: str, most: int = MAX_DETAILS) -> str:
         if room < 0:
             return details[:at]
     return details
-
-
-def _gone(arrival: Arrival) -> HandlingFailed:
-    """Whoever waited for this message does not any more."""
-    left_s = arrival.remaining_s()
-    if left_s is not None and left_s < DEADLINE_WITHIN_S:
-        return HandlingFailed("DEADLINE_EXCEEDED", "the sender waited no longer")
-    return HandlingFailed("CANCELLED", "the sender went away")
 
 
 def _failure(error: BaseException) -> HandlingFailed:

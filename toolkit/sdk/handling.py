@@ -25,7 +25,7 @@ from toolkit.sdk.tracing import AnySpan, Kind, Span, Tracing
 
 DEFAULT_DEADLINE_S = 30.0  # of what is sent on behalf of a message that came without a deadline
 
-UNFINISHED = ("CANCELLED: its handler ended first", "CANCELLED")  # as `_failure` has it
+CANCELLED = "CANCELLED"
 
 _DIGEST, _SIZE, _ACCEPTED, _REPLY, _REPLY_SIZE = 2, 3, 7, 8, 9  # of a record of something sent
 _OWN = ("id", "source", "specversion", "type", "time", "datacontenttype", TRACEPARENT, TRACESTATE)
@@ -135,8 +135,8 @@ class Handling:
         if span.recorded:
             span.tags = tags.of_call(self.arrival, edge.to, message)
         metadata, timeout_s, calls = self._metadata(message, span), self.timeout(timeout_s), self._around.calls
-        code = "CANCELLED"
-        failure: tuple[str, str] | None = UNFINISHED
+        code = CANCELLED
+        failure: tuple[str, str] | None = None
         try:
             if received is None:
                 reply = await calls.call(edge.to, address, method.path, raw, metadata, timeout_s)
@@ -145,11 +145,12 @@ class Handling:
                 reply = await calls.stream(edge.to, address, method.path, stream, metadata, timeout_s)
             code, record[_ACCEPTED] = "OK", True
             record[_REPLY], record[_REPLY_SIZE] = contract.digest(reply), len(reply)
-            answer = method.reply.parse(reply)
-            failure = None
-            return answer
+            return method.reply.parse(reply)
         except Exception as failed:
             code, failure = failed.code if isinstance(failed, CallFailed) else code, _failure(failed)
+            raise
+        except BaseException:
+            code, failure = self._cancelled()
             raise
         finally:
             if received is not None:
@@ -168,18 +169,26 @@ class Handling:
             span.tags = tags.of_event(self.arrival, kind, event.id, len(message.data))
         hop = tuple((name.encode(), value.encode()) for name, value in _position(span.position))
         status: int | None = None
-        failure: tuple[str, str] | None = UNFINISHED
+        failure: tuple[str, str] | None = None
         try:
             status = await sink.post((*headers, *hop), body, self.timeout(None))
-            failure, record[_ACCEPTED] = None, True
+            record[_ACCEPTED] = True
         except Exception as failed:
             status, failure = failed.status if isinstance(failed, EmitFailed) else None, _failure(failed)
+            raise
+        except BaseException:
+            _, failure = self._cancelled()
             raise
         finally:
             if span.recorded:
                 if status is not None:
                     span.annotate(tags.HTTP_STATUS, status)
                 _end(span, failure)
+
+    def _cancelled(self) -> tuple[str, tuple[str, str]]:
+        """The status of something sent for a handler that was cancelled meanwhile, and `_failure` of it."""
+        code = "DEADLINE_EXCEEDED" if self.arrival.overdue else CANCELLED
+        return code, (f"{code}: its handler ended first", code)
 
     def _start(self, kind: Kind, name: str) -> AnySpan:
         tracing = self._around.tracing

@@ -163,7 +163,7 @@ async def serve(
     function.boot = boot.told(loaded_ns, time.time_ns())
     await stopping.wait()
     _log.info("draining")
-    await _drain(server, traces, receipts, patience)
+    await _drain(function, server, receipts, patience)
     await calls.close()
     await sink.close()
     function.close()
@@ -178,14 +178,15 @@ def _tracing(wiring: Wiring, environment: Mapping[str, str], replica: str) -> tr
     return made
 
 
-async def _drain(server: Serving, traces: tracing.Tracing, receipts: Receipts, patience: Patience) -> None:
+async def _drain(function: Function, server: Serving, receipts: Receipts, patience: Patience) -> None:
     """Messages first, then what tells of them. What the messages leave of their time is for the spans."""
+    function.leaving = True
     clock = asyncio.get_running_loop().time
     ends = clock() + patience.messages_s + patience.flush_s
     stopped = asyncio.ensure_future(server.stop(patience.messages_s))
     await asyncio.wait((stopped,), timeout=patience.messages_s + patience.flush_s / 2)  # a handler may resist its end
     left_s = min(FLUSH_S, max(0.0, ends - clock()))
-    await asyncio.gather(asyncio.to_thread(traces.close, left_s), receipts.close(left_s))
+    await asyncio.gather(asyncio.to_thread(function.around.tracing.close, left_s), receipts.close(left_s))
 
 
 def end_at_signals() -> None:
