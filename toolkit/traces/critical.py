@@ -133,18 +133,18 @@ def _waited_for(told: _Told, after: int | None, over: int, until: int) -> int | 
 def _last(told: _Told, at: int, until: int) -> tuple[int | None, int]:
     """What this span caused last before `until`, and when that was over; nothing, and when the span itself began.
 
-    While the span was there, what it waited for: what answered it before. What still ran when it went on is no cause of
-    that, unless it runs on another clock. After it was over, what it left behind.
+    While the span was there, what it waited for: what answered it before. After it was over, what it left behind. What
+    still ran at `until` is no cause of what came then, unless it answered from another host, whose clock may be off.
     """
     low, end = told.low, told.view.ends[at]
     if not (children := told.children[at]):
         return None, min(low[at], until)
     if until > end:
         late = _queue(told.late, at, children, told.reach)
-        while late and told.reach[late[-1]] > end:
+        while late and (over := told.reach[late[-1]]) > end:
             child = late.pop()
-            if low[child] < (over := min(told.reach[child], until)):
-                return child, over
+            if low[child] < min(over, until) and over <= until + LATE_US:
+                return child, min(over, until)
     soon = _queue(told.soon, at, children, told.over)
     while soon:
         child = soon.pop()

@@ -14,9 +14,10 @@ from toolkit.traces.view import View
 
 def own(seen: View, at: int, beside: int | None) -> What:
     """What the span at `at` did beside the one at `beside`, which came next (or last). A part of the platform beside
-    somebody else waits for the network. Who is not known to be the platform is on the network, too."""
+    somebody else waits for the network, but for the gateway, which has one span for all it does. Who is not known to be
+    the platform is on the network, too."""
     part = seen.parts[at]
-    if part is None or (beside is not None and seen.parts[beside] != part):
+    if part is None or (part != "gateway" and beside is not None and seen.parts[beside] != part):
         return "network"
     return what_of(seen.spans[at], part)
 
