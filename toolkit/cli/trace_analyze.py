@@ -1,0 +1,123 @@
+"""`toolkit trace analyze`: where the time of many traces went, of a run, a file, a store or a Zipkin."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.cli import options as arguments
+from toolkit.cli.output import note, say, speaks_unicode
+from toolkit.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from toolkit.cli.trace_sources import Taken
+
+SCHEMA = 1
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "subject",
+        nargs="?",
+        metavar="RUN|FILE",
+        help="a stored run (its id, or its folder), or a file of Zipkin v2 spans as JSON, packed or not; default: "
+        "the newest run",
+    )
+    parser.add_argument(
+        "--zipkin", type=arguments.web_address, metavar="URL", help="what this Zipkin, or 'toolkit trace serve', has"
+    )
+    parser.add_argument("--service", metavar="NAME", help="of --zipkin: only traces with a span of this service")
+    parser.add_argument(
+        "--lookback", type=arguments.seconds, metavar="TIME", help="of --zipkin: how far back (default 1h)"
+    )
+    parser.add_argument("--store", type=Path, metavar="FILE", help="the file of a 'toolkit trace serve --store'")
+    parser.add_argument("--limit", type=arguments.count, metavar="N", help="no more traces than this many")
+    parser.add_argument(
+        "--chain", metavar="CHAIN", help="hold each trace against this chain's graph (default: the run's own)"
+    )
+    parser.add_argument("--against", metavar="RUN|FILE", help="what changed from this one, largest change first")
+    parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
+    arguments.output(parser, "text", "json")
+
+
+def execute(options: argparse.Namespace) -> int:
+    from toolkit.cli.running import interruptible
+
+    _check(options)
+    found, against = interruptible(lambda stop: _both(options, stop))
+    say(_json(found, against) if options.output == "json" else _text(found, against))
+    for each in (found, against) if against is not None else (found,):
+        for told in each.notes:
+            note(f"{each.subject}: {told}")
+        if each.partial is not None:
+            note(f"PARTIAL: {each.subject}: {each.partial}")
+    partial = [each.exit for each in (found, against) if each is not None and each.exit != Exit.OK]
+    return partial[0] if partial else Exit.OK
+
+
+def _check(options: argparse.Namespace) -> None:
+    named = [name for name in ("subject", "zipkin", "store") if getattr(options, name) is not None]
+    if len(named) > 1:
+        raise UsageError("a RUN or FILE, --zipkin and --store exclude each other", next_step="name one of them")
+    if options.zipkin is None and (options.service or options.lookback):
+        raise UsageError("--service and --lookback are of --zipkin", next_step="name the store with --zipkin URL")
+
+
+async def _both(options: argparse.Namespace, stop: asyncio.Event) -> tuple[Taken, Taken | None]:
+    from toolkit.cli import trace_sources
+
+    edges = None if options.chain is None else trace_sources.edges_of(options.chain)
+    against = None
+    if options.against is not None:
+        against = await trace_sources.named(options.against, options.out, edges, options.limit, stop)
+    if options.zipkin is not None:
+        found = await trace_sources.zipkin(options, edges, stop)
+    elif options.store is not None:
+        found = await trace_sources.store(options.store, edges, options.limit, stop)
+    else:
+        found = await trace_sources.named(options.subject, options.out, edges, options.limit, stop)
+    return found, against
+
+
+def _text(found: Taken, against: Taken | None) -> str:
+    from toolkit.measure.traces import change
+    from toolkit.report.traces_text import render, render_change
+
+    width = max(60, shutil.get_terminal_size((120, 24)).columns)
+    unicode = speaks_unicode()
+    if against is None:
+        return render(found.analysis, found.subject, _command(found.show), width=width, unicode=unicode)
+    told = change(against.analysis, found.analysis)
+    return render_change(told, against.subject, found.subject, width=width, unicode=unicode)
+
+
+def _command(words: tuple[str, ...] | None) -> Callable[[str], str] | None:
+    """What to type to see one trace."""
+    return None if words is None else lambda trace: shlex.join(["toolkit", "trace", "show", trace, *words])
+
+
+def _json(found: Taken, against: Taken | None) -> str:
+    from toolkit.measure.traces import change
+
+    document: dict[str, Any] = {"schema": SCHEMA, **_side(found), "against": None}
+    if against is not None:
+        told = change(against.analysis, found.analysis)
+        document["against"] = {**_side(against), "segments": [asdict(each) for each in told.segments]}
+    return json.dumps(document, indent=2, allow_nan=False)
+
+
+def _side(found: Taken) -> dict[str, Any]:
+    return {
+        "subject": found.subject,
+        "source": found.source,
+        "partial": found.partial,
+        "notes": list(found.notes),
+        "analysis": asdict(found.analysis),
+    }

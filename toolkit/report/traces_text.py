@@ -1,0 +1,200 @@
+"""Where the time of many traces went, for a person at a terminal.
+
+May live here: tables of an analysis, of one or of two beside each other. Names come from spans: each goes through
+`characters.printable`. Times are in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from toolkit.analysis import Analysis, AnalysisChange, Band, Completeness, Exemplar, HopAnatomy, MissingEdge, Skew
+from toolkit.report.characters import in_ascii, printable
+from toolkit.report.drawing import arrow
+from toolkit.report.tables import NONE, count, milliseconds, percent, plural, quantile_table
+
+ROWS = 20  # of a table; the rest of it is summed up
+CELL, PAIR = 9, 14
+NARROW = 60  # columns for a name and what it is about, at most
+Command = Callable[[str], str]  # of a trace's id
+
+
+def render(found: Analysis, subject: str, show: Command | None, *, width: int = 100, unicode: bool = True) -> str:
+    """The whole analysis, newline at the end; `show` makes the command that shows one trace."""
+    sections = (
+        _title(found, subject),
+        quantile_table({"duration": found.durations_us}, width),
+        _bands(found.bands, width),
+        _slow(found.bands),
+        _hops(found.hops, width),
+        _completeness(found.completeness),
+        _skews(found.skews),
+        _exemplars(found.exemplars, show),
+    )
+    return _joined(sections, unicode)
+
+
+def render_change(change: AnalysisChange, one: str, other: str, *, width: int = 100, unicode: bool = True) -> str:
+    """Two analyses: how long traces took, and what of their critical paths changed, largest change first."""
+    rows = {"A": change.one.durations_us, "B": change.other.durations_us}
+    sections = (
+        _sides(change, one, other),
+        quantile_table(rows, width),
+        _changes(change, width),
+        ("means over all traces of a side; how sure a difference is, 'toolkit compare' tells of runs",),
+    )
+    return _joined(sections, unicode)
+
+
+def _joined(sections: Sequence[Iterator[str] | Sequence[str]], unicode: bool) -> str:
+    text = "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
+    return text if unicode else in_ascii(text)
+
+
+def _title(found: Analysis, subject: str) -> Iterator[str]:
+    yield f"{printable(subject)}: {plural(found.traces, 'trace')}, {plural(found.spans, 'span')}"
+    if found.failed:
+        yield f"{plural(found.failed, 'trace')} ({percent(found.failed / found.traces)}) with an error"
+    if found.unusable:
+        yield f"{plural(found.unusable, 'trace')} more without a root that tells its time: left out"
+
+
+def _bands(bands: Sequence[Band], width: int) -> Iterator[str]:
+    """What the critical path is made of, from the fastest traces to the slowest: mean times and shares."""
+    if not bands:
+        return
+    names = {(share.label, share.what): share.mean_us for share in bands[0].shares}
+    chosen = sorted(names, key=lambda name: -max(_mean(band, name) / band.mean_us for band in bands))[:ROWS]
+    chosen.sort(key=lambda name: -names[name])
+    pairs = width >= NARROW + PAIR * len(bands) - 10
+    room = _room(
+        [f"{printable(label)}  {what}" for label, what in chosen], width - len(bands) * (PAIR if pairs else CELL)
+    )
+    cell = PAIR if pairs else CELL
+    yield f"{'critical path, mean ms':<{room}}" + "".join(f"{_ranks(band):>{cell}}" for band in bands)
+    yield f"{'traces':<{room}}" + "".join(f"{count(band.n):>{cell}}" for band in bands)
+    for name in chosen:
+        cells = (_cell(_mean(band, name), band.mean_us, pairs) for band in bands)
+        yield _named(*name, room) + "".join(f"{each:>{cell}}" for each in cells)
+    if rest := [name for name in names if name not in chosen]:
+        cells = (_cell(sum(_mean(band, name) for name in rest), band.mean_us, pairs) for band in bands)
+        yield f"{plural(len(rest), 'more segment'):<{room}}" + "".join(f"{each:>{cell}}" for each in cells)
+    yield f"{'whole':<{room}}" + "".join(f"{_cell(band.mean_us, band.mean_us, pairs):>{cell}}" for band in bands)
+
+
+def _ranks(band: Band) -> str:
+    return "all" if (band.low, band.high) == (0, 1) else f"p{band.low * 100:g}–p{band.high * 100:g}"
+
+
+def _cell(mean_us: float, whole_us: float, pairs: bool) -> str:
+    if not mean_us:
+        return f"{NONE}     " if pairs else NONE
+    return f"{milliseconds(mean_us)} {percent(mean_us / whole_us):>4}" if pairs else milliseconds(mean_us)
+
+
+def _mean(band: Band, name: tuple[str, str]) -> float:
+    return next((share.mean_us for share in band.shares if (share.label, share.what) == name), 0.0)
+
+
+def _room(names: Sequence[str], most: int) -> int:
+    return max(24, min(max(map(len, names), default=0) + 2, most, NARROW))
+
+
+def _named(label: str, what: str, room: int) -> str:
+    """`label` and, to the right, what the time was spent on; the label gives way."""
+    kept = room - len(what) - 3
+    name = printable(label)
+    shown = name if len(name) <= kept else name[: kept - 1] + "…"
+    return f"{shown:<{kept}} {what}  "
+
+
+def _slow(bands: Sequence[Band]) -> Iterator[str]:
+    """What the slowest traces spend their time on that the faster half does not."""
+    fast = next((band for band in bands if (band.low, band.high) == (0.0, 0.5)), None)
+    slow = bands[-1] if bands else None
+    if fast is None or slow is None or slow.low < 0.9 or (longer := slow.mean_us - fast.mean_us) <= 0:
+        return
+    more = {(share.label, share.what): share.mean_us - _mean(fast, (share.label, share.what)) for share in slow.shares}
+    label, what = max(more, key=lambda name: more[name])
+    yield (
+        f"the slowest {percent(1 - slow.low)} take {milliseconds(longer)} ms longer than the faster half; "
+        f"{percent(more[label, what] / longer)} of that is {printable(label)}: {what}"
+    )
+
+
+def _hops(hops: Sequence[HopAnatomy], width: int) -> Iterator[str]:
+    if not hops:
+        return
+    names = [f"{printable(hop.source)} {arrow(hop.via)} {printable(hop.to)}" for hop in hops]
+    room = max(len("hop"), *map(len, names)) + 2
+    yield f"{'hop':<{room}}{'n':>{CELL}}{'mean ms':>{CELL}}{'p50 ms':>{CELL}}{'p99 ms':>{CELL}}  of the mean"
+    for name, hop in zip(names, hops, strict=True):
+        cells = (count(hop.n), milliseconds(hop.mean_us), milliseconds(hop.p50_us), milliseconds(hop.p99_us))
+        parts = [f"{part.what} {percent(part.share)}" for part in hop.parts]
+        yield f"{name:<{room}}" + "".join(f"{each:>{CELL}}" for each in cells) + f"  {' · '.join(parts) or NONE}"
+        if hop.failed or hop.skewed:
+            told = [f"{count(hop.failed)} failed"] * bool(hop.failed)
+            told += [f"{count(hop.skewed)} arrived before they were sent, on two clocks"] * bool(hop.skewed)
+            yield f"{'':<{room}}not timed: {', '.join(told)}"
+
+
+def _completeness(found: Completeness | None) -> Iterator[str]:
+    if found is None:
+        return
+    yield f"{count(found.complete)} of {plural(found.traces, 'trace')} show every edge of the chain"
+    for edge in found.missing:
+        yield f"  {_edge(edge)} is missing in {plural(edge.traces, 'trace')}"
+    for edge in found.unknown:
+        yield f"  {_edge(edge)} is in {plural(edge.traces, 'trace')}, and not in the chain"
+    if found.orphans:
+        yield f"  {plural(found.orphans, 'span')} of functions without the span above"
+
+
+def _edge(edge: MissingEdge) -> str:
+    return f"{printable(edge.source)} {arrow(edge.via)} {printable(edge.to)}"
+
+
+def _skews(skews: Sequence[Skew]) -> Iterator[str]:
+    for found in skews[:ROWS]:
+        one, other = printable(found.one), printable(found.other)
+        said = f"{count(found.impossible)} of {plural(found.pairs, 'message')} between {one} and {other} cannot be"
+        yield f"clocks: {said}: {_ahead(found, other)}"
+    if len(skews) > ROWS:
+        yield f"clocks: and {plural(len(skews) - ROWS, 'more pair')} of hosts"
+
+
+def _ahead(found: Skew, other: str) -> str:
+    least, most = found.least_us, found.most_us
+    if least is not None and most is not None and least > most:
+        return "one of the two moved"
+    low, high = (None if each is None else milliseconds(each) for each in (least, most))
+    if low is not None and high is not None:
+        return f"that of {other} is {low} to {high} ms ahead"
+    return f"that of {other} is at least {low} ms ahead" if low is not None else f"that of {other} is ahead"
+
+
+def _exemplars(exemplars: Sequence[Exemplar], show: Command | None) -> Iterator[str]:
+    for found in exemplars:
+        name = "slowest" if found.quantile == 1 else f"p{found.quantile * 100:g}"
+        command = printable(found.trace) if show is None else show(printable(found.trace))
+        yield f"{name:<8}{milliseconds(found.duration_us):>{CELL}} ms  {command}"
+
+
+def _sides(change: AnalysisChange, one: str, other: str) -> Iterator[str]:
+    for letter, subject, found in (("A", one, change.one), ("B", other, change.other)):
+        yield f"{letter}: {printable(subject)}: {plural(found.traces, 'trace')}, {count(found.failed)} with an error"
+
+
+def _changes(change: AnalysisChange, width: int) -> Iterator[str]:
+    if not change.segments:
+        return
+    shown = change.segments[:ROWS]
+    room = _room([f"{printable(each.label)}  {each.what}" for each in shown], width - 3 * CELL)
+    yield f"{'critical path, mean ms':<{room}}{'A':>{CELL}}{'B':>{CELL}}{'B − A':>{CELL}}"
+    for each in shown:
+        more_us = (each.other_us or 0.0) - (each.one_us or 0.0)
+        sign = "+" if more_us > 0 else "−" if more_us < 0 else ""
+        cells = (milliseconds(each.one_us), milliseconds(each.other_us), f"{sign}{milliseconds(abs(more_us))}")
+        yield _named(each.label, each.what, room) + "".join(f"{cell:>{CELL}}" for cell in cells)
+    if len(change.segments) > ROWS:
+        yield f"and {plural(len(change.segments) - ROWS, 'smaller change')}"
