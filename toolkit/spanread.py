@@ -7,7 +7,6 @@ would tell it takes a short way, every other one goes through `traces.wire`, and
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from collections.abc import Iterable, Iterator
 from json import JSONDecodeError
@@ -19,7 +18,7 @@ from toolkit.traces.model import Span
 LARGEST = 64 << 20  # characters of one span, or of one trace in a list of traces
 _BLANKS = " \t\r\n"
 _AT_THE_END = 16  # so near to it, an error may be half a word
-_decode = json.JSONDecoder(parse_float=str).raw_decode  # numbers as `zipkin` reads them
+_decode = zipkin.parser.raw_decode
 _trace_id = re.compile("[0-9a-f]{16}|[0-9a-f]{32}").fullmatch
 _span_id = re.compile("[0-9a-f]{16}").fullmatch
 _ZERO = "0" * 16
@@ -156,13 +155,8 @@ class _Text:
             except RecursionError:
                 raise ValueError("not JSON that can be read: nested too deeply") from None
             else:
-                return self._in_characters(value, start)
-
-    def _in_characters(self, value: Any, start: int) -> Any:
-        """Half a character (a lone `\\ud800`) becomes `?`, as in `zipkin`."""
-        if self._held.find("\\ud", start, self.at) < 0 and self._held.find("\\uD", start, self.at) < 0:
-            return value
-        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+                halved = self._held.find("\\ud", start, self.at) >= 0 or self._held.find("\\uD", start, self.at) >= 0
+                return zipkin.without_surrogates(value) if halved else value
 
     def _read_on(self, error: JSONDecodeError) -> None:
         """Twice as much text for a value that was not whole, so that it is not tried too often. Raises ValueError."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,15 +15,18 @@ from toolkit import catalog, runs, spanfile
 from toolkit.analysis import Analysis
 from toolkit.cli.output import note, progress_wanted
 from toolkit.contract import CALLER
-from toolkit.engines import zipkin_client
-from toolkit.engines.zipkin_slices import Slices
-from toolkit.errors import Exit, UsageError
+from toolkit.engines import tracestore, zipkin_transfer
+from toolkit.engines.zipkin_transfer import Asked
+from toolkit.errors import EngineError, Exit, UsageError
 from toolkit.measure.traces import Analysing
+from toolkit.spanread import span_of
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.hops import Edge
 from toolkit.traces.model import Span
+from toolkit.traces.wire import Refused
 
 LOOKBACK_S = 3600.0
+_AHEAD_MS = 60_000  # a function's clock may be ahead of ours
 TOLD_EVERY = 10_000  # traces
 _NO_TRACE = "a run has traces when --sample is above 0"
 Source = Literal["run", "file", "store", "zipkin"]
@@ -74,8 +77,17 @@ async def named(
 
 
 async def store(path: Path, edges: Collection[Edge] | None, limit: int | None, stop: asyncio.Event) -> Taken:
-    """The file that a store of ours keeps its spans in."""
-    return await _file(path, Taking(str(path), "store", edges, limit, stop))
+    """All that is in the file of a store of ours that is not up."""
+    if not path.is_file():
+        raise UsageError(f"{path} is not there", next_step="name the file of a 'toolkit trace serve --store'")
+    up = await tracestore.serve("127.0.0.1", 0, path, on_warning=lambda text: note(f"warning: {text}"))
+    try:
+        taking = Taking(str(path), "store", edges, limit, stop)
+        now_ms = time.time_ns() // 1_000_000
+        await _walk(up.url, Asked(now_ms + _AHEAD_MS, now_ms + _AHEAD_MS), taking)
+        return taking.taken(next_step="name a store that was sent spans")
+    finally:
+        await up.close()
 
 
 async def _file(path: Path, taking: Taking) -> Taken:
@@ -90,19 +102,22 @@ async def _file(path: Path, taking: Taking) -> Taken:
 
 async def zipkin(options: argparse.Namespace, edges: Collection[Edge] | None, stop: asyncio.Event) -> Taken:
     """The traces of the last hour, or of `--lookback`. Raises EngineError."""
-    lookback_s = options.lookback or LOOKBACK_S
-    search = partial(zipkin_client.search, options.zipkin)
-    slices = Slices(search, round(time.time() * 1000), max(1, round(lookback_s * 1000)), options.service)
+    lookback_ms = round((options.lookback or LOOKBACK_S) * 1000)
+    end_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
     taking = Taking(options.zipkin, "zipkin", edges, options.limit, stop, ("--zipkin", options.zipkin))
-    async for spans in slices.traces():
-        if not taking.one(spans):
-            break
-    if slices.crowded:
-        taking.notes.append(
-            f"{slices.crowded} moments (1 ms each) have {slices.at_once} traces or more; "
-            "what is beyond these is left out"
-        )
+    await _walk(options.zipkin, Asked(end_ms, min(lookback_ms + _AHEAD_MS, end_ms), options.service), taking)
     return taking.taken(next_step="look further back with --lookback, or leave --service away")
+
+
+async def _walk(url: str, asked: Asked, taking: Taking) -> None:
+    async with contextlib.aclosing(zipkin_transfer.traces(url, asked)) as traces:
+        async for raw in traces:
+            try:
+                spans = [span_of(each) for each in raw]
+            except Refused as refused:
+                raise EngineError(f"{url} answered with a span that is none: {refused}") from refused
+            if not taking.one(spans):
+                return
 
 
 class Taking:
