@@ -6,10 +6,10 @@ import argparse
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from toolkit import catalog, runs, spanfile
 from toolkit.analysis import Analysis
@@ -78,7 +78,7 @@ async def named(
 
 async def store(path: Path, edges: Collection[Edge] | None, limit: int | None, stop: asyncio.Event) -> Taken:
     """All that is in the file of a store of ours that is not up."""
-    if not path.is_file():
+    if not await asyncio.to_thread(path.is_file):
         raise UsageError(f"{path} is not there", next_step="name the file of a 'toolkit trace serve --store'")
     up = await tracestore.serve("127.0.0.1", 0, path, on_warning=lambda text: note(f"warning: {text}"))
     try:
@@ -110,7 +110,8 @@ async def zipkin(options: argparse.Namespace, edges: Collection[Edge] | None, st
 
 
 async def _walk(url: str, asked: Asked, taking: Taking) -> None:
-    async with contextlib.aclosing(zipkin_transfer.traces(url, asked)) as traces:
+    walking = cast(AsyncGenerator[list[Any], None], zipkin_transfer.traces(url, asked))
+    async with contextlib.aclosing(walking) as traces:
         async for raw in traces:
             try:
                 spans = [span_of(each) for each in raw]
