@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import grpc.aio
 import pytest
-from opentelemetry.instrumentation.grpc import aio_client_interceptors, aio_server_interceptor
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.unit.sdk.scaffold import (
     CONSUME,
@@ -270,56 +265,3 @@ async def test_spans_a_handler_starts_lie_between_ours(zipkin: Zipkin) -> None:
     assert resize["parentId"] == zipkin.span(kind="SERVER")["id"]
     assert zipkin.span(kind="CLIENT")["parentId"] == resize["id"]
     assert len(zipkin.spans) == 3
-
-
-async def test_the_stock_interceptors_tell_the_same_story(zipkin: Zipkin) -> None:
-    """opentelemetry-instrumentation-grpc on the same two hops: the same kinds, names and parents."""
-    stock_server: Any = aio_server_interceptor  # untyped, over there
-    stock_client: Any = aio_client_interceptors
-    memory = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-
-    async def stock_consume(request: bytes, context: Any) -> bytes:
-        return b""
-
-    def served(method: str, behaviour: Any) -> grpc.aio.Server:
-        server = grpc.aio.server(interceptors=[stock_server(tracer_provider=provider)])
-        service, _, name = method.partition("/")
-        handlers: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(behaviour)}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-        return server
-
-    last = served(CONSUME, stock_consume)
-    port = last.add_insecure_port("127.0.0.1:0")
-    await last.start()
-    interceptors = stock_client(tracer_provider=provider)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=interceptors) as channel:
-
-        async def stock_produce(request: bytes, context: Any) -> bytes:
-            call: Any = channel.unary_unary("/" + CONSUME)
-            return bytes(await call(b""))
-
-        first = served(ENTRY_METHOD, stock_produce)
-        target = f"127.0.0.1:{first.add_insecure_port('127.0.0.1:0')}"
-        await first.start()
-        await raw_call(target, ENTRY_METHOD, b"")
-        await first.stop(0)
-    await last.stop(0)
-
-    await two_hops(zipkin, consume)
-    stock = {span.context.span_id: span for span in memory.get_finished_spans() if span.context is not None}
-    theirs = {
-        (span.kind.name, span.name.lstrip("/"), _kind(stock.get(span.parent.span_id)) if span.parent else None)
-        for span in stock.values()
-    }
-    ours_by_id = {span["id"]: span for span in zipkin.spans}
-    ours = {
-        (span["kind"], span["name"], ours_by_id[span["parentId"]]["kind"] if "parentId" in span else None)
-        for span in zipkin.spans
-    }
-    assert ours == theirs
-
-
-def _kind(span: Any) -> str | None:
-    return None if span is None else str(span.kind.name)
