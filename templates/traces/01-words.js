@@ -24,6 +24,7 @@ explorer.words = (() => {
     if (size < 60e6) return `${digits(us / 1e6)} s`;
     return `${Math.trunc(us / 60e6)} min ${Math.round((size % 60e6) / 1e6)} s`;
   };
+  const round = (us) => time(us).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " "); // of a tick: 5 ms, not 5.00 ms
   const signed = (us) => (us == null ? NONE : us > 0 ? `+${time(us)}` : us < 0 ? `−${time(-us)}` : "±0");
   const milliseconds = (us) => (us == null ? NONE : digits(us / 1e3));
 
@@ -51,5 +52,5 @@ explorer.words = (() => {
     return label.startsWith(what) ? label : `${what} in ${label}`;
   };
 
-  return { NONE, plain, digits, count, share, many, time, signed, milliseconds, rate, moment, clock, hop, percentile, short, listed, microseconds, doing };
+  return { NONE, plain, digits, count, share, many, time, round, signed, milliseconds, rate, moment, clock, hop, percentile, short, listed, microseconds, doing };
 })();

@@ -29,15 +29,15 @@ explorer.drawing = (() => {
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = power * ([1, 2, 5].find((each) => each * power >= rough) ?? 10);
     const found = [];
-    for (let at = Math.ceil(low / step - 1e-9); at * step <= high * (1 + 1e-9); at++) found.push(at * step);
+    for (let at = Math.ceil(low / step - 1e-9); at * step <= high * (1 + 1e-9); at++) found.push(at * step + 0); // no -0
     return found;
   };
   const logTicks = (low, high) => {
-    for (const steps of [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8]]) {
+    for (const steps of [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 5], [1]]) {
       const found = [];
       for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
         for (const each of steps) if (each * 10 ** power >= low && each * 10 ** power <= high) found.push(each * 10 ** power);
-      if (found.length >= 3) return found;
+      if (found.length >= 2 && found.length <= 12) return found;
     }
     return [low, high];
   };
@@ -49,7 +49,7 @@ explorer.drawing = (() => {
   const stack = (pieces, whole, name) =>
     element("div", { class: "stack", role: "img", "aria-label": name },
       pieces.filter((each) => each.us > 0).map((each) =>
-        element("span", { class: `piece ${kind(each.what)}`, style: { width: `${(100 * each.us) / whole}%` },
+        element("span", { class: `piece ${kind(each.what)}${each.us < 0.004 * whole ? " sliver" : ""}`, style: { width: `${(100 * each.us) / whole}%` },
           "data-tell": each.tell ?? `${each.label}: ${time(each.us)}, ${share(each.us / whole)}` })));
 
   const legend = (whats) => [...new Set(whats)].map((what) => element("span", { class: "key" }, swatch(what), what ?? "other"));

@@ -3,7 +3,8 @@ explorer.chain = (() => {
   const { element, shape, drawing, letters, table, walkable } = explorer.drawing;
   const { count, time, rate, short, many } = explorer.words;
   const NODE = { width: 164, height: 54 };
-  const GAP = { x: 182, y: 62 };
+  const GAP = { x: 182, y: 84 };
+  const TRIED = [0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74, 0.2, 0.8]; // along a line, for its words
   const EDGE = { top: 34, left: 6 };
 
   const place = (node) => ({ ...node, x: EDGE.left + node.column * (NODE.width + GAP.x), y: EDGE.top + node.row * (NODE.height + GAP.y) });
@@ -25,35 +26,45 @@ explorer.chain = (() => {
   const along = ([a, b, c, d], t) => [0, 1].map((axis) =>
     (1 - t) ** 3 * a[axis] + 3 * (1 - t) ** 2 * t * b[axis] + 3 * (1 - t) * t ** 2 * c[axis] + t ** 3 * d[axis]);
 
-  const wrong = (edge) => [edge.failed ? `✗ ${count(edge.failed)} failed` : "", edge.missing ? `◌ ${count(edge.missing)} missing` : ""].filter(Boolean);
+  const wrong = (edge) => [edge.failed ? `✗ ${count(edge.failed)} failed` : "", edge.missing ? `◌ ${count(edge.missing)} missing` : ""].filter(Boolean).join(" · ");
   const volume = (edge) => [edge.n ? count(edge.n) : "none seen", rate(edge.per_s)].filter(Boolean).join(" · ");
   const speed = (edge) => (edge.p50_us == null ? "" : edge.p99_us == null ? `p50 ${time(edge.p50_us)}` : `p50 ${time(edge.p50_us)} · p99 ${time(edge.p99_us)}`);
 
   // The first place on the line where its words lie on nobody's.
-  const room = (curve, wide, high, taken) => {
+  const room = (curve, wide, high, taken, wish) => {
     const boxAt = (t) => { const [x, y] = along(curve, t); return { x: x - wide / 2, y: y - 22, width: wide, height: high + 8 }; };
-    const free = (box) => !taken.some((each) => box.x < each.x + each.width && each.x < box.x + box.width && box.y < each.y + each.height && each.y < box.y + box.height);
-    const t = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74].find((each) => free(boxAt(each))) ?? 0.5;
+    const shared = (a, low, size) => Math.max(0, Math.min(a[low] + a[size], a.other[low] + a.other[size]) - Math.max(a[low], a.other[low]));
+    const covered = (box) => taken.reduce((sum, other) => sum + shared({ ...box, other }, "x", "width") * shared({ ...box, other }, "y", "height"), 0);
+    const t = [...TRIED].sort((a, b) => Math.abs(a - wish) - Math.abs(b - wish)).map((each) => [covered(boxAt(each)), each]).reduce((best, each) => (each[0] < best[0] ? each : best))[1];
     taken.push(boxAt(t));
     return along(curve, t);
   };
 
-  const line = (edge, by, nodes, most, taken) => {
-    const curve = bend(by.get(edge.from), by.get(edge.to), nodes);
-    const [a, b, c, d, upwards] = curve;
-    const thick = edge.n ? 1.5 + 4.5 * Math.sqrt(edge.n / most) : 1.5;
+  const thickness = (edge, most) => (edge.n ? 1.5 + 4.5 * Math.sqrt(edge.n / most) : 1.5);
+  // Words go where lines have parted: towards the end of a line whose start is shared, towards the start of one whose end is.
+  const wish = (edge, edges) => {
+    const [out, into] = [edges.filter((each) => each.from === edge.from).length, edges.filter((each) => each.to === edge.to).length];
+    return out > 1 && into > 1 ? 0.5 : out > 1 ? 0.62 : into > 1 ? 0.38 : 0.5;
+  };
+  const saying = (edge, curve, edges, most, taken) => {
     const trouble = wrong(edge);
-    const words = [speed(edge), ...trouble].filter(Boolean);
+    const words = [speed(edge), trouble].filter(Boolean);
     const widest = Math.max(...[volume(edge), ...words].map((each) => each.length)) * 6.9;
-    const [x, y] = room(curve, widest, 18 + 15 * words.length, taken);
+    const thick = thickness(edge, most);
+    const [x, y] = room(curve, widest, 18 + 15 * words.length, taken, Math.abs(curve[0][1] - curve[3][1]) < 4 ? 0.5 : wish(edge, edges));
+    return shape("g", { class: "saying" },
+      letters(x, y - 9 - thick / 2, volume(edge), "halo strong", "middle"),
+      words.map((each, at) => letters(x, y + 17 + thick / 2 + 15 * at, each, `halo${each === trouble ? " trouble" : " axis"}`, "middle")));
+  };
+  const line = (edge, curve, most) => {
+    const [a, b, c, d, upwards] = curve;
+    const thick = thickness(edge, most);
     const tip = 5 + thick;
     const head = upwards ? `M${d[0]} ${d[1]}l${-tip} ${1.6 * tip}h${2 * tip}z` : `M${d[0] + 9} ${d[1]}l${-1.7 * tip} ${-tip}v${2 * tip}z`;
-    return shape("g", { class: `edge ${edge.via}${edge.failed ? " failed" : ""}${edge.missing || !edge.n ? " missing" : ""}` },
+    return shape("g", { class: `edge ${edge.via}${edge.failed ? " failed" : ""}${edge.n ? "" : " missing"}` },
       shape("path", { class: "line hit", d: `M${a}C${b} ${c} ${d}` }),
       shape("path", { class: "line", d: `M${a}C${b} ${c} ${d}`, "stroke-width": thick.toFixed(2) }),
-      shape("path", { class: "head", d: head }),
-      letters(x, y - 9 - thick / 2, volume(edge), "halo strong", "middle"),
-      words.map((each, at) => letters(x, y + 17 + thick / 2 + 15 * at, each, `halo${trouble.includes(each) ? " trouble" : " axis"}`, "middle")));
+      shape("path", { class: "head", d: head }));
   };
 
   const outline = ({ kind, x, y }) => {
@@ -71,7 +82,7 @@ explorer.chain = (() => {
       node.errors > 0 && letters(middle, node.y + NODE.height + 16, `✗ ${count(node.errors)} failed`, "halo trouble", "middle"));
   };
 
-  const words = (edge, by) => `${by.get(edge.from).label} → ${by.get(edge.to).label} (${edge.via}): ${[volume(edge), speed(edge), ...wrong(edge)].filter(Boolean).join(" · ")}`;
+  const words = (edge, by) => `${by.get(edge.from).label} → ${by.get(edge.to).label} (${edge.via}): ${[volume(edge), speed(edge), wrong(edge)].filter(Boolean).join(" · ")}`;
   const nodeWords = (node) => `${node.label}: ${[node.n ? many(node.n, "span") : "not seen", second(node), node.errors ? `✗ ${count(node.errors)} failed` : ""].filter((each, at, all) => each && all.indexOf(each) === at).join(" · ")}`;
   const find = (node) => (node.kind === "function" || node.kind === "caller") && node.n > 0 ? () => (location.hash = explorer.routes.search({ service: node.label })) : undefined;
 
@@ -90,25 +101,29 @@ explorer.chain = (() => {
     const edges = all.filter((each) => by.has(each.from) && by.has(each.to));
     const most = Math.max(1, ...edges.map((each) => each.n));
     const taken = nodes.map(({ x, y }) => ({ x, y: y - 2, width: NODE.width, height: NODE.height + 4 }));
-    const lines = edges.map((each) => line(each, by, nodes, most, taken));
+    const curves = edges.map((each) => bend(by.get(each.from), by.get(each.to), nodes));
+    const lines = edges.map((each, at) => line(each, curves[at], most));
+    const sayings = edges.map((each, at) => saying(each, curves[at], edges, most, taken));
+    const highest = Math.min(0, ...curves.map((each) => along(each, 0.5)[1] - 30));
     const boxes = nodes.map(box);
     const width = Math.max(...nodes.map((each) => each.x), 0) + NODE.width + EDGE.left;
     const lowest = Math.max(...nodes.map((each) => each.y), 0) + NODE.height;
     const under = Math.max(lowest, ...taken.map((each) => each.y + each.height));
-    const svg = drawing("traces-graph", width, under + 26, "The chain as a graph", `${many(nodes.length, "part")} and ${many(edges.length, "edge")}; the table below says the same.`, lines, boxes);
+    const about = `${many(nodes.length, "part")} and ${many(edges.length, "edge")}; the table below says the same.`;
+    const svg = drawing("traces-graph", width, under + 22 - highest, "The chain as a graph", about, shape("g", { transform: `translate(0 ${-highest})` }, lines, boxes, sayings));
     svg.style.setProperty("max-width", `${width * 1.1}px`);
     svg.style.setProperty("min-width", `${Math.min(width, Math.max(460, width * 0.72))}px`);
     show(svg, [
       ...nodes.map((each, at) => ({ node: boxes[at], words: nodeWords(each), open: find(each) })),
       ...edges.map((each, at) => ({ node: lines[at], words: words(each, by) })),
     ]);
-    const about = [found.window_s ? `Of the last ${explorer.words.digits(found.window_s)} s.` : "", "Thickness is the number of messages; times are of the hop."].filter(Boolean);
-    section.querySelector(".about").textContent = about.join(" ");
+    const told = [found.window_s ? `Of the last ${explorer.words.digits(found.window_s)} s.` : "", "Thickness is the number of messages; times are of the hop."].filter(Boolean);
+    section.querySelector(".about").textContent = told.join(" ");
     const sample = (name, kind) => element("span", { class: "key" }, shape("svg", { viewBox: "0 0 34 10", "aria-hidden": "true" }, shape("g", { class: `edge ${kind}` }, shape("path", { class: "line", d: "M1 5H33", "stroke-width": "2.5" }))), name);
     const seen = (via) => edges.some((each) => each.via === via);
     section.querySelector("figcaption").replaceChildren(...[
       seen("call") && sample("call (gRPC)", "call"), seen("event") && sample("event (through the broker)", "event"),
-      edges.some((each) => each.missing || !each.n) && sample("missing", "call missing")].filter(Boolean));
+      edges.some((each) => !each.n) && sample("not seen", "call missing")].filter(Boolean));
     section.querySelector("details .scroll").replaceChildren(tabular(edges, by));
   };
 

@@ -1,15 +1,15 @@
 // Where the time goes, of all traces and of fast and slow ones apart, and in a sentence what makes the slow ones slow.
 explorer.bands = (() => {
-  const { element, stack, legend, swatch, kind, table } = explorer.drawing;
-  const { count, time, signed, share, percentile, listed, doing, digits } = explorer.words;
+  const { element, stack, legend, swatch, table } = explorer.drawing;
+  const { count, time, signed, share, percentile, doing } = explorer.words;
   const SLOW = 3; // causes named in the sentence
 
   const key = (each) => `${each.label}\n${each.what}`;
   const mean = (band, each) => band.shares.find((one) => key(one) === key(each))?.mean_us ?? 0;
   const name = (band) => {
     if (band.low === 0 && band.high === 1) return "all";
-    if (band.high === 1) return `slowest ${digits(100 * (1 - band.low))} %`;
-    return band.low === 0 ? `fastest ${digits(100 * band.high)} %` : `${percentile(band.low)} to ${percentile(band.high)}`;
+    if (band.high === 1) return `slowest ${+(100 * (1 - band.low)).toPrecision(3)} %`;
+    return band.low === 0 ? `fastest ${+(100 * band.high).toPrecision(3)} %` : `${percentile(band.low)} to ${percentile(band.high)}`;
   };
 
   // Labels in one order for every band: the first band's, which is all traces, then what only others have.
@@ -42,18 +42,21 @@ explorer.bands = (() => {
       element("span", { class: "band-sum" }, time(band.mean_us)));
   };
 
+  const told = (each) => (each.label.startsWith(each.what) ? null : element("small", {}, each.what));
   const tabular = (bands, order) => table(
-    ["mean ms", ...bands.map(name)],
-    [...order.map((each) => [[swatch(each.what), each.label, element("small", {}, each.what)],
+    ["mean time", ...bands.map(name)],
+    [...order.map((each) => [[swatch(each.what), each.label, told(each)],
       ...bands.map((band) => { const us = mean(band, each); return us ? [time(us), element("small", {}, share(us / band.mean_us))] : "—"; })]),
-    ["all of it", ...bands.map((band) => time(band.mean_us))]].map((row, at, all) => (at < all.length - 1 ? row : row)),
+    ["all of it", ...bands.map((band) => time(band.mean_us))]],
     { class: "labels" });
 
+  const CROWDED = 12; // where one band is so many times longer than another, bars of time show only that
   let mode = null;
   let current = [];
   const paint = (section) => {
     const longest = Math.max(...current.map((each) => each.mean_us));
-    const chosen = mode ?? "time";
+    const shortest = Math.min(...current.map((each) => each.mean_us));
+    const chosen = mode ?? (longest > CROWDED * shortest ? "share" : "time");
     for (const each of section.querySelectorAll("[data-mode]")) each.setAttribute("aria-pressed", String(each.dataset.mode === chosen));
     section.querySelector(".bands").replaceChildren(...current.map((band) => bar(band, labels(current), longest, chosen)));
   };
@@ -74,5 +77,5 @@ explorer.bands = (() => {
     paint(section);
   });
 
-  return { draw, listen };
+  return { draw, listen, told };
 })();

@@ -6,12 +6,12 @@ explorer.hops = (() => {
   const parts = (each, longest) => stack(each.parts.map((part) => ({ label: part.what, what: part.what, us: part.mean_us, tell: `${part.what}: mean ${time(part.mean_us)}, ${share(part.share)} of the hop` })), longest || 1,
     each.parts.map((part) => `${part.what} ${share(part.share)}`).join(", ") || "no parts");
   const rows = (hops) => {
-    const longest = Math.max(...hops.map((each) => each.mean_us), 0);
+    const longest = Math.max(...hops.map((each) => each.mean_us ?? 0), 0);
     return hops.map((each) => [[hop(each), element("small", {}, each.via)], count(each.n), each.failed ? element("span", { class: "trouble" }, `✗ ${count(each.failed)}`) : "0",
       time(each.p50_us), time(each.p99_us), time(each.mean_us), parts(each, longest)]);
   };
-  const everyPart = (hops) => table(["hop", "part", "mean", "p50", "p99", "share"],
-    hops.flatMap((each) => each.parts.map((part) => [`${hop(each)} (${each.via})`, [swatch(part.what), part.what], time(part.mean_us), time(part.p50_us), time(part.p99_us), share(part.share)])), { class: "parts" });
+  const everyPart = (hops) => table(["hop", "part", "n", "mean", "p50", "p99", "share"],
+    hops.flatMap((each) => each.parts.map((part) => [`${hop(each)} (${each.via})`, [swatch(part.what), part.what], count(part.n), time(part.mean_us), time(part.p50_us), time(part.p99_us), share(part.share)])), { class: "parts" });
 
   // "at least 2.1 ms", "2.1 ms to 2.4 ms": what messages in both directions allow.
   const skewed = ({ one, other, pairs, impossible, least_us: least, most_us: most }) => {

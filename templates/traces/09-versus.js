@@ -32,7 +32,7 @@ explorer.versus = (() => {
     const delta = (row) => { const by = change(row); return element("span", { class: by > 0 ? "longer" : by < 0 ? "less" : "" }, by > 0 ? "▲ " : by < 0 ? "▼ " : "", signed(by)); };
     return element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": `${names[0]} and ${names[1]}, label by label` },
       table(["where", `${names[0]} (above), ${names[1]} (below)`, "change"],
-        rows.map((row) => [[swatch(row.what), row.label, element("small", {}, row.what)], pair(row, longest, names), delta(row)]), { class: "pairs" }));
+        rows.map((row) => [[swatch(row.what), row.label, explorer.bands.told(row)], pair(row, longest, names), delta(row)]), { class: "pairs" }));
   };
 
   const QUANTILES = [["p50", "p50"], ["p90", "p90"], ["p95", "p95"], ["p99", "p99"], ["p999", "p99.9"], ["max", "max"], ["mean", "mean"]];

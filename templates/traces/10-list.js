@@ -15,15 +15,21 @@ explorer.list = (() => {
     const first = explorer.documents.has(line.id) ? element("a", { href: explorer.routes.trace(line.id), tabindex: -1, "aria-label": `trace ${line.id.slice(0, 12)}: ${words}` }, name)
       : element("span", { tabindex: -1, class: "closed", title: "this file does not keep it whole" }, name);
     const chips = [line.failed && element("span", { class: "chip bad" }, "✗ failed"), line.cold && element("span", { class: "chip cold" }, "❄ cold")];
-    const bar = element("span", { class: `length${line.failed ? " failed" : ""}` }, element("i", { style: { width: `${(100 * line.duration_us) / longest}%` } }), element("b", {}, time(line.duration_us)));
+    const bar = element("span", { class: `length${line.failed ? " failed" : ""}` }, element("i", { class: line.duration_us > longest ? "beyond" : null, style: { width: `${Math.min(100, (100 * line.duration_us) / longest)}%` } }), element("b", {}, time(line.duration_us)));
     return [first, [line.root, chips], element("time", { title: `${moment(line.start_us)} UTC` }, clock(line.start_us)), count(line.spans), element("span", { title: line.services.join(", ") }, count(line.services.length)), bar];
   };
   const row = (line, longest) => element("tr", { role: "row", "data-id": line.id },
     cells(line, longest).map((each, at) => element(at ? "td" : "th", at ? { role: "cell", class: HEADS[at] } : { role: "rowheader", scope: "row", class: HEADS[at] }, each)));
 
+  // What a full bar stands for: the longest, unless a few are so long that the others would have none; theirs then end torn.
+  const scale = (ordered) => {
+    const [usual, longest] = [ordered[Math.floor(0.9 * ordered.length)] ?? 1, ordered.at(-1) ?? 1];
+    return Math.max(1, longest > 4 * usual ? 2 * usual : longest);
+  };
+
   // Rows that are still right stay the same nodes, so that a live list neither flickers nor loses its place.
   const paint = (traces) => {
-    const longest = Math.max(1, ...traces.map((each) => each.duration_us));
+    const longest = scale(traces.map((each) => each.duration_us).sort((one, other) => one - other));
     const before = lines;
     const focused = section.contains(document.activeElement) ? document.activeElement : null;
     lines = new Map(traces.map((line) => {
@@ -44,12 +50,12 @@ explorer.list = (() => {
   };
   const stops = () => [...section.querySelectorAll("tbody tr > th > :first-child")];
 
-  const told = (found) => {
+  const told = (found, note) => {
     const number = many(found.traces.length, "trace");
     const filtered = Object.values(wanted).some((each) => each && each !== "newest");
     if (!found.traces.length) return filtered ? "No trace is like that." : "No traces yet.";
     const order = wanted.sort === "slowest" ? "slowest first" : "newest first";
-    return [`${found.more ? "The first " : ""}${number}, ${order}.`, found.note, explorer.documents.live ? null : closed(found.traces)].filter(Boolean).join(" ");
+    return [`${found.more ? "The first " : ""}${number}, ${order}.`, note, explorer.documents.live ? null : closed(found.traces)].filter(Boolean).join(" ");
   };
   const closed = (traces) => (traces.every((each) => explorer.documents.has(each.id)) ? null : "Those with a link are kept whole in this file.");
   const say = (text) => (section.querySelector(":scope > .about").textContent = text);
@@ -60,7 +66,7 @@ explorer.list = (() => {
       const found = await explorer.documents.search(wanted);
       if (turn !== asked) return;
       paint(found.traces);
-      say(explorer.words.plain(told(found)));
+      say(explorer.words.plain(told(found, found.note)));
     } catch (error) {
       if (turn === asked) say(explorer.words.plain(error.message));
     }

@@ -1,7 +1,7 @@
 // The stretch of time that a waterfall shows: dragged, stepped by keys, or all of it. Everything else follows by CSS.
 explorer.window = (() => {
   const { element, shape, ticks, kind } = explorer.drawing;
-  const { time } = explorer.words;
+  const { time, round } = explorer.words;
   const LEAST = 1e-5; // of the whole
 
   // One path for each kind of time, so that a map of 2,000 spans is a handful of shapes.
@@ -32,7 +32,7 @@ explorer.window = (() => {
       const found = ticks(low, high, room);
       const spot = (us) => `${(100 * (us - low)) / (high - low)}%`;
       rules.replaceChildren(...found.map((us) => element("i", { style: { left: spot(us) } })));
-      axis.replaceChildren(...found.filter((us) => (us - low) / (high - low) < 0.93).map((us) => element("span", { style: { left: spot(us) } }, time(us))));
+      axis.replaceChildren(...found.filter((us) => (us - low) / (high - low) < 0.93).map((us) => element("span", { style: { left: spot(us) } }, round(us))));
     };
     const show = (from, to) => {
       const span = Math.min(1, Math.max(LEAST, to - from));

@@ -20,7 +20,7 @@ explorer.waterfall = (() => {
       element("tr", { role: "row", class: "path-row" }, element("th", { role: "columnheader", scope: "col" }, "critical path"), element("td", { role: "gridcell", class: "lane" }, trace.path.map(strip)), element("td", { role: "gridcell", class: "amount" }, time(trace.duration_us))));
     const root = element("div", { class: "waterfall" }, map,
       element("div", { class: "sheet" }, element("div", { class: "rules-room", "aria-hidden": "true" }, element("div", { class: "rules" })),
-        element("table", { role: "treegrid", class: "spans", "aria-label": "Spans" }, head, body)));
+        element("table", { role: "treegrid", class: "fall", "aria-label": "Spans" }, head, body)));
 
     const name = (line) => {
       const { row } = line.node;

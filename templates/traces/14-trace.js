@@ -35,7 +35,7 @@ explorer.trace = (() => {
   };
 
   const labels = (trace) => table(["on the critical path", "time", "share"],
-    trace.by_label.map((each) => [[swatch(each.what), each.label, element("small", {}, each.what)], time(each.us), [share(each.share), element("i", { class: `meter ${kind(each.what)}`, style: { width: `${Math.max(1, 100 * each.share)}%` } })]]), { class: "labels" });
+    trace.by_label.map((each) => [[swatch(each.what), each.label, explorer.bands.told(each)], time(each.us), [share(each.share), element("i", { class: `meter ${kind(each.what)}`, style: { width: `${Math.max(1, 100 * each.share)}%` } })]]), { class: "labels" });
 
   const make = (trace, found, from) => {
     const said = element("span", { class: "hint", role: "status" });

@@ -45,7 +45,7 @@ explorer.start = (() => {
       here("subject").replaceChildren(`${overview.source} `, element("code", {}, overview.subject));
       if (!view) document.title = title;
     }
-    here("note").hidden = !overview.note;
+    here("note").hidden = !overview.note || Boolean(view);
     here("note").textContent = plain(overview.note ?? "");
   };
   const draw = () => {
@@ -78,6 +78,7 @@ explorer.start = (() => {
     view = next;
     here("overview").hidden = Boolean(next);
     here("view").hidden = !next;
+    here("note").hidden = !overview.note || Boolean(next);
     here("view").replaceChildren(...(next ? [next.node] : []));
     document.title = next ? `${plain(next.title)} · ${title}` : title;
   };
