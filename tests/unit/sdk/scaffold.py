@@ -81,6 +81,11 @@ class Zipkin:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}/api/v2/spans"
 
+    @property
+    def body(self) -> bytes:
+        """All that came, as one list."""
+        return json.dumps(self.spans).encode()
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
