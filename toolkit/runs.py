@@ -3,7 +3,8 @@
 May live here: reading and writing these files. May not: what is in them (`report`, `traces.zipkin`, `contract`).
 
 `report.json` is what `-o json` prints, `report.html` its page, `latency.hgrm` HdrHistogram's percentile text;
-`calls.ndjson`, `receipts.ndjson` one object a line; `spans.json` Zipkin v2, as `POST /api/v2/spans` takes it.
+`calls.ndjson`, `receipts.ndjson` one object a line; `spans.json` Zipkin v2, as `POST /api/v2/spans` takes it, one a line,
+those of a trace together.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from toolkit import exports, pages, traced
+from toolkit import exports, pages, spanfile, traced
 from toolkit.contract import Receipt, Sent
 from toolkit.errors import UsageError
 from toolkit.measure.cold import ColdSample
@@ -68,7 +69,7 @@ def save(
         (building / REPORT).write_text(json.dumps(as_json.to_json(report), indent=2, allow_nan=False) + "\n")
         _write_lines(building / CALLS, map(_flat, calls))
         _write_lines(building / RECEIPTS, map(_receipt, evidence.receipts))
-        (building / SPANS).write_bytes(zipkin.encode(evidence.spans))
+        spanfile.write(building / SPANS, evidence.spans)
         draw(building, report, table(calls, evidence.receipts).rows, _traces(report, evidence.spans))
         if cold:
             _write_lines(building / COLD, map(asdict, cold))
