@@ -3,8 +3,8 @@
 May live here: reading and writing these files. May not: what is in them (`report`, `traces.zipkin`, `contract`).
 
 `report.json` is what `-o json` prints, `report.html` its page, `latency.hgrm` HdrHistogram's percentile text;
-`calls.ndjson`, `receipts.ndjson` one object a line; `spans.json` Zipkin v2, as `POST /api/v2/spans` takes it, one a line,
-those of a trace together.
+`calls.ndjson`, `receipts.ndjson` one object a line; `spans.json` Zipkin v2, as `POST /api/v2/spans` takes it, one a
+line, those of a trace together.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ REPORT, CALLS, RECEIPTS, SPANS, LOGS = "report.json", "calls.ndjson", "receipts.
 PAGE, PERCENTILES = "report.html", "latency.hgrm"
 COLD = "cold.ndjson"  # one line a repetition, of a run that forced cold starts
 MANIFESTS = "manifests"  # of what was applied, when a cluster was used
+MOST_TRACES = 20_000  # that a run's page is made of at its end; `toolkit trace ui` takes them all
 LARGEST = 64 << 20  # bytes of a report.json; ours have a few KiB
 
 
@@ -121,8 +122,8 @@ def draw(building: Path, report: Report | LoadReport, rows: Rows, traces: str | 
 
 
 def _traces(report: Report, spans: Iterable[Span]) -> str | None:
-    """What the page holds of the traces."""
-    return traced.embedded(traced.of_run(report, tree.by_trace(spans).values()))
+    """What the page holds of the traces; of very many, an even sample: nobody is to wait for a page."""
+    return traced.embedded(traced.of_run(report, list(tree.by_trace(spans).values()), most=MOST_TRACES))
 
 
 def find(run: str, out: Path) -> Path:
