@@ -45,7 +45,7 @@ class Asking:
 
 
 @asynccontextmanager
-async def asking(store: Path | None = None, **limits: int) -> AsyncIterator[Asking]:
+async def asking(store: Path | None = None, **limits: Any) -> AsyncIterator[Asking]:
     warnings: list[str] = []
     running = await serve("127.0.0.1", 0, store, on_warning=warnings.append, **limits)
     client = Client()

@@ -8,14 +8,12 @@ import re
 import shlex
 from pathlib import Path
 
+from tests.tracestore.asking import asking
 from tests.unit.checks.simulation import EVENT_PAIR, healthy
 from tests.unit.traces.composite import on_a_cluster
 from toolkit.engines.tracestore.__main__ import _parser
-from toolkit.engines.tracestore.api import Api
-from toolkit.engines.tracestore.memory import Memory
 from toolkit.report.folding import fold
 from toolkit.report.waterfall import render
-from toolkit.sdk.http1 import Request
 
 PAGE = (Path(__file__).parents[2] / "docs" / "traces.md").read_text()
 
@@ -54,11 +52,11 @@ def test_the_command_takes_the_flags_that_are_shown() -> None:
 
 
 async def test_every_path_the_page_names_is_answered() -> None:
-    api = Api(Memory(), lambda _: None, lambda: 1, loopback=True)
     paths = set(
         re.findall(r"(?:/api/v2)?/[a-zA-Z2/]+(?=[?`{])", PAGE.partition("## The store")[2].partition("## Numbers")[0])
     )
     named = {path if path.startswith(("/api/", "/health", "/info", "/zipkin")) else f"/api/v2{path}" for path in paths}
     assert len(named - {"/zipkin"}) >= 11
-    for path in named - {"/zipkin"}:
-        assert (await api(Request("GET", path, (), b""))).status in (200, 400), path
+    async with asking() as it:
+        for path in named - {"/zipkin"}:
+            assert (await it.get(path)).status in (200, 400), path

@@ -14,9 +14,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.tracestore.asking import JSON, asking, wire
 from tests.unit.traces.recorded import EVENT, ROWS, request
-from toolkit.engines.tracestore.api import Api
+from toolkit.engines.tracestore import otlp as store_otlp
 from toolkit.engines.tracestore.bodies import MAX_BODY
-from toolkit.engines.tracestore.memory import Memory
 from toolkit.errors import EngineError
 from toolkit.sdk.http1 import Request, Response
 from toolkit.traces import otlp, zipkin
@@ -206,11 +205,10 @@ async def test_strange_spans_are_kept_and_can_be_asked_for(fields: dict[str, Any
 
 
 async def test_a_store_that_cannot_keep_spans_says_that_they_may_be_sent_again() -> None:
-    def full(_: object) -> None:
+    async def full(_: object) -> None:
         raise EngineError("no space left on device")
 
-    api = Api(Memory(), full, lambda: 1, loopback=True)
-    answer = await api(Request("POST", PATH, JSON, IN_JSON))
+    answer = await store_otlp.answer(Request("POST", PATH, JSON, IN_JSON), full)
     assert (answer.status, json.loads(answer.body)) == (503, {"code": 14, "message": "no space left on device"})
 
 

@@ -118,7 +118,7 @@ async def test_a_file_that_is_something_else_ends_the_process_with_the_reason(tm
     async with started("--store", str(tmp_path / "other")) as process:
         status, errors = await left(process)
     assert status == Exit.ENGINE
-    assert "not a span" in errors
+    assert "other is no trace store: it holds something else" in errors
     assert "Traceback" not in errors
 
 

@@ -75,7 +75,7 @@ def _order(options: argparse.Namespace) -> Order:
 def _fits(chain: ChainSpec, load: Load) -> None:
     """Refuses a load whose spans the embedded store could not hold, before it is sent."""
     from toolkit import plan
-    from toolkit.engines.tracestore.memory import MAX_SPANS
+    from toolkit.engines.tracestore.forgetting import MAX_SPANS
     from toolkit.load import pacing
 
     calls = pacing.expected(load) or 0

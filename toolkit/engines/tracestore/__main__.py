@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.contract import EXIT_PORT_TAKEN
-from toolkit.engines.tracestore.memory import MAX_BYTES, MAX_SPANS
+from toolkit.engines.tracestore.forgetting import MAX_BYTES, MAX_SPANS, age
 from toolkit.engines.tracestore.server import address, serve
 from toolkit.errors import EngineError, Exit
 
@@ -42,12 +42,29 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tracestore", description="A trace store that speaks Zipkin's API v2.")
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="default %(default)s; 0: any port")
     parser.add_argument(
-        "--store", type=Path, metavar="FILE", help="keep spans in this file (NDJSON), and start with it"
+        "--store", type=Path, metavar="FILE", help="keep spans in this file (SQLite), and start with it"
     )
     parser.add_argument("--max-spans", type=int, default=MAX_SPANS, help="default %(default)s")
     parser.add_argument("--max-bytes", type=int, default=MAX_BYTES, help="of span text; default %(default)s")
+    parser.add_argument(
+        "--max-age", type=_seconds, metavar="DURATION", help="forget traces that came so long ago, such as 90m or 7d"
+    )
+    parser.add_argument(
+        "--autocomplete-keys",
+        type=lambda text: tuple(filter(None, text.split(","))),
+        default=(),
+        metavar="TAG,TAG",
+        help="tags whose values can be asked for",
+    )
     parser.add_argument("--follow-stdin", action="store_true", help="leave when stdin ends")
     return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        return age(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 async def _run(asked: argparse.Namespace) -> int:
@@ -57,7 +74,16 @@ async def _run(asked: argparse.Namespace) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if asked.follow_stdin:
         await _follow_stdin(stop)
-    store = await serve(host, port, asked.store, max_spans=asked.max_spans, max_bytes=asked.max_bytes, on_warning=_warn)
+    store = await serve(
+        host,
+        port,
+        asked.store,
+        max_spans=asked.max_spans,
+        max_bytes=asked.max_bytes,
+        max_age=asked.max_age,
+        autocomplete_keys=asked.autocomplete_keys,
+        on_warning=_warn,
+    )
     _tell({"ready": {"host": store.host, "port": store.port}})
     await stop.wait()
     await store.close()

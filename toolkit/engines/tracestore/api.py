@@ -1,4 +1,4 @@
-"""Zipkin's HTTP API v2 over a memory of spans: what each path answers, and nothing about sockets.
+"""Zipkin's HTTP API v2 over a store of spans: what each path answers, and nothing about sockets.
 
 May live here: requests to responses; those of OpenTelemetry's protocol are `otlp`'s. The answers are those of a Zipkin
 3.6 server, also under `/zipkin`, except that a method that is not there gets 405 and that no answer repeats what was
@@ -10,41 +10,45 @@ that is not this machine's, is refused (DNS rebinding).
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from toolkit.engines.tracestore import bodies, lens, otlp, query
+from toolkit.engines import guard
+from toolkit.engines.tracestore import bodies, lens, normal, otlp, query
 from toolkit.engines.tracestore.bodies import Refusal
-from toolkit.engines.tracestore.memory import Memory, StoredTrace
+from toolkit.engines.tracestore.committing import Committer
+from toolkit.engines.tracestore.dependencies import Dependencies
+from toolkit.engines.tracestore.normal import Stored
+from toolkit.engines.tracestore.readers import Readers
+from toolkit.engines.tracestore.store import Store
 from toolkit.errors import EngineError
 from toolkit.sdk.http1 import Request, Response
 from toolkit.traces import wire, zipkin
-from toolkit.traces.links import Counting
-from toolkit.traces.model import Span
 
 MOST_TRACES_ASKED = 1000  # ids in one traceMany, as in Zipkin
-_TRACES_A_TURN = 50  # looked at before others get their turn
+_LARGE = 1 << 20  # bytes of a body, which is read in a thread
 
 Parameters = Mapping[str, str]
 Answer = Callable[[Parameters], Awaitable[Response]]
 
 
 class Api:
-    """The handler. `keep` stores accepted spans and raises EngineError when it cannot; `now_ms` tells the time."""
+    """The handler. `now_ms` tells the time."""
 
     def __init__(
         self,
-        memory: Memory,
-        keep: Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]],
+        store: Store,
+        committer: Committer,
+        readers: Readers,
         now_ms: Callable[[], int],
         *,
         loopback: bool,
         pages: lens.Pages = lens.absent,
     ) -> None:
-        self._memory, self._keep, self._now_ms, self._loopback = memory, keep, now_ms, loopback
+        self._store, self._committer, self._ask = store, committer, readers.ask
+        self._now_ms, self._loopback = now_ms, loopback
+        self._dependency = Dependencies(store)
         self._pages = pages
         self._paths: dict[str, Answer] = {
             "/health": self._health,
@@ -66,9 +70,12 @@ class Api:
             return _text(refusal.status, str(refusal))
         except (query.BadQuery, wire.Refused) as error:
             return _text(400, str(error))
+        except EngineError as error:
+            return _text(503, str(error))
 
     async def _answer(self, request: Request) -> Response:
-        _check_origin(request, loopback=self._loopback)
+        if (why := guard.refusal(request, loopback=self._loopback, what="store")) is not None:
+            raise Refusal(403, why)
         if (page := self._pages(request)) is not None:
             return page
         path, _, asked = request.target.partition("?")
@@ -87,112 +94,87 @@ class Api:
             )
         if answer is not None:
             return await answer(_parameters(asked))
-        return self._trace(unquote(path.removeprefix("/api/v2/trace/")))
+        return await self._trace(unquote(path.removeprefix("/api/v2/trace/")))
 
     async def _post(self, request: Request) -> Response:
-        spans = bodies.spans(request)
-        try:
-            await self._keep(spans)
-        except EngineError as error:
-            raise Refusal(503, str(error)) from error
+        large = len(request.body) > _LARGE
+        await self._commit(await asyncio.to_thread(bodies.spans, request) if large else bodies.spans(request))
         return Response(202)
 
-    def _trace(self, given: str) -> Response:
+    async def _keep(self, spans: Sequence[Mapping[str, Any]]) -> None:
+        """Spans in Zipkin's normal form. Raises EngineError when they cannot be stored."""
+        await self._committer.keep(normal.of_fields(spans))
+
+    async def _commit(self, spans: Sequence[Stored]) -> None:
+        try:
+            await self._committer.keep(spans)
+        except EngineError as error:
+            raise Refusal(503, str(error)) from error
+
+    async def _trace(self, given: str) -> Response:
         trace_id = wire.trace_id(given)
-        if (trace := self._memory.get(trace_id)) is None:
+        if (text := await self._ask(lambda reader: self._store.text(trace_id, reader))) is None:
             raise Refusal(404, f"{trace_id} not found")
-        return _json(trace.text())
+        return _json(b"[%b]" % text)
 
     async def _trace_many(self, given: Parameters) -> Response:
         ids = _required(given, "traceIds").split(",", MOST_TRACES_ASKED)
         if ids == [""]:
             raise Refusal(400, "traceIds parameter is empty")
-        normal = dict.fromkeys(wire.trace_id(each) for each in ids)
-        if len(normal) < len(ids):
+        different = dict.fromkeys(wire.trace_id(each) for each in ids)
+        if len(different) < len(ids):
             raise Refusal(400, "redundant traceId")
-        if len(normal) == 1:
+        if len(different) == 1:
             raise Refusal(400, "Use /api/v2/trace/{traceId} endpoint to retrieve a single trace")
-        return _traces(trace for each in normal if (trace := self._memory.get(each)) is not None)
+        found = await self._ask(lambda reader: [self._store.text(each, reader) for each in different])
+        return _traces(each for each in found if each is not None)
 
     async def _traces(self, given: Parameters) -> Response:
         asked = query.parse(given, self._now_ms())
-        candidates = [trace for trace in self._memory.traces() if query.may_match(asked, trace)]
-        candidates.sort(key=lambda trace: (-(trace.last // 1000), trace.id))
-        found: list[StoredTrace] = []
-        for turn, trace in enumerate(candidates):
-            if len(found) == asked.limit:
-                break
-            if turn % _TRACES_A_TURN == _TRACES_A_TURN - 1:
-                await asyncio.sleep(0)
-            if not query.reads_spans(asked) or query.matches(asked, _spans(trace)):
-                found.append(trace)
-        return _traces(found)
+        best = await self._ask(lambda reader: self._store.search(asked, reader))
+        return _traces(text for _, text in best.found)
 
     async def _dependencies(self, given: Parameters) -> Response:
         end_ms, lookback_ms = query.window(given, None)
         begin, end = (end_ms - lookback_ms) * 1000, end_ms * 1000 + 999
-        counting = Counting()
-        for turn, trace in enumerate(self._memory.traces()):
-            if turn % _TRACES_A_TURN == _TRACES_A_TURN - 1:
-                await asyncio.sleep(0)
-            if trace.last >= begin and 0 < trace.first <= end:
-                counting.add(_spans(trace))
-        return _json(
-            zipkin.text([_link(each.parent, each.child, each.calls, each.errors) for each in counting.links()])
-        )
+        links = await self._ask(lambda reader: self._dependency.links(begin, end, reader))
+        return _listed([_link(each.parent, each.child, each.calls, each.errors) for each in links])
 
     async def _services(self, given: Parameters) -> Response:
-        return _json(zipkin.text(self._memory.services()))
+        return _listed(await self._ask(self._store.services))
 
     async def _span_names(self, given: Parameters) -> Response:
-        return _json(zipkin.text(self._memory.span_names(_required(given, "serviceName").lower())))
+        service = _required(given, "serviceName").lower()
+        return _listed(await self._ask(lambda reader: self._store.span_names(service, reader)))
 
     async def _remote_services(self, given: Parameters) -> Response:
-        return _json(zipkin.text(self._memory.remote_services(_required(given, "serviceName").lower())))
+        service = _required(given, "serviceName").lower()
+        return _listed(await self._ask(lambda reader: self._store.remote_services(service, reader)))
 
     async def _autocomplete_keys(self, given: Parameters) -> Response:
-        return _json("[]")
+        return _listed(self._store.completed)
 
     async def _autocomplete_values(self, given: Parameters) -> Response:
-        _required(given, "key")
-        return _json("[]")
+        key = _required(given, "key")
+        return _listed(await self._ask(lambda reader: self._store.values(key, reader)))
 
     async def _health(self, given: Parameters) -> Response:
-        return _json('{"status":"UP","zipkin":{"status":"UP"}}')
+        return _json(b'{"status":"UP","zipkin":{"status":"UP"}}')
 
     async def _info(self, given: Parameters) -> Response:
-        memory = self._memory
+        kept = self._store.forgetting
         store = {
-            "traces": len(memory),
-            "spans": memory.spans,
-            "bytes": memory.bytes,
-            "maxSpans": memory.max_spans,
-            "maxBytes": memory.max_bytes,
-            "evictedTraces": memory.evicted_traces,
-            "evictedSpans": memory.evicted_spans,
+            "traces": kept.traces,
+            "spans": kept.spans,
+            "bytes": kept.bytes,
+            "maxSpans": kept.bounds.spans,
+            "maxBytes": kept.bounds.bytes,
+            "maxAge": kept.bounds.age,
+            "evictedTraces": kept.evicted_traces,
+            "evictedSpans": kept.evicted_spans,
+            "expiredTraces": kept.expired_traces,
         }
-        return _json(zipkin.text({"zipkin": {"version": "kn-bench", "api": "v2"}, "store": store}))
-
-
-def _check_origin(request: Request, *, loopback: bool) -> None:
-    host = (request.header(b"host") or b"").decode("latin-1").lower()
-    if loopback and host and not _is_local(host):
-        raise Refusal(403, "this store answers for this machine's own names only")
-    origin = request.header(b"origin")
-    if origin is not None and origin.decode("latin-1").lower() != f"http://{host}":
-        raise Refusal(403, "pages of other origins may not use this store")
-
-
-def _is_local(host: str) -> bool:
-    """`Host` names this machine: localhost, or an address as such (a rebound name would stand there as a name)."""
-    name = host.rpartition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+        return _listed({"zipkin": {"version": "kn-bench", "api": "v2"}, "store": store})
 
 
 def _parameters(asked: str) -> Parameters:
@@ -211,21 +193,21 @@ def _required(given: Parameters, name: str) -> str:
     return given[name]
 
 
-def _spans(trace: StoredTrace) -> list[Span]:
-    return [zipkin.to_span(json.loads(text)) for text in trace.spans]
-
-
 def _link(parent: str, child: str, calls: int, errors: int) -> dict[str, Any]:
     link = {"parent": parent, "child": child, "callCount": calls}
     return {**link, "errorCount": errors} if errors else link
 
 
-def _traces(traces: Any) -> Response:
-    return _json(f"[{','.join(trace.text() for trace in traces)}]")
+def _traces(texts: Iterable[bytes]) -> Response:
+    return _json(b"[%b]" % b",".join(b"[%b]" % each for each in texts))
 
 
-def _json(text: str) -> Response:
-    return Response(200, ((b"Content-Type", b"application/json"), _NOSNIFF), text.encode())
+def _listed(found: object) -> Response:
+    return _json(zipkin.text(found).encode())
+
+
+def _json(body: bytes) -> Response:
+    return Response(200, ((b"Content-Type", b"application/json"), _NOSNIFF), body)
 
 
 def _text(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:

@@ -7,9 +7,10 @@ codec's business.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
+from toolkit.engines.tracestore import normal
+from toolkit.engines.tracestore.normal import Stored
 from toolkit.sdk.http1 import Request
 from toolkit.traces import zipkin, zipkinproto
 
@@ -24,15 +25,15 @@ class Refusal(Exception):
         self.status = status
 
 
-Form = Callable[[bytes], Iterator[dict[str, Any]]]
+Form = Callable[[bytes], list[Stored]]
 
 
-def spans(request: Request) -> list[dict[str, Any]]:
+def spans(request: Request) -> list[Stored]:
     """The spans of `POST /api/v2/spans` in Zipkin's normal form; JSON where nothing else is told. Raises Refusal."""
     named, form = _form(request)
     body = unpacked(request)
     try:
-        return list(form(body))
+        return form(body)
     except zipkin.ZipkinError as error:
         raise Refusal(400, f"{error} (reading a list of spans from {named})") from None
 
@@ -40,9 +41,9 @@ def spans(request: Request) -> list[dict[str, Any]]:
 def _form(request: Request) -> tuple[str, Form]:
     told = (request.header(b"content-type") or b"application/json").partition(b";")[0].strip().lower()
     if told == zipkinproto.CONTENT_TYPE.encode():
-        return "protobuf", zipkinproto.normalised
+        return "protobuf", lambda body: normal.of_fields(zipkinproto.normalised(body))
     if b"json" in told:
-        return "JSON", zipkin.normalised
+        return "JSON", normal.read
     raise Refusal(
         415, "spans are taken as a list (Zipkin v2), Content-Type: application/json or application/x-protobuf"
     )

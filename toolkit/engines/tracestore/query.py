@@ -5,14 +5,18 @@ May live here: pure functions from query parameters and spans. May not: HTTP, th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from toolkit.engines.tracestore.memory import Name, StoredTrace
-from toolkit.traces.model import Span
+import msgspec
+
+from toolkit.engines.tracestore.normal import Stored
 
 DEFAULT_LOOKBACK_MS = 24 * 60 * 60 * 1000
 DEFAULT_LIMIT = 10
+
+
+Named = tuple[str | None, str | None, str | None]
 
 
 class BadQuery(ValueError):
@@ -89,18 +93,14 @@ def _annotations(text: str) -> dict[str, str]:
     return wanted
 
 
-def may_match(query: Query, trace: StoredTrace) -> bool:
-    """Whether the trace can be what is asked for, told by what the store knows without reading its spans."""
-    return query.begin <= trace.started <= query.end and trace.started > 0 and _named(query, trace.names)
-
-
-def _named(query: Query, names: set[Name]) -> bool:
+def named(query: Query, names: Iterable[Named]) -> bool:
+    """Whether spans of these names (service, span and remote service) are what is asked for."""
     if query.service is None and query.remote is None and query.span is None:
         return True
-    of_service = [name for name in names if query.service in (None, name.service)]
-    if not of_service or (query.remote is not None and all(name.remote != query.remote for name in of_service)):
+    of_service = [name for name in names if query.service in (None, name[0])]
+    if not of_service or (query.remote is not None and all(name[2] != query.remote for name in of_service)):
         return False
-    return query.span is None or any(name.span == query.span for name in of_service)
+    return query.span is None or any(name[1] == query.span for name in of_service)
 
 
 def reads_spans(query: Query) -> bool:
@@ -108,13 +108,13 @@ def reads_spans(query: Query) -> bool:
     return query.min_duration is not None or bool(query.annotations)
 
 
-def matches(query: Query, spans: Sequence[Span]) -> bool:
+def matches(query: Query, spans: Sequence[Stored]) -> bool:
     """Whether durations, annotations and tags are as asked for, on spans of the service that is asked for."""
     own = [span for span in spans if query.service in (None, span.service)]
     return _lasted(query, own) and all(_says(own, name, value) for name, value in query.annotations.items())
 
 
-def _lasted(query: Query, spans: Sequence[Span]) -> bool:
+def _lasted(query: Query, spans: Sequence[Stored]) -> bool:
     if query.min_duration is None:
         return True
     most = query.max_duration
@@ -122,7 +122,33 @@ def _lasted(query: Query, spans: Sequence[Span]) -> bool:
                for span in spans)  # fmt: skip
 
 
-def _says(spans: Sequence[Span], name: str, value: str) -> bool:
+def may_last(query: Query, longest: int, lengths: int) -> bool:
+    """Whether one of spans may have lasted so: the longest did, and there is a bit for each power of two."""
+    least, most = query.min_duration or 0, query.max_duration or longest
+    if longest < least or most < least:
+        return False
+    return bool(lengths >> least.bit_length() & (1 << (most.bit_length() - least.bit_length() + 1)) - 1)
+
+
+def _says(spans: Sequence[Stored], name: str, value: str) -> bool:
     if value:
-        return any(span.tags.get(name) == value for span in spans)
-    return any(name in span.tags or any(each.value == name for each in span.annotations) for span in spans)
+        return any(span.tags is not None and span.tags.get(name) == value for span in spans)
+    return any(
+        (span.tags is not None and name in span.tags) or any(each.value == name for each in span.annotations or ())
+        for span in spans
+    )
+
+
+def terms(query: Query) -> list[tuple[str, str] | str]:
+    """What is asked for, as `block` keeps it."""
+    return [(name, value) if value else name for name, value in query.annotations.items()]
+
+
+def needles(query: Query) -> list[bytes]:
+    """Texts that stand in every trace that is asked for."""
+    return [
+        b"%b:%b" % (_json(name), _json(value)) if value else _json(name) for name, value in query.annotations.items()
+    ]
+
+
+_json = msgspec.json.encode

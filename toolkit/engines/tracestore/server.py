@@ -1,20 +1,24 @@
-"""The store on a socket: memory, journal and API put together.
+"""The store on a socket: database, store, threads and API put together.
 
-May live here: the wiring of the three and the listening socket. The process around it is `__main__`.
+May live here: the wiring of them and the listening socket. The process around it is `__main__`.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from toolkit.engines.tracestore import lens
 from toolkit.engines.tracestore.api import Api
 from toolkit.engines.tracestore.bodies import MAX_BODY
-from toolkit.engines.tracestore.journal import Journal, open_journal
-from toolkit.engines.tracestore.memory import MAX_BYTES, MAX_SPANS, Memory
+from toolkit.engines.tracestore.committing import Committer
+from toolkit.engines.tracestore.database import Database, open_database
+from toolkit.engines.tracestore.forgetting import MAX_BYTES, MAX_SPANS, Bounds
+from toolkit.engines.tracestore.readers import Readers
+from toolkit.engines.tracestore.store import Store
 from toolkit.errors import EngineError
 from toolkit.sdk import http1
 
@@ -25,8 +29,8 @@ _GRACE_S = 2.0
 class TraceStore:
     """A listening store; made by `serve`."""
 
-    def __init__(self, memory: Memory, journal: Journal | None, server: http1.Server) -> None:
-        self.memory, self._journal, self._server = memory, journal, server
+    def __init__(self, database: Database, committer: Committer, readers: Readers, server: http1.Server) -> None:
+        self._database, self._committer, self._readers, self._server = database, committer, readers, server
 
     @property
     def host(self) -> str:
@@ -44,8 +48,13 @@ class TraceStore:
     async def close(self, grace_s: float = _GRACE_S) -> None:
         """Answer what has been asked, then stop; what was accepted is in the file."""
         await self._server.close(grace_s)
-        if self._journal is not None:
-            self._journal.close()
+        await _close(self._database, self._committer, self._readers)
+
+
+async def _close(database: Database, committer: Committer, readers: Readers) -> None:
+    await committer.close()
+    await readers.close()
+    await asyncio.to_thread(database.close)
 
 
 async def serve(
@@ -55,30 +64,38 @@ async def serve(
     *,
     max_spans: int = MAX_SPANS,
     max_bytes: int = MAX_BYTES,
+    max_age: float | None = None,
+    autocomplete_keys: Sequence[str] = (),
     on_warning: Callable[[str], None] = lambda _: None,
     pages: lens.Pages = lens.absent,
 ) -> TraceStore:
     """Listen on `host:port` (0: any free port), with the spans of the file `store` if there is one.
 
+    `max_age` is in seconds; `autocomplete_keys` are tags whose values can be asked for, as Zipkin's AUTOCOMPLETE_KEYS.
+
     Raises EngineError when the file cannot be had, and OSError when the address cannot.
     """
-    memory = Memory(max_spans=max_spans, max_bytes=max_bytes, on_warning=on_warning)
-    journal = open_journal(store, memory, on_warning) if store is not None else None
+    loop = asyncio.get_running_loop()
 
-    async def keep(spans: Sequence[Mapping[str, Any]]) -> None:
-        new = memory.unknown(spans)
-        if journal is not None and new:
-            journal.append(new)  # first: who is told of a full disk sends again, and then it must still be new
-        memory.add(new)
+    def warn(text: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(on_warning, text)
 
-    api = Api(memory, keep, lambda: time.time_ns() // 1_000_000, loopback=host in _LOOPBACK, pages=pages)
+    database = await asyncio.to_thread(open_database, store)
+    try:
+        bounds = Bounds(max_spans, max_bytes, max_age)
+        kept = await asyncio.to_thread(Store, database, bounds, time.time, autocomplete_keys, warn)
+    except BaseException:
+        database.close()
+        raise
+    committer, readers = Committer(kept), Readers(database)
+    api = Api(kept, committer, readers, lambda: time.time_ns() // 1_000_000, loopback=host in _LOOPBACK, pages=pages)
     try:
         server = await http1.serve(api, host, port, max_body=MAX_BODY)
     except BaseException:
-        if journal is not None:
-            journal.close()
+        await _close(database, committer, readers)
         raise
-    return TraceStore(memory, journal, server)
+    return TraceStore(database, committer, readers, server)
 
 
 def address(text: str) -> tuple[str, int]:

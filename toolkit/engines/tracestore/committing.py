@@ -1,0 +1,94 @@
+"""Many requests, few commits: spans that come while one commit is under way go into the next together.
+
+May live here: the thread that keeps, and who waits for it. A request is answered when its spans are committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Sequence
+from itertools import chain
+
+from toolkit.engines.tracestore.normal import Stored
+from toolkit.engines.tracestore.store import Store
+from toolkit.errors import EngineError
+
+MOST_SPANS = 20_000  # in one commit, unless one request brings more
+_LOOKS_EVERY_S = 1.0  # for traces that have become too old
+
+
+class Committer:
+    """A thread that stores what it is given; begun at once, ended by `close`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._loop = store, asyncio.get_running_loop()
+        self._waiting: list[tuple[Sequence[Stored], asyncio.Future[None]]] = []
+        self._changed = threading.Condition()
+        self._ends = False
+        self._thread = threading.Thread(target=self._run, name="trace store", daemon=True)
+        self._thread.start()
+
+    async def keep(self, spans: Sequence[Stored]) -> None:
+        """Returns when these spans are committed. Raises EngineError when they cannot be."""
+        if not spans:
+            return
+        done = self._loop.create_future()
+        with self._changed:
+            self._waiting.append((spans, done))
+            self._changed.notify()
+        await done
+
+    async def close(self) -> None:
+        """Store what waits, and end."""
+        with self._changed:
+            self._ends = True
+            self._changed.notify()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while (some := self._next()) is not None:
+            if some:
+                self._commit(some)
+            else:
+                self._store.forget()
+            self._store.settle()
+
+    def _next(self) -> list[tuple[Sequence[Stored], asyncio.Future[None]]] | None:
+        """What goes into the next commit: nothing when only time has passed, None at the end."""
+        with self._changed:
+            if not self._waiting and not self._ends:
+                self._changed.wait(_LOOKS_EVERY_S)
+            if not self._waiting:
+                return None if self._ends else []
+            taken = count = 0
+            for spans, _ in self._waiting:
+                if taken and count + len(spans) > MOST_SPANS:
+                    break
+                taken, count = taken + 1, count + len(spans)
+            some, self._waiting = self._waiting[:taken], self._waiting[taken:]
+            return some
+
+    def _commit(self, some: Sequence[tuple[Sequence[Stored], asyncio.Future[None]]]) -> None:
+        problem: Exception | None = None
+        try:
+            self._store.keep(chain.from_iterable(spans for spans, _ in some))
+            self._store.forget()
+        except EngineError as error:
+            problem = error
+        except Exception as error:  # the boundary of a thread: whoever waits is told of our bug
+            problem = error
+        waiting = [done for _, done in some]
+        with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
+            self._loop.call_soon_threadsafe(_tell, waiting, problem)
+
+
+def _tell(waiting: Sequence[asyncio.Future[None]], problem: Exception | None) -> None:
+    for done in waiting:
+        if done.done():  # whoever asked has left
+            continue
+        if problem is None:
+            done.set_result(None)
+        else:
+            done.set_exception(problem)

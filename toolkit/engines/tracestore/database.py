@@ -1,0 +1,296 @@
+"""The SQLite database behind a store: a file in WAL mode, or a private temporary one that nobody else sees.
+
+May live here: opening, refusing what is no store, and every SQL statement. What a block is, is `block`'s.
+A commit is in the file when it returns and survives the death of the process; with `synchronous=NORMAL` the last ones
+before a loss of power may be missing, but nothing is torn. A file that holds anything else is never written to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from toolkit.engines.tracestore import block as blocks
+from toolkit.engines.tracestore.block import Block, Entry
+from toolkit.engines.tracestore.reading import CHUNKS, NEXT, Reader
+from toolkit.errors import EngineError
+
+APPLICATION = 0x6B6E7473  # `PRAGMA application_id` of our files
+VERSION = 1
+_MAGIC = b"SQLite format 3\0"
+_CHECKPOINT_PAGES = 8192  # of the write-ahead log, before it goes into the file
+_PAGE = 4096
+_CACHE_KIB = 32 << 10
+_SCHEMA = f"""
+CREATE TABLE blocks (number INTEGER PRIMARY KEY, revision INTEGER NOT NULL, forgotten INTEGER NOT NULL,
+    traces INTEGER NOT NULL, spans INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    oldest INTEGER NOT NULL, newest INTEGER NOT NULL);
+CREATE INDEX blocks_newest ON blocks (newest, number);
+CREATE TABLE directories (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE texts (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE ids (id TEXT PRIMARY KEY, block INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE names (kind TEXT NOT NULL, service TEXT NOT NULL, name TEXT NOT NULL, newest INTEGER NOT NULL,
+    block INTEGER NOT NULL, longest INTEGER NOT NULL, lengths BLOB NOT NULL,
+    PRIMARY KEY (kind, service, name, newest, block)) WITHOUT ROWID;
+CREATE INDEX names_block ON names (block);
+CREATE TABLE terms (block INTEGER NOT NULL, part INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (block, part));
+CREATE TABLE log (number INTEGER PRIMARY KEY, block INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX log_block ON log (block);
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {VERSION};
+"""
+_packed = msgspec.msgpack.Encoder().encode
+
+
+class Database:
+    """The database. One thread writes; readers have connections of their own where there is a file."""
+
+    def __init__(self, path: Path | None, connection: sqlite3.Connection, lock: IO[bytes] | None) -> None:
+        self.path, self._connection, self._lock = path, connection, lock
+        self.name = str(path) if path else "the store's temporary file"
+        self._shared = threading.RLock() if path is None else None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, all or nothing. Raises EngineError when the disk does not take it."""
+        with self._shared or contextlib.nullcontext():
+            yield from self._transaction()
+
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise EngineError(f"{self.name} cannot be written: {error}", next_step="make room") from error
+
+    def reader(self) -> Reader:
+        """Something to read with, for one thread."""
+        if self.path is None:
+            return self.own()
+        return Reader(_connect(self.path, read_only=True), self.name)
+
+    def own(self) -> Reader:
+        """The same for the thread that writes."""
+        return Reader(self._connection, self.name, self._shared)
+
+    def close(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # what was committed is in the write-ahead log anyway
+            self._connection.close()
+        if self._lock is not None and self.path is not None:
+            _lock_path(self.path).unlink(missing_ok=True)
+            self._lock.close()
+
+
+def open_database(path: Path | None) -> Database:
+    """The store's file at `path`, made if it is not there; None: a temporary one.
+
+    Raises EngineError when it cannot be had, another store has it, or it holds something else.
+    """
+    if path is None:
+        connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        connection.executescript(f"PRAGMA journal_mode=MEMORY; PRAGMA cache_size=-{_CACHE_KIB}; {_SCHEMA}")
+        return Database(None, connection, None)
+    check(path)
+    lock = _take(path)
+    try:
+        connection = _connect(path)
+        try:
+            _prepare(connection, path)
+        except sqlite3.Error as error:
+            connection.close()
+            raise EngineError(f"{path} cannot be used: {error}", next_step=NEXT) from error
+        except BaseException:
+            connection.close()
+            raise
+        return Database(path, connection, lock)
+    except BaseException:
+        lock.close()
+        raise
+
+
+def open_reader(path: Path) -> Reader:
+    """To read the store's file at `path`, beside its store or without. Raises EngineError."""
+    check(path, must_exist=True)
+    return Reader(_connect(path, read_only=True), str(path))
+
+
+def check(path: Path, *, must_exist: bool = False) -> None:
+    """Refuses what is no store's file, and only looks at it. Raises EngineError."""
+    if not path.exists() and not must_exist and path.parent.is_dir():
+        return
+    try:
+        if path.exists() and not path.is_file():
+            raise EngineError(f"{path} is no regular file", next_step=NEXT)
+        with path.open("rb") as file:
+            head = file.read(100)
+    except OSError as error:
+        raise EngineError(f"{path} cannot be opened: {error.strerror}", next_step=NEXT) from error
+    if not head:
+        return
+    if not head.startswith(_MAGIC):
+        raise EngineError(
+            f"{path} is no trace store: it holds something else",
+            next_step=f"{NEXT}; spans that an earlier version kept as lines of JSON come in by 'toolkit trace import'",
+        )
+    _check_owner(path, application=int.from_bytes(head[68:72]), version=int.from_bytes(head[60:64]))
+
+
+def _check_owner(path: Path, *, application: int, version: int) -> None:
+    """`application` and `version` are what the head of the file says; while it says nothing, the log may."""
+    if application == 0:
+        with contextlib.closing(_connect(path, read_only=True)) as connection:
+            try:
+                application = connection.execute("PRAGMA application_id").fetchone()[0]
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+            except sqlite3.Error as error:
+                raise EngineError(f"{path} cannot be used: {error}", next_step=NEXT) from error
+        if application == 0 and empty:  # whoever began to make it was killed
+            return
+    if application != APPLICATION:
+        raise EngineError(f"{path} is no trace store: it is a database of another program", next_step=NEXT)
+    if version > VERSION:
+        raise EngineError(
+            f"{path} was written by a newer version (its form is {version}, this one knows {VERSION})",
+            next_step=f"use that version, or {NEXT}",
+        )
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + "-lock")
+
+
+def _take(path: Path) -> IO[bytes]:
+    """A file beside it is locked: closing a descriptor of the database itself would drop SQLite's own locks."""
+    beside = _lock_path(path)
+    try:
+        while True:
+            file = beside.open("ab")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if beside.exists() and beside.stat().st_ino == _inode(file):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()  # whoever had it has just left, and took it away
+    except BlockingIOError as error:
+        raise EngineError(f"{path} belongs to a store that is running", next_step=NEXT) from error
+    except OSError as error:
+        raise EngineError(f"{path} cannot be opened: {error.strerror}", next_step=NEXT) from error
+
+
+def _inode(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_ino
+
+
+def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise EngineError(f"{path} cannot be opened: {error}", next_step=NEXT) from error
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute(f"PRAGMA page_size={_PAGE}")
+    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        raise EngineError(f"{path} cannot have a write-ahead log where it lies", next_step=NEXT)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit={_CHECKPOINT_PAGES * _PAGE}")
+    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        connection.executescript(f"BEGIN; {_SCHEMA}; COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")
+    else:  # whether it may be written
+        connection.executescript("BEGIN IMMEDIATE; ROLLBACK;")
+
+
+def append(connection: sqlite3.Connection, number: int, entries: Sequence[Entry]) -> int:
+    """Put accepted spans of one block into the log; how many bytes."""
+    body = _packed(entries)
+    connection.execute("INSERT INTO log (block, body) VALUES (?, ?)", (number, body))
+    return len(body)
+
+
+def write(connection: sqlite3.Connection, block: Block, completed: Collection[str] = ()) -> None:
+    """Put a block into the file as it is, and what the log has of it out of the log.
+
+    `completed` are names of tags whose values can be asked for.
+    """
+    directory, number, living = block.directory(), block.number, list(block.living())
+    began = [trace.first for trace in living if trace.first]
+    last = max((trace.last for trace in living), default=0)
+    spans = sum(len(trace.spans) for trace in living)
+    row = (number, block.revision + 1, block.forgotten, len(living), spans, block.size, min(began, default=0), last)
+    connection.execute("INSERT OR REPLACE INTO blocks VALUES (?,?,?,?,?,?,?,?)", row)
+    connection.execute("INSERT OR REPLACE INTO directories VALUES (?,?)", (number, _packed(directory)))
+    connection.executemany(
+        "INSERT OR REPLACE INTO texts VALUES (?,?)",
+        [(number * CHUNKS + chunk, block.chunk(chunk)) for chunk in sorted(block.changed)],
+    )
+    changed = (trace for trace in living if trace.at // blocks.CHUNK in block.changed)
+    connection.executemany(
+        "INSERT OR REPLACE INTO ids VALUES (?,?,?)", sorted((each.id, number, each.at) for each in changed)
+    )
+    connection.execute("DELETE FROM names WHERE block=? AND kind<>'value'", (number,))
+    connection.executemany("INSERT OR REPLACE INTO names VALUES (?,?,?,?,?,?,?)", _names(block, completed))
+    connection.executemany(
+        "INSERT INTO terms VALUES (?,?,?) ON CONFLICT (block, part) DO UPDATE SET body = body || excluded.body",
+        [(number, part, body) for part, body in sorted(blocks.fingerprints(block.terms).items())],
+    )
+    connection.execute("DELETE FROM log WHERE block=?", (number,))
+
+
+def _names(block: Block, completed: Collection[str]) -> Iterator[tuple[str, str, str, int, int, int, bytes]]:
+    spoken = blocks.spoken(block.names, block.said, blocks.newest(block.living()))
+    for (kind, service, name), (newest, longest, lengths) in spoken.items():
+        yield kind, service, name, newest, block.number, longest, lengths.to_bytes(8, "little")
+    for key, value in blocks.values(block.terms, completed):
+        yield "value", key, value, 0, block.number, 0, b""
+
+
+def forget(
+    connection: sqlite3.Connection, number: int, forgotten: int, ids: Sequence[str], spans: int, size: int
+) -> None:
+    """The first `forgotten` traces of a block are no more; of them `ids`, with so many spans and bytes, are new."""
+    connection.execute(
+        "INSERT INTO blocks VALUES (?1,0,?2,0,0,0,0,0) ON CONFLICT (number) DO UPDATE "
+        "SET forgotten=?2, traces=traces-?3, spans=spans-?4, bytes=bytes-?5",
+        (number, forgotten, len(ids), spans, size),
+    )
+    _drop_ids(connection, number, ids)
+
+
+def _drop_ids(connection: sqlite3.Connection, number: int, ids: Iterable[str]) -> None:
+    connection.executemany("DELETE FROM ids WHERE id=? AND block=?", [(each, number) for each in ids])
+
+
+def drop(connection: sqlite3.Connection, number: int, ids: Iterable[str]) -> None:
+    """A block is no more; `ids` are those that it still had."""
+    for table, key in (("blocks", "number"), ("directories", "number"), ("names", "block"), ("terms", "block")):
+        connection.execute(f"DELETE FROM {table} WHERE {key}=?", (number,))  # noqa: S608  # names of ours
+    connection.execute("DELETE FROM log WHERE block=?", (number,))
+    connection.execute("DELETE FROM texts WHERE number BETWEEN ? AND ?", _chunks(number))
+    _drop_ids(connection, number, ids)
+
+
+def _chunks(number: int) -> tuple[int, int]:
+    return number * CHUNKS, (number + 1) * CHUNKS - 1
