@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
@@ -95,18 +96,24 @@ async def _shows(client: Carrier, url: str, span: Span) -> bool:
     return any(each.id == span.id for each in await _traces(client, url, [span.trace]))
 
 
-async def ready(url: str, *, within_s: float = READY_WITHIN_S, carrier: Carrier | None = None) -> None:
-    """Return once the store answers; raises EngineError, with the reason of the last attempt, when it does not."""
-    reason = ""
+async def ready(
+    url: str, *, within_s: float = READY_WITHIN_S, carrier: Carrier | None = None, sending: bool = False
+) -> None:
+    """Return once the store answers as a Zipkin does; with `sending`, once it is sure that it takes spans there too.
+
+    Raises EngineError: when nobody answers in time, with the reason of the last attempt; at once, when it is no Zipkin.
+    """
+    reason, said = "", b""
 
     async def answers() -> bool:
-        nonlocal reason
+        nonlocal reason, said
         try:
             answer = await ask(client, "GET", probe)
             must(answer.status == 200, probe, answer)
         except EngineError as error:
             reason = str(error)
             return False
+        said = answer.body
         return True
 
     probe = base_url(url) + "/api/v2/services"
@@ -116,6 +123,33 @@ async def ready(url: str, *, within_s: float = READY_WITHIN_S, carrier: Carrier 
                 f"the trace store was not ready after {within_s:g} s: {reason}",
                 next_step="start it, or leave --zipkin away: the local engine then brings its own store",
             )
+        _see_that_it_is_a_list(probe, said)
+        if sending:
+            await _see_that_it_takes_spans(client, url)
+
+
+def _see_that_it_is_a_list(place: str, said: bytes) -> None:
+    """A site with a page for everything answers 200 to anything."""
+    try:
+        fine = isinstance(json.loads(said), list)
+    except ValueError:
+        fine = False
+    if not fine:
+        shown = said[:_SHOWN].decode("utf-8", "replace").strip()
+        raise EngineError(
+            f"{place} answered with something else than a Zipkin's list of services: {shown!a}", next_step=_ZIPKIN
+        )
+
+
+async def _see_that_it_takes_spans(client: Carrier, url: str) -> None:
+    place = spans_url(url)
+    answer = await ask(client, "POST", place, b"[]")
+    if answer.status in (404, 405) and base_url(url).endswith("/zipkin"):
+        raise EngineError(
+            f"{place} takes no spans: a Zipkin has its pages below /zipkin, and takes spans beside that",
+            next_step=f"name it {base_url(url).removesuffix('/zipkin')}",
+        )
+    must(answer.status in (200, 202), place, answer)
 
 
 @contextlib.asynccontextmanager
@@ -150,7 +184,9 @@ async def ask(client: Carrier, method: str, place: str, body: bytes = b"") -> Re
     """Whatever the store answers there. Raises EngineError when it answers nothing."""
     headers = _JSON if body else ()
     try:
-        return await client.request(method, place, headers, body, timeout_s=TIMEOUT_S)
+        answer = await client.request(method, place, headers, body, timeout_s=TIMEOUT_S)
+        # Zipkin (3.6) fills up with NUL what it thought an escaped U+2028 would take.
+        return Response(answer.status, answer.headers, answer.body.rstrip(b"\0"))
     except TimeoutError:
         raise EngineError(f"{place} gave no answer within {TIMEOUT_S:g} s", next_step=_REACHABLE) from None
     except ValueError as error:

@@ -69,7 +69,7 @@ async def choose(
     None without a `host`: then nobody would stay to keep an embedded store. Raises EngineError.
     """
     if settings.zipkin is not None:
-        await zipkin_client.ready(settings.zipkin)
+        await zipkin_client.ready(settings.zipkin, sending=True)
         return Spans(settings.zipkin, settings.zipkin)
     if (found := await of_the_cluster(api, settings, audience)) is not None:
         return found

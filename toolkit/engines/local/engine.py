@@ -256,7 +256,7 @@ class LocalDeployment:
             for process, port in zip(self._services, addresses, strict=True)
         ]
         if self._zipkin is not None:
-            waits.append(zipkin_client.ready(self._zipkin))
+            waits.append(zipkin_client.ready(self._zipkin, sending=True))
         return waits
 
     async def _ready(self, process: Supervised, is_ready: Callable[[], Awaitable[bool]]) -> None:
