@@ -47,10 +47,12 @@ class Kept:
 
 
 class Zipkin:
-    """A real HTTP server that takes spans; `status` is what it answers."""
+    """A real HTTP server that takes spans; `status`, `headers` and `answer` are what it says."""
 
     def __init__(self, status: int = 202) -> None:
         self.status, self.spans, self.posts = status, list[dict[str, Any]](), 0
+        self.headers, self.answer = dict[str, str](), b""
+        self.asked: list[tuple[str, Mapping[str, str], bytes]] = []  # path, headers and body of each POST
         self.connections = 0
         outer = self
 
@@ -64,11 +66,14 @@ class Zipkin:
             def do_POST(self) -> None:
                 outer.posts += 1
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if outer.status == 202:
+                outer.asked.append((self.path, dict(self.headers), body))
+                if outer.status == 202 and body.startswith(b"["):
                     outer.spans += json.loads(body)
                 self.send_response(outer.status)
-                self.send_header("Content-Length", "0")
+                for header in {**outer.headers, "Content-Length": str(len(outer.answer))}.items():
+                    self.send_header(*header)
                 self.end_headers()
+                self.wfile.write(outer.answer)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's word
                 pass
