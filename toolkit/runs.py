@@ -123,7 +123,8 @@ def draw(building: Path, report: Report | LoadReport, rows: Rows, traces: str | 
 
 def _traces(report: Report, spans: Iterable[Span]) -> str | None:
     """What the page holds of the traces; of very many, an even sample: nobody is to wait for a page."""
-    return traced.embedded(traced.of_run(report, list(tree.by_trace(spans).values()), most=MOST_TRACES))
+    every = list(tree.by_trace(spans).values())
+    return traced.embedded(traced.of_run(report, every[:: -(-len(every) // MOST_TRACES) or 1], whole=len(every)))
 
 
 def find(run: str, out: Path) -> Path:

@@ -6,7 +6,7 @@ serving, what a document says (`report.traces`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,19 +60,28 @@ def of_run(
     traces: Iterable[Sequence[Span]],
     chain: Chain | None = None,
     tell: Telling = lambda _: None,
+    *,
+    whole: int | None = None,
 ) -> Traced:
-    """Of a stored run; its own graph, unless another `chain` is meant."""
+    """Of a stored run; its own graph, unless another `chain` is meant. `whole`: how many traces these were taken of."""
     own = Chain(report.chain, report.entry, report.edges) if report.edges or report.entry else None
-    sample = report.load.sample
+    gathered = gather(traces, chain or own, tell=tell)
     subject = Subject(
         title=report.chain,
         source="run",
         subject=report.run,
         chain=report.chain,
         emulated=report.emulated,
-        note=f"one call in {1 / sample:,.4g} was traced" if 0 < sample < 1 else None,
+        note="; ".join(_notes(report.load.sample, len(gathered.lines), whole)) or None,
     )
-    return timed(subject, chain or own, gather(traces, chain or own, tell=tell))
+    return timed(subject, chain or own, gathered)
+
+
+def _notes(sample: float, traces: int, whole: int | None) -> Iterator[str]:
+    if 0 < sample < 1:
+        yield f"one call in {1 / sample:,.4g} was traced"
+    if whole is not None and traces < whole:
+        yield f"{traces:,} of {whole:,} traces were looked at, evenly chosen"
 
 
 def embedded(it: Traced, against: Traced | None = None) -> str | None:

@@ -30,6 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the newest traces of this Zipkin, or of a 'toolkit trace serve', as they come",
     )
     source.add_argument("--file", type=Path, metavar="SPANS", help="a file of Zipkin v2 spans (JSON; .gz too)")
+    source.add_argument(
+        "--store", type=Path, metavar="FILE", help="what the file of a 'toolkit trace serve --store' holds"
+    )
     parser.add_argument("--against", metavar="RUN", help="another run, or file of spans, to hold beside it")
     parser.add_argument(
         "--chain", metavar="CHAIN", help="whose graph it is (default: what the run says, or traces show)"
@@ -54,8 +57,8 @@ def _place(text: str) -> tuple[str, int]:
 def execute(options: argparse.Namespace) -> int:
     from toolkit.cli.running import interruptible
 
-    if options.run is not None and (options.zipkin or options.file):
-        raise UsageError("a RUN, --zipkin and --file exclude each other", next_step="name one of them")
+    if options.run is not None and (options.zipkin or options.file or options.store):
+        raise UsageError("a RUN, --zipkin, --file and --store exclude each other", next_step="name one of them")
     interruptible(lambda stop: _keep_serving(options, stop))
     return Exit.OK
 
@@ -103,6 +106,8 @@ async def _source(options: argparse.Namespace, against: Traced | None, stop: asy
     telling = _Telling(stop)
     if options.file:
         found = await opening.of_file(options.file, telling, chain)
+    elif options.store:
+        found = await opening.of_store(options.store, telling, chain)
     else:
         folder = runs.find(options.run, options.out) if options.run else runs.newest(options.out)
         found = await opening.of_run(folder, telling, chain)

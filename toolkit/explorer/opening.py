@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from toolkit import catalog, runs, spanfile, traced
+from toolkit.engines.tracestore import TraceFile
 from toolkit.errors import UsageError
 from toolkit.gathered import gather
 from toolkit.report.traces.graph import Chain
@@ -30,6 +31,11 @@ async def of_file(path: Path, tell: Telling, chain: Chain | None = None) -> Trac
     return await asyncio.to_thread(_file, path, tell, chain)
 
 
+async def of_store(path: Path, tell: Telling, chain: Chain | None = None) -> Traced:
+    """What the file of a store of ours holds now, whether it runs or not. Raises EngineError or UsageError."""
+    return await asyncio.to_thread(_store, path, tell, chain)
+
+
 def chain_of(name: str) -> Chain:
     """Raises UsageError or SpecError when there is none of that name."""
     found = catalog.load(name)
@@ -46,6 +52,13 @@ def _run(folder: Path, tell: Telling, chain: Chain | None) -> Traced:
 def _file(path: Path, tell: Telling, chain: Chain | None) -> Traced:
     subject = Subject(title=path.name, source="file", subject=str(path), chain=chain.name if chain else None)
     found = gather(spanfile.traces(path), chain, tell=partial(tell, str(path)))
+    return _some(path, traced.timed(subject, chain, found))
+
+
+def _store(path: Path, tell: Telling, chain: Chain | None) -> Traced:
+    subject = Subject(title=path.name, source="store", subject=str(path), chain=chain.name if chain else None)
+    with TraceFile.open(path) as file:
+        found = gather(file.traces(), chain, tell=partial(tell, str(path)))
     return _some(path, traced.timed(subject, chain, found))
 
 

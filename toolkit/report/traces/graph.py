@@ -15,9 +15,9 @@ from toolkit.analysis import Analysis, HopAnatomy
 from toolkit.contract import BROKER, CALLER
 from toolkit.report.traces.layout import place
 from toolkit.report.traces.lines import Counts
+from toolkit.traces.hops import Edge, Via
 from toolkit.traces.links import Link
 
-Edge = tuple[str, str, str]  # services (in lower case, as in spans), and `call` or `event`
 MOST_NODES = 300  # a drawing of more is no drawing; what is left out is counted
 
 
@@ -27,13 +27,17 @@ class Chain:
 
     name: str
     entry: str | None
-    edges: Sequence[Edge]
+    edges: Sequence[tuple[str, str, str]]
     functions: Sequence[str] = ()
 
     def spoken(self) -> list[Edge]:
         """All edges with names as spans have them, the caller's first."""
-        first = [(CALLER, self.entry.lower(), "call")] if self.entry else []
-        return first + [(source.lower(), to.lower(), via) for source, to, via in self.edges]
+        first: list[Edge] = [(CALLER, self.entry.lower(), "call")] if self.entry else []
+        return first + [(source.lower(), to.lower(), _via(via)) for source, to, via in self.edges]
+
+
+def _via(told: str) -> Via:
+    return "event" if told == "event" else "call"
 
 
 @dataclass(slots=True)
@@ -59,7 +63,7 @@ def document(
 
     `links` are drawn where they touch a service that speaks of no message of ours.
     """
-    hops = {(hop.source, hop.to, hop.via): hop for hop in analysis.hops}
+    hops = {(hop.source, hop.to, _via(hop.via)): hop for hop in analysis.hops}
     edges = list(dict.fromkeys([*(chain.spoken() if chain else ()), *hops]))
     lines = _lines(edges, hops, analysis, counts)
     known = _services(chain, edges)
@@ -70,16 +74,14 @@ def document(
     for each in drawn_links:
         lines.setdefault((_id(each.parent), _id(each.child)), _Line("call", each.calls, each.errors))
     services = list(dict.fromkeys([*known, *(name for link in drawn_links for name in (link.parent, link.child))]))
-    nodes = [_id(name) for name in services]
-    if any(_BROKER in pair for pair in lines):
-        nodes.append(_BROKER)
-    nodes = nodes[:MOST_NODES]
+    nodes = [_id(name) for name in services[:MOST_NODES]] + [_BROKER] * any(_BROKER in pair for pair in lines)
     drawn = {pair: line for pair, line in lines.items() if set(pair) <= set(nodes)}
     places = place(nodes, drawn)
     labels = _labels(chain, services)
     return {
         "nodes": [_node(node, labels, places[node], analysis, counts, set(known)) for node in nodes],
         "edges": [_edge(pair, line, window_s) for pair, line in drawn.items()],
+        "more_nodes": max(0, len(services) - MOST_NODES),
     }
 
 
