@@ -117,6 +117,8 @@ async def test_who_answers_but_is_no_zipkin_is_said() -> None:
             await zipkin_client.spans(base, ["1"])
         with pytest.raises(EngineError, match="something else than spans"):
             await zipkin_client.spans(base, ["1", "2"])
+        with pytest.raises(EngineError, match="something else than a Zipkin's list of services: '<html>hello"):
+            await zipkin_client.ready(base)
     async with answering(500, b"\x1b[31m broken") as base:
         with pytest.raises(EngineError, match=r"answered 500: '\\x1b\[31m broken'"):
             await zipkin_client.spans(base, ["1"])
@@ -124,3 +126,20 @@ async def test_who_answers_but_is_no_zipkin_is_said() -> None:
             await zipkin_client.send(base, [span(1)])
         with pytest.raises(EngineError, match="answered 500"):
             await zipkin_client.ready(base, within_s=0)
+
+
+async def test_who_answers_questions_but_takes_no_spans_is_said_before_any_is_lost() -> None:
+    async def pages_only(request: Request) -> Response:
+        return Response(200, (), b"[]") if request.method == "GET" else Response(405)
+
+    server = await http1.serve(pages_only, "127.0.0.1", 0)
+    base = f"http://127.0.0.1:{server.port}"
+    await zipkin_client.ready(base)
+    with pytest.raises(EngineError, match=f"{base}/api/v2/spans answered 405"):
+        await zipkin_client.ready(base, sending=True)
+    with pytest.raises(
+        EngineError, match=f"{base}/zipkin/api/v2/spans takes no spans: a Zipkin has its pages"
+    ) as caught:
+        await zipkin_client.ready(f"{base}/zipkin/", sending=True)
+    assert caught.value.next_step == f"name it {base}"
+    await server.close()
