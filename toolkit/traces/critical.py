@@ -41,7 +41,7 @@ def critical_path(trace: Trace, *, until_answer: bool = False) -> list[Segment]:
     at: int | None = root
     after: int | None = None  # what was caused from `until` on
     while at is not None:
-        child, over = _last(told, at, until)
+        child, over = _last(told, at, until, after)
         if seen.waits and (other := _waited_for(told, after, over, until)) is not None:
             segments += _gap(told, at, seen.ends[other], until, after, None)
             at, until, after = other, seen.ends[other], None
@@ -130,28 +130,47 @@ def _waited_for(told: _Told, after: int | None, over: int, until: int) -> int | 
     return other if max(over, told.low[other]) < told.view.ends[other] <= until else None
 
 
-def _last(told: _Told, at: int, until: int) -> tuple[int | None, int]:
+def _last(told: _Told, at: int, until: int, after: int | None) -> tuple[int | None, int]:
     """What this span caused last before `until`, and when that was over; nothing, and when the span itself began.
 
     While the span was there, what it waited for: what answered it before. After it was over, what it left behind. What
     still ran at `until` is no cause of what came then, unless it answered from another host, whose clock may be off.
+    Nor is what went to another subscriber of the same event.
     """
     low, end = told.low, told.view.ends[at]
     if not (children := told.children[at]):
         return None, min(low[at], until)
+    alone = after is not None and _fans_out(told.view, at, until)
     if until > end:
         late = _queue(told.late, at, children, told.reach)
         while late and (over := told.reach[late[-1]]) > end:
             child = late.pop()
-            if low[child] < min(over, until) and over <= until + LATE_US:
+            if (
+                low[child] < min(over, until)
+                and over <= until + LATE_US
+                and not (alone and _parted(told, child, after))
+            ):
                 return child, min(over, until)
     soon = _queue(told.soon, at, children, told.over)
     while soon:
         child = soon.pop()
         over = told.over[child]
-        if low[child] < min(over, until) and (over <= until + LATE_US or _is_elsewhere(told.view, at, child)):
+        there = over <= until + LATE_US or _is_elsewhere(told.view, at, child)
+        if low[child] < min(over, until) and there and not (alone and _parted(told, child, after)):
             return child, min(over, until)
     return None, min(low[at], until)
+
+
+def _fans_out(seen: View, at: int, until: int) -> bool:
+    """Whether what this span caused by then went its own ways: to subscribers, or after the channel had answered."""
+    return seen.spans[at].kind == "PRODUCER" if seen.parts[at] is None else until > seen.ends[at]
+
+
+def _parted(told: _Told, one: int, other: int | None) -> bool:
+    """Whether two messages went to two functions. What went to the same one may have been tried before."""
+    to = [None if each is None else told.leads_to[each] for each in (one, other)]
+    services = {told.view.spans[each].service for each in to if each is not None}
+    return len(services) > 1
 
 
 def _queue(known: dict[int, list[int]], at: int, children: Sequence[int], ends: Sequence[int]) -> list[int]:

@@ -28,15 +28,15 @@ def left_behind(
     """The time between a span's end and what it caused after that, as (from, to, on what, the span that answers).
 
     The platform has spans that are over before what they caused begins (`kn.queueproxy.wait`, a channel's fan-out).
-    What answers is its span around that was still there; when none was, the part that began what follows, if it is the
-    same; else the network.
+    What answers is a span of the same part around it that was still there; when none was, the part itself if it is also
+    the one that went on; else the network.
     """
-    around = seen.parents[at]
-    while begin < until and around is not None and (part := seen.parts[around]) is not None:
+    part, around = seen.parts[at], seen.parents[at]
+    while begin < until and around is not None and part is not None and seen.parts[around] == part:
         if (over := min(seen.ends[around], until)) > begin:
             yield begin, over, what_of(seen.spans[around], part), around
             begin = over
         around = seen.parents[around]
     if begin < until:
-        held = seen.parts[at] if after is not None and seen.parts[after] == seen.parts[at] else None
-        yield begin, until, "network" if held is None else what_of(seen.spans[at], held), at if held else None
+        went_on = part is not None and after is not None and seen.parts[after] == part
+        yield begin, until, what_of(seen.spans[at], part) if went_on and part else "network", at if went_on else None
