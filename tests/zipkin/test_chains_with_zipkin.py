@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import signal
 import threading
@@ -73,6 +74,30 @@ def test_a_real_zipkin_draws_the_broker_between_functions(tmp_path: Path, ready:
     links = asked(f"{ready}/api/v2/dependencies?endTs={end + 10_000}&lookback=3600000")
     drawn = {(each["parent"], each["child"]) for each in links}
     assert {("caller", "producer"), ("producer", "broker"), ("broker", "consumer")} <= drawn
+
+
+def test_what_a_real_zipkin_holds_is_analysed_and_carried_on_like_a_run(tmp_path: Path, mortal: Real) -> None:
+    """A server of its own, so that it holds nothing but this run."""
+    asyncio.run(zipkin_client.ready(mortal.url, within_s=START_WITHIN_S))
+    ran(tmp_path, "chained-eventing", "--requests", "30", "--zipkin", mortal.url)
+    of_the_run = call(tmp_path, "trace", "analyze", "-o", "json")
+    of_zipkin = call(tmp_path, "trace", "analyze", "--zipkin", mortal.url, "--chain", "chained-eventing", "-o", "json")
+    assert (of_the_run.returncode, of_zipkin.returncode) == (0, 0), of_the_run.stderr + of_zipkin.stderr
+    mine, theirs = json.loads(of_the_run.stdout)["analysis"], json.loads(of_zipkin.stdout)["analysis"]
+    assert (theirs["traces"], theirs["spans"]) == (30, 120)
+    for part in ("durations_us", "bands", "hops", "completeness"):
+        assert theirs[part] == mine[part], part
+    exported = call(tmp_path, "trace", "export", "--zipkin", mortal.url, "--to", "spans.json.gz")
+    assert exported.returncode == 0, exported.stderr
+    again = call(tmp_path, "trace", "import", "spans.json.gz", "--zipkin", mortal.url)
+    assert again.returncode == 0, again.stderr
+    once_more = call(tmp_path, "trace", "export", "--zipkin", mortal.url, "--to", "again.json.gz")
+    assert once_more.returncode == 0, once_more.stderr
+    assert _spans(tmp_path / "again.json.gz") == _spans(tmp_path / "spans.json.gz")
+
+
+def _spans(file: Path) -> set[str]:
+    return {json.dumps(each, sort_keys=True) for each in json.loads(gzip.decompress(file.read_bytes()))}
 
 
 @pytest.mark.parametrize("place", ["/", "/api/v2/spans"])
