@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from toolkit.engines import zipkin_client
@@ -62,18 +63,19 @@ class Live:
             self._known = self._stale(error)
             self._next = time.monotonic() + EVERY_MS / 1000
             return
-        gathered = await asyncio.to_thread(gather, traces, self._chain, keep=False)
+        gathered = await asyncio.to_thread(gather, map(with_root, traces), self._chain, keep=False)
+        early = sum(not has_root(spans) for spans in traces)
         took = time.monotonic() - began
         self._next = time.monotonic() + max(EVERY_MS / 1000 * 0.9, IDLE * took)
-        self._known = self._told(gathered, max(EVERY_MS, round((1 + IDLE) * took * 1000)))
+        self._known = self._told(gathered, max(EVERY_MS, round((1 + IDLE) * took * 1000)), early)
 
-    def _told(self, gathered: Gathered, every_ms: int) -> Document:
+    def _told(self, gathered: Gathered, every_ms: int, early: int = 0) -> Document:
         cut = len(gathered.lines) >= MOST
         subject = replace(
             self._subject,
             every_ms=every_ms,
             window_s=_covered(gathered, self._window_s),
-            note=f"the newest {MOST:,} of more traces" if cut else None,
+            note="; ".join(_notes(cut=cut, early=early)) or None,
         )
         return Traced(subject, self._chain, gathered).overview(self._against, more=cut)
 
@@ -83,12 +85,12 @@ class Live:
         return {**known, "every_ms": EVERY_MS, "note": f"not up to date: {error}"}
 
     async def trace(self, trace: str) -> list[Span]:
-        return await zipkin_client.spans(self.url, [trace])
+        return with_root(await zipkin_client.spans(self.url, [trace]))
 
     async def search(self, asked: Asked) -> Found:
         looked_at = asked.limit if _says_all(asked) else max(asked.limit, MOST)
         traces = await zipkin_client.search(self.url, parameters(asked.wanted, looked_at))
-        lines = [line(spans[0].trace, spans) for spans in traces if spans]
+        lines = [line(spans[0].trace, with_root(spans)) for spans in traces if spans]
         found = ordered([each for each in lines if asked.wanted.is_met_by_line(each)], asked.sort)
         cut = len(traces) >= looked_at
         note = None if _says_all(asked) or not cut else f"of the newest {len(traces):,} that the store found"
@@ -114,6 +116,30 @@ def parameters(wanted: Wanted, limit: int) -> dict[str, str | int]:
     if notes:
         found["annotationQuery"] = " and ".join(notes)
     return found
+
+
+def _notes(*, cut: bool, early: int) -> Iterator[str]:
+    if cut:
+        yield f"the newest {MOST:,} of more traces"
+    if early:
+        yield f"{early:,} have no root yet, and begin here with their first span: callers tell of themselves last"
+
+
+def has_root(spans: Sequence[Span]) -> bool:
+    return any(span.parent is None and not span.shared for span in spans)
+
+
+def with_root(spans: list[Span]) -> list[Span]:
+    """The same spans; where none is a root, the first whose parent is not there becomes one. It is for looking while a
+    load runs: whoever calls tells of its calls when it has time for that."""
+    if has_root(spans):
+        return spans
+    known = {span.id for span in spans}
+    orphans = [span for span in spans if span.parent not in known and span.timestamp]
+    if not orphans:
+        return spans
+    first = min(orphans, key=lambda span: (span.timestamp, span.id))
+    return [replace(span, parent=None) if span is first else span for span in spans]
 
 
 def _covered(gathered: Gathered, window_s: float) -> float:

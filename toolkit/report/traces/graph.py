@@ -7,7 +7,7 @@ from publishing to delivery, stands on the latter. Where several publish to one,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,7 +64,7 @@ def document(
     `links` are drawn where they touch a service that speaks of no message of ours.
     """
     hops = {(hop.source, hop.to, _via(hop.via)): hop for hop in analysis.hops}
-    edges = list(dict.fromkeys([*(chain.spoken() if chain else ()), *hops]))
+    edges = list(dict.fromkeys([*(chain.spoken() if chain else ()), *_calls_in(counts), *hops]))
     lines = _lines(edges, hops, analysis, counts)
     known = _services(chain, edges)
     drawable = {*known, *counts.strangers}
@@ -91,6 +91,11 @@ _BROKER = "broker"
 def _id(service: str) -> str:
     """No service can be called so that it would be the broker's node, or the caller's."""
     return CALLER if service == CALLER else f"service:{service}"
+
+
+def _calls_in(counts: Counts) -> Iterator[Edge]:
+    """The caller's calls, which the entry tells of long before the caller's own spans come."""
+    return ((CALLER, service, "call") for service, calls in sorted(counts.called.items()) if calls)
 
 
 def _services(chain: Chain | None, edges: Iterable[Edge]) -> list[str]:
@@ -121,7 +126,7 @@ def _lines(
             into.n = max(into.n, counts.published[source], _messages(hop))
             into.failed = counts.unsent[source]
         line = lines.setdefault((_BROKER if via == "event" else _id(source), _id(to)), _Line(via))
-        line.n += _messages(hop)
+        line.n += max(_messages(hop), counts.called[to] if source == CALLER else 0)
         line.failed += hop.failed if hop else 0
         line.missing += missing.get(edge, 0)
         if hop is not None:
@@ -174,6 +179,7 @@ def _node(
         n, errors = sum(counts.published.values()), sum(counts.unsent.values())
     else:
         n, errors = counts.received[service], counts.errors[service]
+        n = max(n, sum(counts.called.values())) if node == CALLER else n
     kind = node if node in (_BROKER, CALLER) else "function" if service in known else "other"
     return {
         "id": node,

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from toolkit.contract import CALLER
 from toolkit.traces.expect import MESSAGE_TAG
 from toolkit.traces.hops import ERROR_TAG
 from toolkit.traces.model import Span
@@ -87,6 +88,7 @@ class Counts:
     published: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     unsent: Counter[str] = field(default_factory=Counter)  # of those published
+    called: Counter[str] = field(default_factory=Counter)  # by the caller, as the entry tells it
     own: set[str] = field(default_factory=set)
     services: set[str] = field(default_factory=set)
     _others: set[str] = field(default_factory=set)
@@ -119,6 +121,7 @@ class Counts:
         elif span.kind in ("SERVER", "CONSUMER") or span.parent is None:  # a caller's own call is a root
             self.received[service] += 1
             self.errors[service] += failed
+            self.called[service] += span.kind == "SERVER" and span.remote == CALLER
 
 
 @dataclass(frozen=True, slots=True)
