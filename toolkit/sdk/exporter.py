@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import logging
 import math
+import os
 import ssl
 import threading
 import time
@@ -48,6 +49,7 @@ class Exporter(SpanExporter):
         self._to, self._encoder = to, encoder
         self._headers = {**to.headers, "Content-Type": encoder.content_type}
         self._connection: http.client.HTTPConnection | None = None
+        self._pid = os.getpid()
         self._leaving, self._ends = threading.Event(), math.inf  # when the process wants to be gone, monotonic
         self._told: set[str] = set()
         self._waits = WAITS_S
@@ -115,11 +117,13 @@ class Exporter(SpanExporter):
         if 200 <= response.status < 300:
             return response.status, text, None, 0.0
         self._drop()
-        asked = response.getheader("Retry-After", "")
         reason = f"HTTP {response.status} {text[:200].decode('utf-8', 'replace')}".strip()
-        return response.status, text, reason, min(MAX_WAIT_S, float(asked)) if asked.isdecimal() else 0.0
+        return response.status, text, reason, retry_after(response.getheader("Retry-After", ""))
 
     def _connect(self) -> http.client.HTTPConnection:
+        if self._pid != os.getpid():  # forked: the connection is our parent's
+            self._pid = os.getpid()
+            self._drop()
         if self._connection is None:
             if self._to.tls:
                 context = ssl.create_default_context()
@@ -138,3 +142,8 @@ class Exporter(SpanExporter):
         if reason not in self._told and len(self._told) < 20:
             self._told.add(reason)
             _log.warning("%s (said once)", text)
+
+
+def retry_after(header: str) -> float:
+    """The seconds a collector asks for; 0 where it asks for none, or for a date, which its clock alone knows."""
+    return min(MAX_WAIT_S, float(header)) if header.isdecimal() else 0.0
