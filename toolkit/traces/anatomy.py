@@ -51,6 +51,11 @@ class HopTime:
     def duration_us(self) -> int:
         return self.end - self.start
 
+    @property
+    def timed(self) -> bool:
+        """Whether its duration counts as the edge's latency, by the rules of `hops`."""
+        return not self.failed and self.attempt == 1 and self.duration_us >= 0
+
 
 def anatomy(trace: Trace) -> list[HopTime]:
     """All messages of one trace whose sending and, for events, delivery is there with a time, the caller's own call
