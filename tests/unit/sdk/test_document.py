@@ -11,6 +11,7 @@ import pytest
 from tests.unit.sdk.scaffold import CONSUME, Kept, consuming, event, function, raw_call, serving, to, wiring
 from tests.unit.sdk.test_events import GREETING, Broker, deliver
 from toolkit.contract import ENTRY_METHOD
+from toolkit.sdk import tags
 from toolkit.sdk.cloudevents import decode
 from toolkit.sdk.context import BlockingContext, Context
 from toolkit.stubs.helloworld_pb2 import HelloReply
@@ -53,3 +54,15 @@ def test_the_document_names_all_that_a_context_offers() -> None:
     offered = {name for name in dir(Context) if not name.startswith("_")}
     assert offered == {name for name in dir(BlockingContext) if not name.startswith("_")}
     assert {name for name in offered if f"`{name}" not in table} == set()
+
+
+def test_the_document_names_every_tag_of_a_span() -> None:
+    table = DOCUMENT.read_text().partition("| tag |")[2].partition("\n\n")[0]
+    constants = [value for name, value in vars(tags).items() if name.isupper() and name not in ("PEER", "CODES")]
+    named = {each for value in constants for each in ((value,) if isinstance(value, str) else value)}
+    named |= set(tags.of_process(wiring(), {"K_SERVICE": "s", "K_REVISION": "r"}, "i"))
+    assert {name for name in named if f"`{name}`" not in table} == set()
+    documented = set(
+        re.findall(r"`([a-z_]+\.[a-z_.]+|error|cold)`", "\n".join(re.findall(r"^\| (.*?) \|", table, re.M)))
+    )
+    assert documented - named == {"error"}
