@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 
 from tests.unit.sdk.scaffold import (
@@ -265,3 +267,48 @@ async def test_spans_a_handler_starts_lie_between_ours(zipkin: Zipkin) -> None:
     assert resize["parentId"] == zipkin.span(kind="SERVER")["id"]
     assert zipkin.span(kind="CLIENT")["parentId"] == resize["id"]
     assert len(zipkin.spans) == 3
+
+
+@pytest.mark.parametrize("flags", [0, 1, 3])
+async def test_a_call_carries_both_contexts_and_they_agree(zipkin: Zipkin, flags: int) -> None:
+    """Whichever its receiver reads, it finds the same place, decision and vendors' state."""
+    seen: list[dict[str, Any]] = []
+
+    async def spy(request: bytes, context: Any) -> bytes:
+        seen.append(dict(context.invocation_metadata()))
+        return b""
+
+    service, _, name = CONSUME.partition("/")
+    server = grpc.aio.server()
+    handlers: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(spy)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    wired = wiring("producer", serves=(ENTRY_METHOD,), outgoing=(to("consumer", f"127.0.0.1:{port}"),))
+    async with serving(function(produce, wired, tracer=tracer(zipkin, "producer"))) as target:
+        came = (("traceparent", f"00-{TRACE}-{PARENT}-{flags:02x}"), ("tracestate", "a=1,b=2"))
+        await raw_call(target, ENTRY_METHOD, b"", metadata=came)
+    await server.stop(0)
+    version, trace, span, sent = seen[0]["traceparent"].split("-")
+    assert (version, trace, int(sent, 16)) == ("00", TRACE, flags)
+    assert seen[0]["b3"] == f"{trace}-{span}-{flags & 1}"
+    assert seen[0]["tracestate"] == "a=1,b=2"
+    assert (span != PARENT) == bool(flags & 1)  # a span of our own, or what came: nobody will know of another
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+async def test_an_event_carries_its_context_twice_with_the_vendors_state(zipkin: Zipkin, flags: str) -> None:
+    async def relay(ctx: Context, message: Message) -> None:
+        await ctx.emit(message)
+
+    broker = Broker()
+    wired = wiring("relay", consumes=True, outgoing=(event("next"),))
+    async with broker.listening() as sink:
+        async with consuming(function(relay, wired, sink=sink, tracer=tracer(zipkin, "relay"))) as url:
+            hop = {"traceparent": f"00-{TRACE}-{PARENT}-{flags}", "tracestate": "a=1"}
+            await deliver(url, {**GREETING, **hop, "ce-traceparent": ORIGIN, "ce-tracestate": "old=1"})
+        request, sent = broker.requests[0], broker.events[0]
+    header = (request.header(b"traceparent") or b"").decode()
+    assert header.split("-")[1::2] == [TRACE, flags]
+    assert sent.get("traceparent") == header  # a new event: this is where it comes from
+    assert (sent.get("tracestate"), request.header(b"tracestate")) == ("a=1", b"a=1")
