@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from toolkit import manifests
 from toolkit import plan as plans
 from toolkit.engines.base import Bound, Entry
-from toolkit.engines.knative import arrival, logs, removal, zero
+from toolkit.engines.knative import arrival, exports, logs, removal, silence, zero
 from toolkit.engines.knative.api import Api
 from toolkit.engines.knative.kinds import selector
+from toolkit.engines.knative.observability import Told
 from toolkit.engines.knative.observer import Observer
 from toolkit.engines.knative.settings import Audience, Settings
 from toolkit.engines.knative.spans import Spans
@@ -32,11 +33,13 @@ class KnativeDeployment:
         audience: Audience,
         store: Spans | None,
         *,
-        platform_traces: bool = False,
+        told: Mapping[str, Told] | None = None,
     ) -> None:
+        """`told` is what the platform's ConfigMaps say of its spans; None where it is known that it has none."""
         self.plan, self.api, self.namespace = plan, api, namespace
         self._settings, self._audience, self._store = settings, audience, store
-        self._platform_traces = platform_traces
+        self._told = told or {}
+        self._platform_traces = told is not None and exports.expected(told)
         self._stack: contextlib.AsyncExitStack | None = None
         self._entry, self._bound = Entry(""), Bound({})
         self._platform: Mapping[str, str] = {}
@@ -116,8 +119,13 @@ class KnativeDeployment:
         await self._store.send(caller)
         least, services = plans.spans(self.plan.chain) - 1, self.plan.wirings
         if self._platform_traces and self._store.shared:
-            return await arrival.with_the_platform(self._store, traces, least, services, ended)
-        return await arrival.of_functions(self._store, traces, least, services)
+            found = await arrival.with_the_platform(self._store, traces, least, services, ended)
+        else:
+            found = await arrival.of_functions(self._store, traces, least, services)
+        events, url = self.plan.broker is not None, self._store.url
+        for line in silence.unheard(self._told, found, len(traces), services, url, events=events):
+            self._audience.note(line)
+        return found
 
     async def leave(self) -> None:
         """Lets go of it without taking it away: it is found again by its labels."""

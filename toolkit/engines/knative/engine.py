@@ -86,10 +86,8 @@ class KnativeEngine:
             namespace = self._namespace(plan)
             made = await ground.prepare(api, namespace, manifests.labels(plan), self._settings, self._audience)
             where = await spans.choose(api, self._settings, self._audience, stack, self.host if tracing else None)
-            traces = exports.expected(await exports.told(api))
-            deployment = KnativeDeployment(
-                plan, api, namespace, self._settings, self._audience, where, platform_traces=traces
-            )
+            told = await exports.told(api)
+            deployment = KnativeDeployment(plan, api, namespace, self._settings, self._audience, where, told=told)
             stack.push_async_callback(deployment.delete)
             endpoint = self._endpoint(deployment.zipkin)
             objects = self._rendered(plan, receipts=receipts, endpoint=endpoint, make_namespace=made)
