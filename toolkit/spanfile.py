@@ -117,15 +117,17 @@ def _piece(file: IO[bytes]) -> bytes:
         return b""
 
 
-def _opened(path: Path) -> IO[bytes]:
-    file = path.open("rb")
-    try:
-        packed = file.read(2) == _GZIP
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file, unpacked if it is packed."""
+    with path.open("rb") as file:
+        packed = file.read(len(_GZIP)) == _GZIP
         file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
+        if packed:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield cast(IO[bytes], unpacked)
+        else:
+            yield file
 
 
 def _read(path: Path) -> Iterator[Found]:

@@ -19,6 +19,7 @@ LARGEST = 64 << 20  # characters of one span, or of one trace in a list of trace
 _BLANKS = " \t\r\n"
 _AT_THE_END = 16  # so near to it, an error may be half a word
 _decode = zipkin.parser.raw_decode
+_WORDS = ("true", "false", "null")
 _trace_id = re.compile("[0-9a-f]{16}|[0-9a-f]{32}").fullmatch
 _span_id = re.compile("[0-9a-f]{16}").fullmatch
 _ZERO = "0" * 16
@@ -69,7 +70,11 @@ def _at_once(raw: Any) -> Span | None:
         return None
     if parent is not None and (type(parent) is not str or not _span_id(parent) or parent in (_ZERO, span)):
         return None
-    if (kind is not None and kind not in wire.KINDS) or type(name) is not str or name != name.lower():
+    if (
+        (kind is not None and (type(kind) is not str or kind not in wire.KINDS))
+        or type(name) is not str
+        or name != name.lower()
+    ):
         return None
     if "annotations" in raw or "shared" in raw or "debug" in raw or "binaryAnnotations" in raw:
         return None
@@ -161,14 +166,22 @@ class _Text:
     def _read_on(self, error: JSONDecodeError) -> None:
         """Twice as much text for a value that was not whole, so that it is not tried too often. Raises ValueError."""
         if error.pos < len(self._held) - _AT_THE_END and not error.msg.startswith("Unterminated string"):
-            self.at = error.pos
-            raise self.wrong(error.msg)
+            raise self._malformed(error)
         if (length := len(self._held) - self.at) > LARGEST:
             raise ValueError(f"a span or a trace is longer than {LARGEST >> 20} MiB")
         if self._whole:
-            raise Cut
+            raise Cut if self._ends_in(error) else self._malformed(error)
         while self._more() and len(self._held) < 2 * length:
             pass
+
+    def _malformed(self, error: JSONDecodeError) -> ValueError:
+        self.at = error.pos
+        return self.wrong(error.msg)
+
+    def _ends_in(self, error: JSONDecodeError) -> bool:
+        """Whether what is wrong is only that there is no more."""
+        rest = self._held[error.pos :].rstrip(_BLANKS)
+        return error.msg.startswith(("Unterminated", "Invalid \\")) or any(word.startswith(rest) for word in _WORDS)
 
     def _more(self) -> bool:
         """Whether there was more."""
