@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 from toolkit.traces.expect import MESSAGE_TAG
-from toolkit.traces.model import Kind, Span
+from toolkit.traces.model import Span
 from toolkit.traces.segments import What
 
 Part = Literal["broker ingress", "channel dispatcher", "broker filter", "gateway", "activator", "queue-proxy"]
@@ -37,7 +37,11 @@ _INNER: dict[str, Part] = {  # spans without a kind, which no handler would name
     "queue_wait": "queue-proxy",
     "queue_proxy": "queue-proxy",
 }
-_WAITS: dict[str, What] = {"throttler_try": "cold wait", "kn.queueproxy.wait": "queue", "queue_wait": "queue"}
+_WAITS: dict[tuple[Part, str], What] = {
+    ("activator", "throttler_try"): "cold wait",
+    ("queue-proxy", "kn.queueproxy.wait"): "queue",
+    ("queue-proxy", "queue_wait"): "queue",
+}
 _OWN: dict[Part, What] = {
     "broker ingress": "broker ingress",
     "channel dispatcher": "dispatch",
@@ -88,13 +92,9 @@ def part(span: Span, functions: Container[str] = ()) -> Part | None:
 def what_of(span: Span, made_by: Part) -> What:
     """What this part of the platform did while none of the spans below this one was at work. A request of its own is on
     the network then."""
-    return _what(span.name, span.kind, made_by)
-
-
-def _what(name: str, kind: Kind | None, made_by: Part) -> What:
-    if kind is None and (wait := _WAITS.get(name)) is not None:
-        return wait
-    return "network" if kind in ("CLIENT", "PRODUCER") else _OWN[made_by]
+    if span.kind is None:
+        return _WAITS.get((made_by, span.name)) or _OWN[made_by]
+    return "network" if span.kind in ("CLIENT", "PRODUCER") else _OWN[made_by]
 
 
 @lru_cache(maxsize=4096)  # a cluster has few services, and a trace many spans

@@ -11,7 +11,8 @@ from tests.unit.traces.made import span
 from tests.unit.traces.recorded import COLD, EVENT, RECORDED, WARM
 from toolkit.traces import zipkin
 from toolkit.traces.model import Kind
-from toolkit.traces.platform import PARTS, chains_own, is_platform, part, parts
+from toolkit.traces.platform import PARTS, chains_own, is_platform, part, parts, what_of
+from toolkit.traces.segments import What
 
 BY_COLLECTOR = zipkin.decode((Path(__file__).parent / "platform-spans-collector.json").read_bytes())
 OTELHTTP = {"otel.scope.name": "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"}
@@ -55,6 +56,8 @@ def test_a_span_that_came_through_the_collector_is_told_alike() -> None:
         ("activator", "handle", "SERVER", "activator"),
         ("kourier-knative", "ingress", "SERVER", "gateway"),
         ("istio-ingressgateway.istio-system", "producer.default", "SERVER", "gateway"),
+        ("kafka-broker-receiver", "kafka_send", "PRODUCER", "broker ingress"),
+        ("kafka-broker-dispatcher", "kafka_receive", "CONSUMER", "channel dispatcher"),
         ("producer", "queue_proxy", "SERVER", None),
         ("producer", "work", None, None),
         ("caller", "say", "CLIENT", None),
@@ -107,3 +110,63 @@ def test_what_is_about_a_message_is_the_chains_own() -> None:
 
 def test_the_parts_of_a_trace_come_in_the_order_of_an_event() -> None:
     assert [each for each in PARTS if each in parts(EVENT)] == [*PARTS[:3], "activator", "queue-proxy"]
+
+
+SCOPES = {
+    "activator": "knative.dev/serving/pkg/activator",
+    "queue-proxy": "knative.dev/serving/pkg/queue",
+    "broker.ingress": "knative.dev/pkg/broker/ingress",
+    "broker.filter": "knative.dev/pkg/broker/filter",
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "kind", "wanted"),
+    [  # up to 1.18, then from 1.19 on: server spans are `handle` and `queue`, and `POST` from 1.23
+        ("activator-service", "/", "SERVER", "proxy"),
+        ("activator-service", "throttler_try", None, "cold wait"),
+        ("activator-service", "activator_proxy", None, "proxy"),
+        ("activator-service", "/", "CLIENT", "network"),
+        ("producer-00001-deployment-6d4cf56db6-x7k2p", "/", "SERVER", "proxy"),
+        ("producer-00001-deployment-6d4cf56db6-x7k2p", "queue_wait", None, "queue"),
+        ("producer-00001-deployment-6d4cf56db6-x7k2p", "queue_proxy", None, "proxy"),
+        ("broker-ingress.knative-eventing", "broker:default.chain", None, "broker ingress"),
+        ("broker-filter.knative-eventing", "trigger:t.chain", None, "filter"),
+        ("imc-dispatcher", "knative.dev", "CLIENT", "network"),
+        ("activator", "handle", "SERVER", "proxy"),
+        ("activator", "post", "SERVER", "proxy"),
+        ("activator", "throttler_try", None, "cold wait"),
+        ("activator", "post /helloworld.greeter/sayhello", "CLIENT", "network"),
+        ("queue-proxy", "queue", "SERVER", "proxy"),
+        ("queue-proxy", "post", "SERVER", "proxy"),
+        ("queue-proxy", "kn.queueproxy.wait", None, "queue"),
+        ("queue-proxy", "kn.queueproxy.proxy", None, "proxy"),
+        ("queue-proxy", "http post", "CLIENT", "network"),
+        ("broker.ingress", "kncloudevents.receive", "SERVER", "broker ingress"),
+        ("broker.ingress", "broker:default.chain", None, "broker ingress"),
+        ("broker.ingress", "send http://channel.chain.svc.cluster.local", None, "broker ingress"),
+        ("broker.filter", "post", "SERVER", "filter"),
+        ("broker.filter", "trigger:t.chain", None, "filter"),
+        ("inmemorychannel-dispatcher", "send http://broker-filter.knative-eventing", None, "dispatch"),
+        ("inmemorychannel-dispatcher", "post /triggers/chain/t/1", "CLIENT", "network"),
+        ("kourier-knative", "ingress", "SERVER", "gateway"),
+        ("kafka-broker-receiver", "kafka_send", "PRODUCER", "network"),
+        ("kafka-broker-dispatcher", "kafka_receive", "CONSUMER", "dispatch"),
+    ],
+)
+def test_every_generations_spans_say_what_their_time_was_spent_on(
+    service: str, name: str, kind: Kind | None, wanted: What
+) -> None:
+    tags = {"otel.scope.name": SCOPES[service]} if service in SCOPES else {}
+    made = span(1, service, kind, name=name, tags=tags)
+    made_by = part(made)
+    assert made_by is not None
+    assert what_of(made, made_by) == wanted
+
+
+def test_the_name_of_a_span_in_one_part_is_no_name_in_another() -> None:
+    told = {"container.name": "queue-proxy"}
+    assert part(span(1, "producer", None, name="throttler_try", tags=told)) == "queue-proxy"
+    assert part(span(1, "producer", "SERVER", name="throttler_try")) is None
+    assert what_of(span(1, "activator", "SERVER", name="throttler_try"), "activator") == "proxy"
+    assert what_of(span(1, "producer", None, name="throttler_try"), "queue-proxy") == "proxy"
