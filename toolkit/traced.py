@@ -6,7 +6,7 @@ serving, what a document says (`report.traces`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,8 +29,8 @@ class Traced:
     chain: Chain | None
     gathered: Gathered
 
-    def overview(self, against: Traced | None = None, *, more: bool = False) -> Document:
-        """With `against`, that one stands beside; `more`: there are traces beyond these."""
+    def overview(self, against: Traced | None = None, *, more: bool = False, first: Container[str] = ()) -> Document:
+        """With `against`, that one stands beside; `more`: there are traces beyond these; `first` are in the list."""
         found = self.gathered
         beside = None
         if against is not None:
@@ -43,6 +43,7 @@ class Traced:
             found.lines,
             found.counts.services,
             more=more,
+            first=first,
             against=beside,
         )
 
@@ -88,8 +89,8 @@ def embedded(it: Traced, against: Traced | None = None) -> str | None:
     """JSON for a page that stands alone; None without traces. Of `against`, those at percentiles can be opened."""
     if not it.gathered.lines:
         return None
-    overview_document = it.overview(against)
     homes = dict.fromkeys(embedding.chosen(it.gathered.lines, it.gathered.analysis), it)
+    overview_document = it.overview(against, first=set(homes))
     if against is not None:
         for each in against.gathered.analysis.exemplars:
             homes.setdefault(each.trace, against)

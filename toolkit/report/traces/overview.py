@@ -5,7 +5,7 @@ May live here: putting documents together. `Subject` says where the traces come 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -40,16 +40,18 @@ def document(
     services: Iterable[str],
     *,
     more: bool = False,
+    first: Container[str] = (),
     against: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The whole overview; `more`: there are traces beyond these lines."""
+    """The whole overview; `more`: there are traces beyond these lines. The traces `first` are listed in any case."""
     listed = newest(lines)
+    kept = sorted(listed, key=lambda line: line.id not in first)[:MOST_LINES]
     return {
         **asdict(subject),
         "live": subject.every_ms is not None,
         "analysis": asdict(analysis),
         "graph": graph,
-        "traces": [line.document() for line in listed[:MOST_LINES]],
+        "traces": [line.document() for line in newest(kept)],
         "more": more or len(listed) > MOST_LINES,
         "services": sorted(services),
         "against": against,
