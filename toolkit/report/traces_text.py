@@ -54,7 +54,7 @@ def _joined(sections: Sequence[Iterator[str] | Sequence[str]], unicode: bool) ->
 def _title(found: Analysis, subject: str) -> Iterator[str]:
     yield f"{printable(subject)}: {plural(found.traces, 'trace')}, {plural(found.spans, 'span')}"
     if found.failed:
-        yield f"{plural(found.failed, 'trace')} ({percent(found.failed / found.traces)}) with an error"
+        yield f"{plural(found.failed, 'trace')} with an error"
     if found.unusable:
         yield f"{plural(found.unusable, 'trace')} more without a root that tells its time: left out"
 
