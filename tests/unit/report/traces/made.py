@@ -46,7 +46,7 @@ def span(
     said = {**({"toolkit.message": message, "toolkit.replica": "r"} if message else {}), **(tags or {})}
     above = None if parent is None else f"{parent:016x}"
     at = START + trace * 10_000 + start
-    return Span(f"{trace + 1:032x}", f"{number:016x}", name, service, above, kind, at, duration, remote, said)
+    return Span(f"{'a' * 16}{trace + 1:016x}", f"{number:016x}", name, service, above, kind, at, duration, remote, said)
 
 
 def eventing(trace: int, slower: int = 1, tags: Mapping[str, str] | None = None) -> list[Span]:
