@@ -43,11 +43,11 @@ def critical_path(trace: Trace, *, until_answer: bool = False) -> list[Segment]:
     while at is not None:
         child, over = _last(told, at, until, after)
         if seen.waits and (other := _waited_for(told, after, over, until)) is not None:
-            segments += _gap(told, at, seen.ends[other], until, after, None)
+            _gap(told, at, seen.ends[other], until, after, None, segments)
             at, until, after = other, seen.ends[other], None
             continue
         if over < until:
-            segments += _gap(told, at, over, until, after, child)
+            _gap(told, at, over, until, after, child, segments)
             until = over
         if child is not None:
             at, after = child, None
@@ -140,6 +140,8 @@ def _last(told: _Told, at: int, until: int, after: int | None) -> tuple[int | No
     low, end = told.low, told.view.ends[at]
     if not (children := told.children[at]):
         return None, min(low[at], until)
+    if len(children) == 1:
+        return _only(told, at, children[0], until)
     alone = after is not None and _fans_out(told.view, at, until)
     if until > end:
         late = _queue(told.late, at, children, told.reach)
@@ -159,6 +161,16 @@ def _last(told: _Told, at: int, until: int, after: int | None) -> tuple[int | No
         if low[child] < min(over, until) and there and not (alone and _parted(told, child, after)):
             return child, min(over, until)
     return None, min(low[at], until)
+
+
+def _only(told: _Told, at: int, child: int, until: int) -> tuple[int | None, int]:
+    over, late = told.over[child], told.reach[child]
+    if told.view.ends[at] < min(late, until) and late <= until + LATE_US:
+        over = late
+    there = over <= until + LATE_US or _is_elsewhere(told.view, at, child)
+    if there and told.low[child] < min(over, until):
+        return child, min(over, until)
+    return None, min(told.low[at], until)
 
 
 def _fans_out(seen: View, at: int, until: int) -> bool:
@@ -186,21 +198,23 @@ def _is_elsewhere(seen: View, at: int, child: int) -> bool:
     return kind == "SERVER" or (kind == "CONSUMER" and seen.spans[at].kind == "CLIENT")
 
 
-def _gap(told: _Told, at: int, begin: int, until: int, after: int | None, before: int | None) -> Iterator[Segment]:
+def _gap(
+    told: _Told, at: int, begin: int, until: int, after: int | None, before: int | None, found: list[Segment]
+) -> None:
     """The time of a span that nothing it caused was at work in: from the end of `before` to the start of `after`."""
     seen = told.view
     span, platform = seen.spans[at], seen.parts[at]
     if platform is None and span.kind in ("CLIENT", "PRODUCER"):
-        yield Segment(begin, until, _label(told, at, after), "network", span.id)
+        found.append(Segment(begin, until, _label(told, at, after), "network", span.id))
         return
     over = min(max(seen.ends[at], begin), until)
     if begin < over and platform is None:
-        yield Segment(begin, over, span.service or "?", "work", span.id)
+        found.append(Segment(begin, over, span.service or "?", "work", span.id))
     elif begin < over:
         what = own(seen, at, after if after is not None else before)
-        yield Segment(begin, over, f"{platform} (platform)", what, span.id)
+        found.append(Segment(begin, over, f"{platform} (platform)", what, span.id))
     if over < until:
-        yield from _left_behind(told, at, over, until, after)
+        found += _left_behind(told, at, over, until, after)
 
 
 def _left_behind(told: _Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
