@@ -45,6 +45,11 @@ def test_the_platform_is_told_as_the_page_says() -> None:
     assert waterfall in render(fold(spans), width=100)
 
 
+def test_the_ways_of_a_trace_are_as_the_page_says() -> None:
+    spans = on_a_cluster(healthy(EVENT_PAIR, 1), gateway=True).spans
+    assert printed(block("python", "Numbers from spans"), spans=spans) == block("text", "Numbers from spans")
+
+
 def test_the_command_takes_the_flags_that_are_shown() -> None:
     words = shlex.split(block("sh", "The store"))
     assert words[:3] == ["python", "-m", "toolkit.engines.tracestore"]
