@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolkit.coldness import Quantiles
+from toolkit.hops import HopPart as HopPart
 from toolkit.traces.segments import What
 
 
@@ -40,22 +41,6 @@ class Band:
     to_us: int
     mean_us: float
     shares: tuple[Share, ...]  # by falling mean
-
-
-@dataclass(frozen=True, slots=True)
-class HopPart:
-    """What one kind of time cost on the way of an edge's messages.
-
-    `n` of the hop's messages have some of it; the mean is over all of them, so that the means add up to the hop's own.
-    `p50_us` and `p99_us` are over the `n`.
-    """
-
-    what: What
-    n: int
-    mean_us: float
-    p50_us: float | None
-    p99_us: float | None
-    share: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from toolkit.analysis import Band as Band
 from toolkit.coldness import ColdSegment as ColdSegment
 from toolkit.coldness import ColdStarts as ColdStarts
 from toolkit.coldness import ColdWitnesses as ColdWitnesses
@@ -173,6 +174,7 @@ class Measurement:
     witnesses: ColdWitnesses | None = None  # None: no call had a receipt
     cold_starts: ColdStarts | None = None  # None: none were forced
     completions: Completions | None = None  # None: the chain has no events
+    bands: tuple[Band, ...] = ()  # the critical path from the fastest traces to the slowest; the first is of all
     clock_error_us: float | None = None  # of what is between calls and receipts; None: one clock stamped both
 
 

@@ -1,36 +1,33 @@
-"""Where the time went: hops and the critical path, over the complete traces of warm calls that were answered OK."""
+"""Where the time of a run went, over the complete traces of warm calls that were answered OK: as a report tells it."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from toolkit.analysis import Analysis, HopAnatomy
 from toolkit.contract import CALLER
-from toolkit.measure.quantiles import quantiles
 from toolkit.results import Hop, PathPart
 from toolkit.spec.model import ChainSpec
-from toolkit.traces import critical
-from toolkit.traces import hops as traced
 from toolkit.traces.model import Span
 from toolkit.traces.platform import PARTS, is_platform, parts
 
 
-def hops(chain: ChainSpec, traces: Sequence[Sequence[Span]]) -> tuple[Hop, ...]:
-    """One row an edge, in the order of the chain, the caller's own call first."""
-    total_us = sum(_end_to_end_us(spans) for spans in traces)
+def hops(chain: ChainSpec, found: Analysis, traces: Iterable[Sequence[Span]]) -> tuple[Hop, ...]:
+    """One row an edge of the analysed traces, in the order of the chain, the caller's own call first."""
+    total_us = sum(map(_end_to_end_us, traces))
     order = {(CALLER, chain.entry, "call"): -1}
     for at, edge in enumerate(chain.edges):
         order.setdefault((edge.source.lower(), edge.to.lower(), edge.via), at)
-    found = sorted(traced.hops(traces), key=lambda hop: order.get((hop.source, hop.to, hop.via), len(order)))
-    return tuple(_hop(each, total_us) for each in found if each.durations_us)
+    timed = sorted(
+        (hop for hop in found.hops if hop.n), key=lambda hop: order.get((hop.source, hop.to, hop.via), len(order))
+    )
+    return tuple(_hop(each, total_us) for each in timed)
 
 
-def _hop(hop: traced.HopTimes, total_us: int) -> Hop:
-    known = quantiles(hop.durations_us)
-    p50, p99 = (known.p50, known.p99) if known else (None, None)
-    share = sum(hop.durations_us) / total_us if total_us else None
-    return Hop(hop.source, hop.to, hop.via, len(hop.durations_us), p50, p99, share)
+def _hop(hop: HopAnatomy, total_us: int) -> Hop:
+    share = hop.n * (hop.mean_us or 0.0) / total_us if total_us else None
+    return Hop(hop.source, hop.to, hop.via, hop.n, hop.p50_us, hop.p99_us, share, hop.parts)
 
 
 def _end_to_end_us(spans: Sequence[Span]) -> int:
@@ -40,27 +37,16 @@ def _end_to_end_us(spans: Sequence[Span]) -> int:
     return max(end for _, end in known) - min(start for start, _ in known) if known else 0
 
 
-def critical_path(traces: Iterable[Sequence[Span]]) -> tuple[PathPart, ...]:
-    """One row a segment, by falling share. A segment counts once a trace, with all the time it has there."""
-    times: defaultdict[str, list[int]] = defaultdict(list)
-    for spans in traces:
-        of_trace: Counter[str] = Counter()
-        for segment in critical.critical_path(spans):
-            of_trace[segment.label] += segment.duration_us
-        for label, duration_us in of_trace.items():
-            times[label].append(duration_us)
-    total_us = math.fsum(map(sum, times.values()))
-    parts = [_part(label, durations_us, total_us) for label, durations_us in times.items()]
-    return tuple(sorted(parts, key=lambda part: (-part.share, part.segment)))
+def critical_path(found: Analysis) -> tuple[PathPart, ...]:
+    """One row a segment and what it was spent on, by falling share; once a trace, with all the time it has there."""
+    return tuple(
+        PathPart(each.label, each.n, each.p50_us, each.p99_us, each.share, each.what)
+        for band in found.bands[:1]
+        for each in band.shares
+    )
 
 
 def platform(traces: Iterable[Sequence[Span]]) -> tuple[tuple[str, int], ...]:
     """In how many traces each part of the platform has a span, in the order in which an event passes them."""
     found = Counter(part for spans in traces for part in parts(spans))
     return tuple((part, found[part]) for part in PARTS if found[part])
-
-
-def _part(label: str, durations_us: Sequence[int], total_us: float) -> PathPart:
-    known = quantiles(durations_us)
-    p50, p99 = (known.p50, known.p99) if known else (None, None)
-    return PathPart(label, len(durations_us), p50, p99, sum(durations_us) / total_us if total_us else 0.0)

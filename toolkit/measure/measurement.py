@@ -11,6 +11,7 @@ from toolkit.measure.audit import reasons
 from toolkit.measure.complete import completions, kept_up
 from toolkit.measure.intervals import known as with_intervals
 from toolkit.measure.quantiles import histogram, quantiles
+from toolkit.measure.traces import analyse
 from toolkit.measure.witnesses import witnesses
 from toolkit.results import CallRecord, Elapsed, Evidence, Load, Measurement, Quantiles, Stamped
 from toolkit.spec.model import ChainSpec
@@ -47,6 +48,7 @@ def measure(
         told = (each.receipt for each in receipts)
         matches = match_calls(sampled, told, evidence.spans, services=services, gaps=evidence.gaps)
     whole = [spans[call.trace] for call in warm if call.sampled and matches[call.trace].ok]
+    found = analyse(whole)
     return Measurement(
         sent=len(calls),
         ok=sum(call.ok for call in calls),
@@ -62,19 +64,20 @@ def measure(
         service_time_us=quantiles((call.done_ns - call.sent_ns) / 1e3 for call in warm if call.done_ns is not None),
         completion_us=_completion(chain, warm, receipts),
         cold=quantiles(_latency_us(call) for call in calls if call.ok and call.call in cold),
-        hops=breakdown.hops(chain, whole),
+        hops=breakdown.hops(chain, found, whole),
         traces_expected=len(matches),
         traces_complete=sum(each.ok for each in matches.values()),
         missing_spans=sum(len(each.missing) for each in matches.values()),
         orphans=sum(len(each.orphans) for each in matches.values()),
         histogram=histogram(latencies),
-        critical_path=breakdown.critical_path(whole),
+        critical_path=breakdown.critical_path(found),
         invalid=tuple(reasons(asked_for, asked, elapsed)),
         refused=len(asked_for) - len(calls),
         failed_handlings=sum(each.receipt.error is not None for each in receipts),
         retried_handlings=_retried(each.receipt for each in receipts),
         platform_traces=breakdown.platform(spans.get(call.trace, ()) for call in calls if call.sampled),
         witnesses=witnesses(calls, evidence, spans),
+        bands=found.bands,
         completions=kept_up(chain, calls, warm, receipts),
     )
 

@@ -31,6 +31,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "histogram": [{"upto_us": upto, "count": count} for upto, count in found.histogram],
         "hops": [_hop(each) for each in found.hops],
         "critical_path": [dataclasses.asdict(each) for each in found.critical_path] or None,
+        "bands": [dataclasses.asdict(each) for each in found.bands],
         "traces": {
             "expected": found.traces_expected,
             "complete": found.traces_complete,
@@ -101,6 +102,7 @@ def _hop(hop: Hop) -> dict[str, Any]:
         "p50_us": hop.p50_us,
         "p99_us": hop.p99_us,
         "share": hop.share,
+        "parts": [dataclasses.asdict(each) for each in hop.parts],
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from toolkit.analysis import Band, HopPart, Share
 from toolkit.errors import UsageError
 from toolkit.results import (
     SCHEMA,
@@ -28,7 +29,7 @@ from toolkit.results import (
 )
 
 Record = TypeVar("Record")
-_RECORDS = (Quantiles, Hop, PathPart, ColdWitnesses, ColdStarts, ColdSegment, Completions)
+_RECORDS = (Quantiles, Hop, HopPart, PathPart, Band, Share, ColdWitnesses, ColdStarts, ColdSegment, Completions)
 _WHOLE = ("latency_us", "service_time_us", "completion_us", "completions", "clock_error_us", "cold_starts")
 
 
@@ -91,6 +92,7 @@ def _measurement(found: Mapping[str, Any], load: Mapping[str, Any]) -> Measureme
         "platform_traces": [[part, n] for part, n in _object(traces.get("platform") or {}, "traces.platform").items()],
         "hops": hops,
         "critical_path": found.get("critical_path") or [],
+        "bands": found.get("bands") or [],
         "histogram": [
             [each.get("upto_us"), each.get("count")]
             for each in (_object(bar, "histogram") for bar in _list(found.get("histogram"), "histogram"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from toolkit.analysis import HopPart
 from toolkit.report.characters import printable
 from toolkit.report.drawing import arrow
 from toolkit.results import Hop, Measurement, PathPart, Quantiles
@@ -75,11 +76,22 @@ def bars(histogram: Sequence[tuple[float, int]], width: int) -> Iterator[str]:
 
 def hop_table(hops: Sequence[Hop], width: int) -> Iterator[str]:
     rows = [(f"{hop.source} {arrow(hop.via)} {hop.to}", hop.n, hop.p50_us, hop.p99_us, hop.share) for hop in hops]
-    yield from _shares("hop", rows, width)
+    head, *lines = [*_shares("hop", rows, width)] or [""]
+    if not any(hop.parts for hop in hops):
+        yield from (head, *lines) if lines else ()
+        return
+    yield f"{head}  spent on"
+    for hop, line in zip(hops, lines, strict=True):
+        yield f"{line}  {spent(hop.parts)}"
+
+
+def spent(parts: Sequence[HopPart]) -> str:
+    """What a hop's time was spent on, the most first."""
+    return " · ".join(f"{part.what} {percent(part.share)}" for part in parts) or NONE
 
 
 def path_table(path: Sequence[PathPart], width: int) -> Iterator[str]:
-    rows = [(part.segment, part.n, part.p50_us, part.p99_us, part.share) for part in path]
+    rows = [(part.name, part.n, part.p50_us, part.p99_us, part.share) for part in path]
     yield from _shares("critical path", rows, width)
 
 

@@ -16,6 +16,7 @@ from toolkit.report.characters import in_ascii, printable
 from toolkit.report.cold import segment_table, start_lines, witness_line
 from toolkit.report.drawing import chain_lines
 from toolkit.report.tables import bars, count, hop_table, latency_table, milliseconds, path_table, plural, rate, seconds
+from toolkit.report.traces_text import slowest
 from toolkit.results import Check, Completions, Incident, Measurement, Quantiles, Report
 
 INCIDENTS = 5  # of each kind that are printed
@@ -53,8 +54,13 @@ def _numbers(report: Report, paint: _Paint, width: int) -> tuple[Iterable[str], 
         (re.sub("[█▌]+", lambda bar: paint("cyan", bar[0]), line) for line in bars(found.histogram, width)),
         _headed(hop_table(found.hops, width), paint),
         _headed(path_table(found.critical_path, width), paint),
+        _folds(slowest(found.bands), width),
         _headed(segment_table(found.cold_starts, width), paint),
     )
+
+
+def _folds(lines: Iterable[str], width: int) -> Iterator[str]:
+    return (part for line in lines for part in textwrap.wrap(line, width))
 
 
 def _headed(lines: Iterable[str], paint: _Paint) -> Iterator[str]:

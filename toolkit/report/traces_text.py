@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from toolkit.analysis import Analysis, AnalysisChange, Band, Completeness, Exemplar, HopAnatomy, MissingEdge, Skew
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.drawing import arrow
-from toolkit.report.tables import NONE, count, milliseconds, percent, plural, quantile_table
+from toolkit.report.tables import NONE, count, milliseconds, percent, plural, quantile_table, spent
 
+FEW = 10  # traces of a band, at least, for a sentence about them
 ROWS = 20  # of a table; the rest of it is summed up
 CELL, PAIR = 9, 14
 NARROW = 60  # columns for a name and what it is about, at most
@@ -25,7 +26,7 @@ def render(found: Analysis, subject: str, show: Command | None, *, width: int = 
         _title(found, subject),
         quantile_table({"duration": found.durations_us}, width),
         _bands(found.bands, width),
-        _slow(found.bands),
+        slowest(found.bands),
         _hops(found.hops, width),
         _completeness(found.completeness),
         _skews(found.skews),
@@ -108,17 +109,21 @@ def _named(label: str, what: str, room: int) -> str:
     return f"{shown:<{kept}} {what}  "
 
 
-def _slow(bands: Sequence[Band]) -> Iterator[str]:
-    """What the slowest traces spend their time on that the faster half does not."""
+def slowest(bands: Sequence[Band]) -> Iterator[str]:
+    """What slow traces spend their time on that the faster half does not; nothing where there are too few of them."""
     fast = next((band for band in bands if (band.low, band.high) == (0.0, 0.5)), None)
-    slow = bands[-1] if bands else None
-    if fast is None or slow is None or slow.low < 0.9 or (longer := slow.mean_us - fast.mean_us) <= 0:
+    slow = next((band for band in reversed(bands) if band.low >= 0.9 and band.n >= FEW), None)
+    if fast is None or slow is None or (longer := slow.mean_us - fast.mean_us) <= 0:
         return
-    more = {(share.label, share.what): share.mean_us - _mean(fast, (share.label, share.what)) for share in slow.shares}
+    more = {(each.label, each.what): each.mean_us - _mean(fast, (each.label, each.what)) for each in slow.shares}
     label, what = max(more, key=lambda name: more[name])
+    who = (
+        f"the slowest {percent(1 - slow.low)}" if slow.high == 1 else f"traces from {_ranks(slow).replace('–', ' to ')}"
+    )
+    share = percent(more[label, what] / longer)
     yield (
-        f"the slowest {percent(1 - slow.low)} take {milliseconds(longer)} ms longer than the faster half; "
-        f"{percent(more[label, what] / longer)} of that is {printable(label)}: {what}"
+        f"{who} take {milliseconds(longer)} ms longer than the faster half; "
+        f"{share} of that is {printable(label)}: {what}"
     )
 
 
@@ -130,8 +135,7 @@ def _hops(hops: Sequence[HopAnatomy], width: int) -> Iterator[str]:
     yield f"{'hop':<{room}}{'n':>{CELL}}{'mean ms':>{CELL}}{'p50 ms':>{CELL}}{'p99 ms':>{CELL}}  of the mean"
     for name, hop in zip(names, hops, strict=True):
         cells = (count(hop.n), milliseconds(hop.mean_us), milliseconds(hop.p50_us), milliseconds(hop.p99_us))
-        parts = [f"{part.what} {percent(part.share)}" for part in hop.parts]
-        yield f"{name:<{room}}" + "".join(f"{each:>{CELL}}" for each in cells) + f"  {' · '.join(parts) or NONE}"
+        yield f"{name:<{room}}" + "".join(f"{each:>{CELL}}" for each in cells) + f"  {spent(hop.parts)}"
         if hop.failed or hop.skewed:
             told = [f"{count(hop.failed)} failed"] * bool(hop.failed)
             told += [f"{count(hop.skewed)} arrived before they were sent, on two clocks"] * bool(hop.skewed)

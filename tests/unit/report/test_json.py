@@ -29,7 +29,7 @@ def test_the_keys_are_those_that_scripts_rely_on() -> None:
     assert list(document)[:3] == ["schema", "run", "load"]
     assert set(document) == {
         "schema", "run", "load", "latency_us", "service_time_us", "completion_us", "completions", "clock_error_us",
-        "cold", "cold_starts", "histogram", "hops", "critical_path", "traces", "checks", "passed",
+        "cold", "cold_starts", "histogram", "hops", "critical_path", "bands", "traces", "checks", "passed",
         "partial", "parameters", "edges", "incidents", "notes",
     }  # fmt: skip
     assert set(document["run"]) == {
@@ -41,8 +41,8 @@ def test_the_keys_are_those_that_scripts_rely_on() -> None:
         "reordered", "failed_handlings", "retried_handlings", "duration_s", "lateness_us", "valid", "invalid",
     }  # fmt: skip
     assert set(document["latency_us"]) == {"n", "min", "p50", "p90", "p95", "p99", "p999", "max", "mean", "ci95"}
-    assert set(document["hops"][0]) == {"from", "to", "via", "n", "p50_us", "p99_us", "share"}
-    assert set(document["critical_path"][0]) == {"segment", "n", "p50_us", "p99_us", "share"}
+    assert set(document["hops"][0]) == {"from", "to", "via", "n", "p50_us", "p99_us", "share", "parts"}
+    assert set(document["critical_path"][0]) == {"segment", "n", "p50_us", "p99_us", "share", "what"}
     assert set(document["traces"]) == {"expected", "complete", "missing_spans", "orphans", "platform"}
     assert set(document["checks"][0]) == {"name", "passed", "wanted", "got", "details"}
 

@@ -65,7 +65,10 @@ def test_a_run_tells_in_how_many_traces_each_part_of_the_platform_has_spans() ->
 @every_chain
 def test_hops_are_the_same_with_the_platforms_spans_and_without(chain: ChainSpec, gateway: bool) -> None:
     run = on_a_cluster(healthy(chain, 3), gateway=gateway)
-    assert measured(run).hops == measured(without_platform(run, is_platform)).hops
+    bare = measured(without_platform(run, is_platform)).hops
+    assert [dataclasses.replace(hop, parts=()) for hop in measured(run).hops] == [
+        dataclasses.replace(hop, parts=()) for hop in bare
+    ]
     assert len(measured(run).hops) == 1 + len(chain.edges)
 
 

@@ -109,13 +109,13 @@ def shares(parts: Sequence[PathPart], name: str, what: str) -> Markup:
     drawn, at = [], left
     for place, part in enumerate(parts):
         long = width * part.share
-        told = f"{part.segment}: {percent(part.share)}, p50 {milliseconds(part.p50_us)} ms, n {count(part.n)}"
+        told = f"{part.name}: {percent(part.share)}, p50 {milliseconds(part.p50_us)} ms, n {count(part.n)}"
         drawn.append(rect(at, 14, long, 40, f"part part{place % PARTS}", told))
         if long > 60:
             drawn.append(text(at + long / 2, 70, percent(part.share), anchor="middle"))
         at += long
     drawn.append(line(left, 60, left + width, 60, "none"))
-    about = f"{what}: " + ", ".join(f"{part.segment} {percent(part.share)}" for part in parts)
+    about = f"{what}: " + ", ".join(f"{part.name} {percent(part.share)}" for part in parts)
     return svg(1160, height, name, about, *drawn)
 
 
