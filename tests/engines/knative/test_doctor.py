@@ -122,6 +122,41 @@ async def test_a_gateway_whose_controller_will_not_start_is_missing(
     assert any(text in each.text and each.mend for each in found["tracing"])
 
 
+@pytest.mark.parametrize(
+    ("say", "text"),
+    [
+        ({"tracing_protocol": "zipkin"}, "tracing-protocol is 'zipkin', which is none of http/protobuf, grpc, stdout"),
+        ({"tracing_protocol": ""}, "tracing-protocol is '', which is none of"),
+        ({"tracing_protocol": None}, "tracing-endpoint is there, and tracing-protocol is none"),
+        ({"tracing_protocol": "stdout"}, "tracing-endpoint is there, and tracing-protocol is stdout"),
+        (
+            {"tracing_protocol": "grpc", "tracing_endpoint": None},
+            "tracing-protocol is grpc, and tracing-endpoint is not",
+        ),
+        ({"tracing_sampling_rate": "10%"}, "tracing-sampling-rate is '10%', which is no number from 0 to 1"),
+        ({"tracing_sampling_rate": "100"}, "tracing-sampling-rate is '100', which is no number from 0 to 1"),
+    ],
+)
+@pytest.mark.parametrize("part", [SERVING, EVENTING])
+async def test_settings_with_which_knative_s_own_parts_will_not_start_are_missing(
+    knative: Knative, part: str, say: dict[str, str | None], text: str
+) -> None:
+    whole = {"tracing_protocol": "http/protobuf", "tracing_endpoint": ENDPOINT, "tracing_sampling_rate": "1"}
+    knative.say(part, "config-observability", **{**whole, **say})
+    found = await examine(knative)
+    assert worst(found) == {"tracing"}
+    (told,) = (each for each in found["tracing"] if each.state is State.MISSING)
+    assert told.text.startswith(f"{part}/config-observability: {text}")
+    assert told.mend == "toolkit tracing setup"
+
+
+async def test_spans_in_knative_s_logs_are_as_good_as_none(knative: Knative) -> None:
+    knative.say(SERVING, "config-observability", tracing_protocol="stdout", tracing_sampling_rate="1")
+    found = await examine(knative)
+    assert worst(found) == set()
+    assert "the platform sends no spans" in found["tracing"][0].text
+
+
 async def test_a_release_that_nobody_can_tell_is_a_remark(knative: Knative) -> None:
     for name in ("config-observability", "config-tracing"):
         knative.config_map(SERVING, name, {}, labels={"app.kubernetes.io/version": "devel"})

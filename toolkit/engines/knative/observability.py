@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 SERVING, EVENTING = "knative-serving", "knative-eventing"
 OTLP_SINCE = (1, 19)
+_SENDING = ("http/protobuf", "grpc")
 _ZEROTH = 27  # modules and nightly labels count v0.N, and v0.27 was released as 1.0
 _VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.\d+)?(?:[-+].*)?", re.ASCII)
 
@@ -68,7 +69,7 @@ class Told:
     @property
     def on(self) -> bool:
         """Whether spans leave at all."""
-        return self.protocol != "none" and bool(self.endpoint) and self.share > 0
+        return self.protocol not in ("none", "stdout") and bool(self.endpoint) and self.share > 0
 
     @property
     def share(self) -> float:
@@ -114,6 +115,26 @@ READ_AT_START: Mapping[str, tuple[str, ...]] = {
 
 Serving's controller watches it, and gives the queue-proxies theirs; Kourier's watches its own and tells Envoy.
 """
+
+
+def refused(data: Data) -> str | None:
+    """Why no part of Knative that speaks OTLP starts with what `config-observability` says; None when it is fine.
+
+    The rules of `Validate` in knative.dev/pkg/observability/tracing, of which a part dies in `SetupObservabilityOrDie`.
+    """
+    protocol, endpoint = data.get(OTLP.protocol, OTLP.absent_protocol), data.get(OTLP.endpoint, "")
+    if protocol not in (*_SENDING, "none", "stdout"):
+        return f"{OTLP.protocol} is {protocol!r}, which is none of http/protobuf, grpc, stdout and none"
+    if protocol in _SENDING and not endpoint:
+        return f"{OTLP.protocol} is {protocol}, and {OTLP.endpoint} is not there"
+    if protocol not in _SENDING and endpoint:
+        return f"{OTLP.endpoint} is there, and {OTLP.protocol} is {protocol}"
+    rate = data.get(OTLP.rate, OTLP.absent_rate)
+    try:
+        fine = 0 <= float(rate) <= 1
+    except ValueError:
+        fine = False
+    return None if fine else f"{OTLP.rate} is {rate!r}, which is no number from 0 to 1"
 
 
 def release(text: str) -> Release | None:

@@ -30,7 +30,7 @@ async def tracing(api: Api, namespace: str | None) -> Sequence[Finding]:
         return [remark("tracing", str(error), error.next_step)]
     maps = {place: await api.get(CONFIG_MAP, place.name, place.namespace) or {} for place in places}
     said = {place: place.dialect.told(configmaps.data(each)) for place, each in maps.items()}
-    findings = [*_broken_gateway(said), *_overall(said), *await _ignored(api, said)]
+    findings = [*_refused(maps), *_broken_gateway(said), *_overall(said), *await _ignored(api, said)]
     for place, each in maps.items():
         findings += await _unread(api, place, each)
     if found.gateway is not None and found.gateway.place is None:
@@ -50,6 +50,14 @@ def _overall(said: Mapping[Place, Told]) -> Iterator[Finding]:
     else:
         alike = set(map(str, said.values()))
         yield ok("tracing", f"every part: {alike.pop()}" if len(alike) == 1 else listed)
+
+
+def _refused(maps: Mapping[Place, Object]) -> Iterator[Finding]:
+    """What runs goes on as it was; what starts anew does not."""
+    for place, found in maps.items():
+        if place.dialect is observability.OTLP and (why := observability.refused(configmaps.data(found))) is not None:
+            text = f"{place}: {why}; with this no part of Knative that reads it starts again"
+            yield missing("tracing", text, SETUP)
 
 
 def _broken_gateway(said: Mapping[Place, Told]) -> Iterator[Finding]:
