@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from toolkit.engines.tracestore import lens
+from toolkit.engines.tracestore import lens, limits
 from toolkit.engines.tracestore.api import Api
 from toolkit.engines.tracestore.bodies import MAX_BODY
 from toolkit.engines.tracestore.committing import Committer
@@ -68,10 +68,12 @@ async def serve(
     autocomplete_keys: Sequence[str] = (),
     on_warning: Callable[[str], None] = lambda _: None,
     pages: lens.Pages = lens.absent,
+    use: limits.Limits | None = None,
 ) -> TraceStore:
     """Listen on `host:port` (0: any free port), with the spans of the file `store` if there is one.
 
-    `max_age` is in seconds; `autocomplete_keys` are tags whose values can be asked for, as Zipkin's AUTOCOMPLETE_KEYS.
+    `max_age` is in seconds; `autocomplete_keys` are tags whose values can be asked for, as Zipkin's AUTOCOMPLETE_KEYS;
+    `use` is how much of the store others may use at once.
 
     Raises EngineError when the file cannot be had, and OSError when the address cannot.
     """
@@ -91,7 +93,7 @@ async def serve(
     committer, readers = Committer(kept), Readers(database)
     api = Api(kept, committer, readers, lambda: time.time_ns() // 1_000_000, loopback=host in _LOOPBACK, pages=pages)
     try:
-        server = await http1.serve(api, host, port, max_body=MAX_BODY)
+        server = await limits.serve(api, host, port, max_body=MAX_BODY, limits=use or limits.Limits())
     except BaseException:
         await _close(database, committer, readers)
         raise

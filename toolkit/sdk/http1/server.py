@@ -51,7 +51,7 @@ class Server:
 
     def __init__(self, handler: Handler, max_body: int, max_headers: int) -> None:
         self.handler, self.max_body, self.max_headers = handler, max_body, max_headers
-        self.connections: set[_Connection] = set()
+        self.connections: set[Connection] = set()
         self.closing = False
         self.host, self.port = "", 0
         self._listener: asyncio.Server | None = None
@@ -60,9 +60,13 @@ class Server:
         loop = asyncio.get_running_loop()
         # No reuse_port: a second server on the port must fail, not share it. (asyncio sets TCP_NODELAY by itself.)
         self._listener = await loop.create_server(
-            lambda: _Connection(self), host, port, backlog=1024, reuse_address=True, reuse_port=False
+            self.accepted, host, port, backlog=1024, reuse_address=True, reuse_port=False
         )
         self.host, self.port = self._listener.sockets[0].getsockname()[:2]
+
+    def accepted(self) -> asyncio.Protocol:
+        """What serves a connection that came; a subclass may stand between it and the peer."""
+        return Connection(self)
 
     async def drain(self) -> None:
         """Stop listening and taking requests, and wait until the running handlers have answered."""
@@ -114,7 +118,7 @@ async def serve(
     return server
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     __slots__ = ("_continued", "_head", "_parser", "_paused", "_refused", "_resumed", "_server", "_transport", "task")
 
     def __init__(self, server: Server) -> None:
