@@ -60,7 +60,9 @@ def test_a_file_is_told_from_its_fastest_traces_to_its_slowest(
         in rows
     )
     assert "a ~event~▶ b 200 4.35 3.00 — network 100%" in rows
-    assert f"slowest 37.0 ms {200:016x}" in rows
+    assert f"slowest 37.0 ms toolkit trace show {200:016x} --file {file}" in rows
+    assert main(["trace", "show", f"{200:016x}", "--file", str(file)]) == 0
+    assert capsys.readouterr().out.startswith(f"trace {200:016x} · 4 spans")
 
 
 def test_as_json_it_is_the_analysis_and_what_it_is_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,8 @@ from toolkit.errors import Exit, UsageError
 if TYPE_CHECKING:
     from toolkit.traces.model import Span
 
+SOME = 3  # ids that are named where nothing has the one that was asked for
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", metavar="ID", help="a trace's id (default: the slowest trace of the run)")
@@ -26,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="ask this Zipkin, or a 'toolkit trace serve', in place of a run",
     )
+    parser.add_argument("--file", type=Path, metavar="SPANS", help="a file of Zipkin v2 spans, in place of a run")
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
     parser.add_argument(
         "--unfold", action="store_true", help="show every span of Knative's own components, not one line a component"
@@ -37,6 +40,8 @@ def execute(options: argparse.Namespace) -> int:
     from toolkit.report import folding, waterfall
     from toolkit.traces import tree, zipkin
 
+    if sum(each is not None for each in (options.run, options.zipkin, options.file)) > 1:
+        raise UsageError("--run, --zipkin and --file exclude each other", next_step="name one of them")
     spans = _from_zipkin(options) if options.zipkin else _from_run(options)
     if options.output == "json":
         say(zipkin.encode(spans).decode())
@@ -61,26 +66,29 @@ def _from_zipkin(options: argparse.Namespace) -> list[Span]:
 
 
 def _from_run(options: argparse.Namespace) -> list[Span]:
-    from toolkit import runs
+    """Of a run, or of a file: one trace is held at a time."""
+    from toolkit import runs, spanfile
 
-    folder = runs.find(options.run, options.out) if options.run else runs.newest(options.out)
-    traces = _by_trace(runs.spans(folder))
-    if not traces:
-        raise UsageError(f"{folder} holds no trace", next_step="run again with --sample 1")
+    path = options.file
+    if path is None:
+        path = (runs.find(options.run, options.out) if options.run else runs.newest(options.out)) / runs.SPANS
+    traces = spanfile.traces(path)
     if options.id is None:
-        return max(traces.values(), key=_longest)
-    chosen = [spans for trace, spans in traces.items() if trace.startswith(options.id.lower())]
+        slowest = max(traces, key=_longest, default=None)
+        if slowest is None:
+            raise UsageError(f"{path} holds no trace", next_step="run again with --sample 1")
+        return slowest
+    some: list[str] = []
+    chosen: list[list[Span]] = []
+    for spans in traces:
+        if len(some) < SOME:
+            some.append(spans[0].trace)
+        if spans[0].trace.startswith(options.id.lower()):
+            chosen.append(spans)
     if len(chosen) != 1:
-        some = ", ".join(list(traces)[:3])
-        raise UsageError(f"{folder}: {len(chosen)} traces begin with {options.id!r}", next_step=f"for example: {some}")
+        hint = f"for example: {', '.join(some)}" if some else "run again with --sample 1"
+        raise UsageError(f"{path}: {len(chosen)} traces begin with {options.id!r}", next_step=hint)
     return chosen[0]
-
-
-def _by_trace(spans: Sequence[Span]) -> dict[str, list[Span]]:
-    traces: dict[str, list[Span]] = {}
-    for span in spans:
-        traces.setdefault(span.trace, []).append(span)
-    return traces
 
 
 def _longest(spans: Sequence[Span]) -> int:

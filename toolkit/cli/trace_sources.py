@@ -63,7 +63,7 @@ async def named(
 ) -> Taken:
     """A run, the newest one without a name; or a file of spans. Raises UsageError."""
     if name is not None and (path := Path(name)).is_file() and path.name != runs.REPORT:
-        return await _file(path, Taking(str(path), "file", edges, limit, stop))
+        return await _file(path, Taking(str(path), "file", edges, limit, stop, ("--file", str(path))))
     folder = runs.newest(out) if name is None else runs.find(name, out)
     report = runs.load(str(folder), out)
     if edges is None and report.entry is not None:

@@ -15,6 +15,7 @@ from toolkit.report.tables import NONE, count, milliseconds, percent, plural, qu
 
 FEW = 10  # traces of a band, at least, for a sentence about them
 ROWS = 20  # of a table; the rest of it is summed up
+LEAST = 0.001  # of some band: what is less in all of them is summed up as well
 CELL, PAIR = 9, 14
 NARROW = 60  # columns for a name and what it is about, at most
 Command = Callable[[str], str]  # of a trace's id
@@ -48,7 +49,9 @@ def render_change(change: AnalysisChange, one: str, other: str, *, width: int = 
 
 
 def _joined(sections: Sequence[Iterator[str] | Sequence[str]], unicode: bool) -> str:
-    text = "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
+    text = (
+        "\n\n".join("\n".join(lines) for section in sections if (lines := [line.rstrip() for line in section])) + "\n"
+    )
     return text if unicode else in_ascii(text)
 
 
@@ -65,12 +68,12 @@ def _bands(bands: Sequence[Band], width: int) -> Iterator[str]:
     if not bands:
         return
     names = {(share.label, share.what): share.mean_us for share in bands[0].shares}
-    chosen = sorted(names, key=lambda name: -max(_mean(band, name) / band.mean_us for band in bands))[:ROWS]
+    most = {name: max(_mean(band, name) / band.mean_us for band in bands) for name in names}
+    chosen = sorted((name for name in names if most[name] >= LEAST), key=lambda name: -most[name])[:ROWS]
     chosen.sort(key=lambda name: -names[name])
-    pairs = width >= NARROW + PAIR * len(bands) - 10
-    room = _room(
-        [f"{printable(label)}  {what}" for label, what in chosen], width - len(bands) * (PAIR if pairs else CELL)
-    )
+    told = [f"{printable(label)}  {what}" for label, what in chosen]
+    pairs = _room(told, NARROW) + PAIR * len(bands) <= width
+    room = _room(told, width - len(bands) * (PAIR if pairs else CELL))
     cell = PAIR if pairs else CELL
     yield f"{'critical path, mean ms':<{room}}" + "".join(f"{_ranks(band):>{cell}}" for band in bands)
     yield f"{'traces':<{room}}" + "".join(f"{count(band.n):>{cell}}" for band in bands)
