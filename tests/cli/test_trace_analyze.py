@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import call, start
+from tests.cli.program import call, start, wait_until
+from tests.perf import trace_file
 from tests.unit.checks.simulation import MIXED, healthy
 from tests.unit.measure.many import Lasting, trace
 from tests.unit.report.sample import REPORT
@@ -251,7 +252,6 @@ def test_an_interrupted_analysis_tells_what_it_has(tmp_path: Path) -> None:
 
 def wait_for_reading(process: subprocess.Popen[str], path: Path) -> None:
     """Returns once the program has the file open."""
-    from tests.cli.program import wait_until
 
     def opened() -> bool:
         assert process.poll() is None
@@ -259,6 +259,18 @@ def wait_for_reading(process: subprocess.Popen[str], path: Path) -> None:
         return any(os.path.realpath(name) == str(path) for name in names)
 
     wait_until(opened, "the file is read")
+
+
+def test_the_example_of_the_docs_is_what_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "where.md"
+    shown = page.read_text(encoding="utf-8").partition("```console\n$ toolkit trace analyze spans.json\n")[2]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "118")
+    trace_file.write(Path("spans.json"), 2000)
+    assert main(["trace", "analyze", "spans.json"]) == 0
+    assert capsys.readouterr().out == shown.partition("```")[0]
 
 
 def test_help_says_what_it_takes(tmp_path: Path) -> None:
