@@ -25,6 +25,7 @@ class Action:
 ACTIONS = (
     Action("serve", "trace_serve", "run a trace store that speaks Zipkin's API v2 and takes OTLP, until Ctrl-C"),
     Action("show", "trace_show", "one trace as a waterfall"),
+    Action("diff", "trace_diff", "two traces beside each other, by what they were waiting for"),
     Action("analyze", "trace_analyze", "where the time of many traces went: of a run, a file or a Zipkin"),
     Action("import", "trace_import", "spans out of files into a store"),
     Action("export", "trace_export", "the spans of a run or of a store as a file"),
