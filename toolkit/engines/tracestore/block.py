@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -23,12 +22,7 @@ CHUNK = 16  # traces whose texts lie together
 PARTS = 64  # of a block's terms, so that a search reads one of them
 
 
-class Name(NamedTuple):
-    """What a span is called and by whom: what searching by name needs to know of it."""
-
-    service: str | None
-    span: str | None
-    remote: str | None
+Name = tuple[str | None, str | None, str | None]  # of a span: its service, its own, and the other side's service
 
 
 class Row(msgspec.Struct, array_like=True, gc=False):
@@ -55,14 +49,15 @@ class Said(msgspec.Struct, array_like=True, gc=False):
     lengths: int = 0
 
     def add(self, duration: int) -> None:
-        self.longest = max(self.longest, duration)
+        if duration > self.longest:
+            self.longest = duration
         self.lengths |= 1 << duration.bit_length()
 
 
 class Directory(msgspec.Struct, array_like=True, gc=False):
     """What a block holds, without the spans' texts. `names[n]` and `said[n]` are those of name number n."""
 
-    names: list[tuple[str | None, str | None, str | None]]
+    names: list[Name]
     said: list[Said]
     rows: list[Row]
 
@@ -99,7 +94,7 @@ class Trace:
         return b",".join(self.spans)
 
 
-Terms = set["tuple[str, str] | str"]  # of one service: tags by name and value, names of tags, annotations
+Terms = set["tuple[str, str] | str"]  # of one service: tags by name and value, and annotations
 
 
 @dataclass(slots=True)
@@ -120,10 +115,6 @@ class Block:
     revision: int = 0
     touched: int = 0
 
-    @property
-    def full(self) -> bool:
-        return len(self.traces) >= MOST_TRACES or self.size >= MOST_BYTES
-
     def living(self) -> Iterator[Trace]:
         return (trace for trace in self.traces if trace is not None)
 
@@ -132,33 +123,40 @@ class Block:
         self.traces.append(trace)
         return trace
 
-    def add(self, trace: Trace, text: bytes, span: Stored) -> None:
-        """Keep a span that is not there yet."""
-        trace.spans[text] = None
-        trace.size += len(text)
-        self.size += len(text)
+    def add(self, trace: Trace, spans: Mapping[bytes, Stored]) -> None:
+        """Keep spans that are not there yet, by their texts."""
+        kept = trace.spans
+        for text, span in spans.items():
+            kept[text] = None
+            local, remote, start = span.local_endpoint, span.remote_endpoint, span.timestamp
+            service = None if local is None else local.service_name
+            name = (service, span.name, None if remote is None else remote.service_name)
+            if (number := self.names.get(name)) is None:
+                number = self._name(name)
+            trace.names.add(number)
+            if (duration := span.duration) is not None:
+                self.said[number].add(duration)
+            if start is not None:
+                if start > trace.last:
+                    trace.last = start
+                if start < trace.first or not trace.first:
+                    trace.first = start
+                if not trace.root and span.parent_id is None:
+                    trace.root = start
+            if span.tags is not None:
+                self.terms[service or ""].update(span.tags.items())
+            if span.annotations is not None:
+                self.terms[service or ""].update([note.value for note in span.annotations])
+        size = sum(map(len, spans))
+        trace.size += size
+        self.size += size
         self.changed.add(trace.at // CHUNK)
-        name = Name(service := span.service, span.name, span.remote)
-        if (number := self.names.get(name)) is None:
-            number = self.names[name] = len(self.said)
-            self.said.append(Said())
-        trace.names.add(number)
-        self.said[number].add(span.duration or 0)
-        if start := span.timestamp:
-            trace.last = max(trace.last, start)
-            trace.first = min(trace.first or start, start)
-            if not trace.root and span.parent_id is None:
-                trace.root = start
-        self._say(service, span)
 
-    def _say(self, service: str | None, span: Stored) -> None:
-        if (terms := self.terms.get(service or "")) is None:
-            terms = self.terms[service or ""] = set()
-        if span.tags:
-            terms.update(span.tags.items())
-            terms.update(span.tags)
-        for note in span.annotations or ():
-            terms.add(note.value)
+    def _name(self, name: Name) -> int:
+        self.names[name] = len(self.said)
+        self.said.append(Said())
+        self.terms.setdefault(name[0] or "", set())
+        return len(self.said) - 1
 
     def forget(self) -> Trace | None:
         """Drop the oldest trace; None when there is none."""
@@ -172,11 +170,7 @@ class Block:
         return None
 
     def directory(self) -> Directory:
-        return Directory(
-            [(each.service, each.span, each.remote) for each in self.names],
-            self.said,
-            [_row(trace) for trace in self.traces],
-        )
+        return Directory(list(self.names), self.said, [_row(trace) for trace in self.traces])
 
     def chunk(self, number: int) -> bytes:
         """The texts of the chunk's traces, one behind the other."""
@@ -195,7 +189,8 @@ def _row(trace: Trace | None) -> Row:
 def thawed(number: int, revision: int, forgotten: int, directory: Directory, chunks: Iterable[bytes]) -> Block:
     """The block that was written so, to be added to."""
     block = Block(number, revision=revision, forgotten=forgotten, said=directory.said)
-    block.names = {Name(*each): at for at, each in enumerate(directory.names)}
+    block.terms = {name[0] or "": set() for name in directory.names}
+    block.names = {each: at for at, each in enumerate(directory.names)}
     rest = memoryview(b"".join(chunks))
     for at, row in enumerate(directory.rows):
         text, rest = rest[: row.size], rest[row.size :]
@@ -222,9 +217,8 @@ def replay(block: Block, entries: Iterable[Entry]) -> None:
             continue
         if (trace := block.traces[entry.at]) is None:
             trace = block.traces[entry.at] = Trace(entry.id, block, entry.at, entry.received)
-        for text, span in zip(normal.texts(entry.text), normal.stored(entry.text), strict=True):
-            if text not in trace.spans:
-                block.add(trace, text, span)
+        spans = zip(normal.texts(entry.text), normal.stored(entry.text), strict=True)
+        block.add(trace, {text: span for text, span in spans if text not in trace.spans})
         block.logged += len(entry.text)
 
 
@@ -242,19 +236,19 @@ def _digest(term: tuple[str, str] | str) -> int:
     return crc32(term.encode()) if type(term) is str else crc32(term[1].encode(), crc32(b"\0", crc32(term[0].encode())))
 
 
-def fingerprints(terms: dict[str, Terms]) -> dict[int, bytes]:
-    """All of a block's new terms, by their part."""
+def fingerprints(terms: Mapping[str, Terms]) -> dict[int, bytes]:
+    """All of a block's new terms, by their part; the names of its tags are terms too."""
     found: dict[int, list[bytes]] = {}
     for service, said in terms.items():
         told = service.encode()
-        for term in said:
+        for term in said.union([each[0] for each in said if type(each) is tuple]):
             digest = _digest(term)
             found.setdefault(digest % PARTS, []).append(crc32(told, digest).to_bytes(4, "little"))
     return {number: b"".join(each) for number, each in found.items()}
 
 
 def spoken(
-    names: Iterable[tuple[str | None, str | None, str | None]], said: Sequence[Said], newest: Mapping[int, int]
+    names: Iterable[Name], said: Sequence[Said], newest: Mapping[int, int]
 ) -> dict[tuple[str, str, str], tuple[int, int, int]]:
     """By which names a block is found, and when its newest trace of that name ends and how long its spans took.
 

@@ -130,32 +130,38 @@ def _tidy(kept: Stored) -> bool:
     if (parent := kept.parent_id) is not None:
         if not _PARENT_ID(parent):
             return False
-        if parent in (kept.id, _ZERO):
+        if parent == kept.id or parent == _ZERO:
             kept.parent_id = None
     if kept.name is not None:
         kept.name = _lower(kept.name)
-    kept.timestamp, kept.duration = kept.timestamp or None, kept.duration or None
-    kept.tags, kept.annotations = kept.tags or None, kept.annotations or None
-    kept.debug, kept.shared = kept.debug or None, (kept.kind != "CLIENT" and kept.shared) or None
-    return (
-        (kept.local_endpoint is None or _tidy_local(kept, kept.local_endpoint))
-        and (kept.remote_endpoint is None or _tidy_remote(kept, kept.remote_endpoint))
-        and (kept.annotations is None or _in_order(kept.annotations))
-    )
+    if (local := kept.local_endpoint) is not None and not _tidy_endpoint(local):
+        if local != _NOWHERE:
+            return False
+        kept.local_endpoint = None
+    if (remote := kept.remote_endpoint) is not None and not _tidy_endpoint(remote):
+        if remote != _NOWHERE:
+            return False
+        kept.remote_endpoint = None
+    return _tidy_rest(kept)
 
 
-def _tidy_local(kept: Stored, endpoint: Endpoint) -> bool:
-    if _tidy_endpoint(endpoint):
-        return True
-    kept.local_endpoint = None
-    return endpoint == _NOWHERE
-
-
-def _tidy_remote(kept: Stored, endpoint: Endpoint) -> bool:
-    if _tidy_endpoint(endpoint):
-        return True
-    kept.remote_endpoint = None
-    return endpoint == _NOWHERE
+def _tidy_rest(kept: Stored) -> bool:
+    if not kept.timestamp:
+        kept.timestamp = None
+    if not kept.duration:
+        kept.duration = None
+    if not kept.tags:
+        kept.tags = None
+    if kept.debug is False:
+        kept.debug = None
+    if kept.shared is not None and (kept.kind == "CLIENT" or not kept.shared):
+        kept.shared = None
+    if kept.annotations is not None:
+        if not kept.annotations:
+            kept.annotations = None
+        elif not _in_order(kept.annotations):
+            return False
+    return True
 
 
 _NOWHERE = Endpoint()
@@ -168,8 +174,9 @@ def _tidy_endpoint(endpoint: Endpoint) -> bool:
         endpoint.service_name = service = _lower(service)
     if (ipv4 is not None and not _is_ipv4(ipv4)) or (ipv6 is not None and not _is_ipv6(ipv6)):
         return False
-    endpoint.port = endpoint.port or None
-    return bool(service or ipv4 or ipv6 or endpoint.port)
+    if endpoint.port == 0:
+        endpoint.port = None
+    return service is not None or ipv4 is not None or ipv6 is not None or endpoint.port is not None
 
 
 @lru_cache(maxsize=4096)

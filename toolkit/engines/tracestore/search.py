@@ -45,7 +45,7 @@ def in_memory(asked: Query, held: Iterable[Block]) -> list[tuple[Key, Trace]]:
     found = []
     for block in held:
         names = list(block.names)
-        suitable = {number for number, name in enumerate(names) if asked.service in (None, name.service)}
+        suitable = {number for number, name in enumerate(names) if asked.service in (None, name[0])}
         if not names or (asked.service is not None and not suitable):
             continue
         for trace in block.living():

@@ -23,11 +23,19 @@ from toolkit.engines.tracestore.query import Query
 from toolkit.engines.tracestore.reading import Reader
 from toolkit.errors import EngineError
 
-BLOCKS_IN_MEMORY = 16
-BYTES_IN_MEMORY = 48 << 20  # of text, in blocks
-LOG_BYTES = 32 << 20  # of one block, after which it is written although it has not come to rest
 _OLD_BLOCKS_AT_ONCE = 8  # brought back to memory for late spans
 _DIRECTORIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """When a block is full, how many of them and of their bytes of text stay in memory, and how many bytes of one the
+    log may have before it is written although it has not come to rest."""
+
+    traces: int = MOST_TRACES
+    blocks: int = 16
+    bytes: int = 48 << 20
+    logged: int = 32 << 20
 
 
 @dataclass(slots=True)
@@ -44,13 +52,14 @@ class _Planned:
 @dataclass(slots=True)
 class _Plan:
     open: Block
+    most: int  # traces of a block
     changes: list[_Planned] = field(default_factory=list)
     begun: dict[int, list[int]] = field(default_factory=dict)  # traces and bytes to come, by block
 
     def place(self, size: int) -> tuple[Block, int]:
         """Where the next new trace goes."""
         to_come = self.begun.setdefault(self.open.number, [0, 0])
-        if len(self.open.traces) + to_come[0] >= MOST_TRACES or self.open.size + to_come[1] >= MOST_BYTES:
+        if len(self.open.traces) + to_come[0] >= self.most or self.open.size + to_come[1] >= MOST_BYTES:
             self.open = Block(self.open.number + 1)
             to_come = self.begun.setdefault(self.open.number, [0, 0])
         to_come[0] += 1
@@ -71,7 +80,9 @@ class Store:
         seconds: Callable[[], float],
         completed: Collection[str] = (),
         on_warning: Callable[[str], None] = lambda _: None,
+        sizes: Sizes = Sizes(),
     ) -> None:
+        self._sizes = sizes
         self._database, self._seconds, self.completed = database, seconds, tuple(completed)
         self._warn = on_warning
         self._reader = database.own()
@@ -92,7 +103,7 @@ class Store:
                 self._hold(block)
         self.forgetting.count(numbers)
         last = self._held.get(numbers[-1]) if numbers else None
-        if last is not None and not last.full:
+        if last is not None and len(last.traces) < self._sizes.traces and last.size < MOST_BYTES:
             return last
         return self._begun(Block(numbers[-1] + 1 if numbers else 0))
 
@@ -145,7 +156,7 @@ class Store:
                 self._held[number].logged += size
 
     def _planned(self, groups: dict[str, dict[bytes, Stored]]) -> _Plan:
-        plan = _Plan(self._open)
+        plan = _Plan(self._open, self._sizes.traces)
         for trace_id, spans in groups.items():
             if (trace := self._traces.get(trace_id)) is None:
                 block, at = plan.place(sum(map(len, spans)))
@@ -163,8 +174,7 @@ class Store:
             block.touched = self._turn
             trace = each.trace or self._traces.setdefault(each.id, block.begin(each.id, received))
             before = trace.size
-            for text, span in each.spans.items():
-                block.add(trace, text, span)
+            block.add(trace, each.spans)
             self.forgetting.grown(1 if each.trace is None else 0, len(each.spans), trace.size - before)
         self._open = self._begun(plan.open)
 
@@ -212,9 +222,10 @@ class Store:
     def _due(self) -> Block | None:
         """The next block to write."""
         for block in self._held.values():
-            if block.logged > max(LOG_BYTES, block.written):
+            if block.logged > max(self._sizes.logged, block.written):
                 return block
-        if len(self._held) <= BLOCKS_IN_MEMORY and sum(each.size for each in self._held.values()) <= BYTES_IN_MEMORY:
+        sizes = self._sizes
+        if len(self._held) <= sizes.blocks and sum(each.size for each in self._held.values()) <= sizes.bytes:
             return None
         return min(self._resting(), key=lambda each: each.touched, default=None)
 
@@ -230,7 +241,8 @@ class Store:
         with self._lock:
             block.logged, block.written = 0, block.size
             block.changed.clear()
-            block.terms.clear()
+            for terms in block.terms.values():
+                terms.clear()
             if block in self._resting():
                 del self._held[block.number]
                 for trace in block.living():
@@ -287,14 +299,10 @@ class Store:
 
 def _spoken(block: Block, kind: str, service: str) -> Iterator[str]:
     used: set[int] = set().union(*(trace.names for trace in block.living()))
-    for number, name in enumerate(block.names):
-        if number in used:
-            if kind == "service":
-                told = name.service
-            else:
-                told = (name.span if kind == "span" else name.remote) if name.service == service else None
-            if told:
-                yield told
+    for number, (own, span, remote) in enumerate(block.names):
+        told = own if kind == "service" else None if own != service else span if kind == "span" else remote
+        if told and number in used:
+            yield told
 
 
 def _directory(reader: Reader, number: int, revision: int) -> Directory | None:
