@@ -189,6 +189,43 @@ def test_spans_and_receipts_are_out_before_it_leaves(
     assert [receipt.seq for receipt in collector.receipts] == list(range(50))
 
 
+def test_a_function_on_knative_says_its_service_and_revision(start: Start, tmp_path: Path, zipkin: Zipkin) -> None:
+    wired = entry(tmp_path, "hello", tracing=Tracing(zipkin.endpoint, attributes={"run": "r1"}))
+    process = start(wired, K_SERVICE="shop", K_REVISION="shop-00002", TOOLKIT_REPLICA="i1").ready()
+    say_hello(process.target)
+    say_hello(process.target)
+    process.popen.terminate()
+    assert process.popen.wait(15) == 0
+    told = {name: value for name, value in zipkin.spans[1]["tags"].items() if "." not in name or name[0] in "sf"}
+    assert told == {"service.instance.id": "i1", "faas.name": "shop", "faas.version": "shop-00002", "run": "r1"}
+    assert [each["tags"].get("faas.coldstart") for each in zipkin.spans] == ["true", None]
+
+
+def test_spans_go_where_opentelemetrys_environment_says(start: Start, tmp_path: Path, zipkin: Zipkin) -> None:
+    base = zipkin.endpoint.removesuffix("/api/v2/spans")
+    process = start(entry(tmp_path, "modules"), OTEL_EXPORTER_OTLP_ENDPOINT=base).ready()
+    modules = say_hello(process.target).decode(errors="replace").split()
+    process.popen.terminate()
+    assert process.popen.wait(15) == 0
+    ((path, _, body),) = zipkin.asked
+    (resource,) = json.loads(body)["resourceSpans"]
+    assert (path, resource["scopeSpans"][0]["spans"][0]["name"]) == ("/v1/traces", ENTRY_METHOD)
+    assert "toolkit.sdk.otlp" in modules
+    assert not any(name == "toolkit.sdk.zipkin" or name.startswith("opentelemetry.proto") for name in modules)
+
+
+def test_a_busy_collector_is_waited_for_within_the_grace(start: Start, tmp_path: Path, zipkin: Zipkin) -> None:
+    zipkin.status, zipkin.headers = 503, {"Retry-After": "10"}
+    process = start(entry(tmp_path, "hello", tracing=Tracing(zipkin.endpoint))).ready()
+    say_hello(process.target)
+    until(lambda: zipkin.posts == 1)
+    zipkin.status = 202  # nobody knows, until ten seconds have passed or the process must end
+    process.popen.terminate()
+    assert process.popen.wait(9) == 0
+    assert zipkin.span(kind="SERVER")["name"] == ENTRY_METHOD
+    assert "never arrived" not in process.lines()
+
+
 def test_a_handler_that_never_ends_does_not_keep_the_process(start: Start, tmp_path: Path) -> None:
     process = start(entry(tmp_path, "stuck"), TOOLKIT_GRACE="0.3").ready()
     channel, call = begin_hello(process.target)
@@ -505,6 +542,11 @@ def test_what_cannot_start_says_so_in_one_line(refusal: Refusal, tmp_path: Path,
         ({"TOOLKIT_HOST": "203.0.113.7"}, "cannot listen on 203.0.113.7:"),
         ({"K_SINK": "broker"}, "K_SINK: 'broker' is not an absolute http"),
         ({"K_CE_OVERRIDES": "{"}, "K_CE_OVERRIDES"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"}, "OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317/v1/traces'"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "OTLP/HTTP, not by gRPC",
+        ),
     ],
 )
 def test_an_environment_that_makes_no_sense_is_told_in_one_line(
