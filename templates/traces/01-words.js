@@ -12,19 +12,19 @@ explorer.words = (() => {
     return value.toPrecision(Math.abs(value) < 0.1 ? 1 : 3);
   };
   const count = (value) => (value == null ? NONE : value.toLocaleString("en-US"));
-  const share = (part) => (part == null ? NONE : part > 0 && part < 0.001 ? "< 0.1 %" : `${(100 * part).toFixed(part < 0.0995 ? 1 : 0)} %`);
+  const share = (part) => (part == null ? NONE : part > 0 && part < 0.001 ? "< 0.1 %" : `${(100 * part).toFixed(part < 0.0995 ? 1 : 0)} %`);
   const many = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 
   // Microseconds in the unit that fits: 940 µs, 3.14 ms, 2.50 s, 3 min 20 s.
   const time = (us) => {
     if (us == null) return NONE;
     const size = Math.abs(us);
-    if (size < 999.5) return `${Number.isInteger(us) ? us : digits(us)} µs`;
-    if (size < 999_500) return `${digits(us / 1e3)} ms`;
-    if (size < 60e6) return `${digits(us / 1e6)} s`;
+    if (size < 999.5) return `${Number.isInteger(us) ? us : digits(us)} µs`;
+    if (size < 999_500) return `${digits(us / 1e3)} ms`;
+    if (size < 60e6) return `${digits(us / 1e6)} s`;
     return `${Math.trunc(us / 60e6)} min ${Math.round((size % 60e6) / 1e6)} s`;
   };
-  const round = (us) => time(us).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " "); // of a tick: 5 ms, not 5.00 ms
+  const round = (us) => time(us).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " "); // of a tick: 5 ms, not 5.00 ms
   const signed = (us) => (us == null ? NONE : us > 0 ? `+${time(us)}` : us < 0 ? `−${time(-us)}` : "±0");
   const milliseconds = (us) => (us == null ? NONE : digits(us / 1e3));
 
@@ -49,7 +49,8 @@ explorer.words = (() => {
   const doing = (label, what) => {
     if (!what || what === "unattributed") return "what no span explains";
     if (what === "work") return `the work in ${label}`;
-    return label.startsWith(what) ? label : `${what} in ${label}`;
+    const place = label.replace(/ \(platform\)$/, "");
+    return place === what ? what : `${what} in ${place}`;
   };
 
   return { NONE, plain, digits, count, share, many, time, round, signed, milliseconds, rate, moment, clock, hop, percentile, short, listed, microseconds, doing };

@@ -45,9 +45,10 @@ explorer.drawing = (() => {
   const kind = (what) => `what-${(what ?? "none").replaceAll(" ", "-")}`;
   const swatch = (what) => element("i", { class: `swatch ${kind(what)}` });
 
+  const DENSE = 120; // pieces beyond which none may take more room than it has time
   // A bar of pieces; `whole` is what its full width stands for.
   const stack = (pieces, whole, name) =>
-    element("div", { class: "stack", role: "img", "aria-label": name },
+    element("div", { class: pieces.length > DENSE ? "stack dense" : "stack", role: "img", "aria-label": name },
       pieces.filter((each) => each.us > 0).map((each) =>
         element("span", { class: `piece ${kind(each.what)}${each.us < 0.004 * whole ? " sliver" : ""}`, style: { width: `${(100 * each.us) / whole}%` },
           "data-tell": each.tell ?? `${each.label}: ${time(each.us)}, ${share(each.us / whole)}` })));

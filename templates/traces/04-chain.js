@@ -62,7 +62,7 @@ explorer.chain = (() => {
     const tip = 5 + thick;
     const head = upwards ? `M${d[0]} ${d[1]}l${-tip} ${1.6 * tip}h${2 * tip}z` : `M${d[0] + 9} ${d[1]}l${-1.7 * tip} ${-tip}v${2 * tip}z`;
     return shape("g", { class: `edge ${edge.via}${edge.failed ? " failed" : ""}${edge.n ? "" : " missing"}` },
-      shape("path", { class: "line hit", d: `M${a}C${b} ${c} ${d}` }),
+      shape("path", { class: "hit", d: `M${a}C${b} ${c} ${d}` }),
       shape("path", { class: "line", d: `M${a}C${b} ${c} ${d}`, "stroke-width": thick.toFixed(2) }),
       shape("path", { class: "head", d: head }));
   };
@@ -82,6 +82,12 @@ explorer.chain = (() => {
       node.errors > 0 && letters(middle, node.y + NODE.height + 16, `✗ ${count(node.errors)} failed`, "halo trouble", "middle"));
   };
 
+  // What is wider than its box loses its end; how wide it is only the browser knows.
+  const fit = (text) => {
+    let kept = [...text.textContent];
+    while (kept.length > 2 && text.getComputedTextLength() > NODE.width - 14) text.textContent = `${(kept = kept.slice(0, -2)).join("")}…`;
+  };
+
   const words = (edge, by) => `${by.get(edge.from).label} → ${by.get(edge.to).label} (${edge.via}): ${[volume(edge), speed(edge), wrong(edge)].filter(Boolean).join(" · ")}`;
   const nodeWords = (node) => `${node.label}: ${[node.n ? many(node.n, "span") : "not seen", second(node), node.errors ? `✗ ${count(node.errors)} failed` : ""].filter((each, at, all) => each && all.indexOf(each) === at).join(" · ")}`;
   const find = (node) => (node.kind === "function" || node.kind === "caller") && node.n > 0 ? () => (location.hash = explorer.routes.search({ service: node.label })) : undefined;
@@ -96,21 +102,25 @@ explorer.chain = (() => {
     show ??= walkable(figure);
     const { nodes: given, edges: all } = found.graph;
     section.hidden = given.length === 0;
-    const nodes = given.map(place);
-    const by = new Map(nodes.map((each) => [each.id, each]));
-    const edges = all.filter((each) => by.has(each.from) && by.has(each.to));
+    const flat = given.map(place);
+    const ends = (nodes) => new Map(nodes.map((each) => [each.id, each]));
+    const edges = all.filter((each) => ends(flat).has(each.from) && ends(flat).has(each.to));
+    const bent = (by) => edges.map((each) => bend(by.get(each.from), by.get(each.to), [...by.values()]));
+    const highest = Math.min(0, ...bent(ends(flat)).map((each) => along(each, 0.5)[1] - 36));
+    const nodes = flat.map((each) => ({ ...each, y: each.y - highest }));
+    const by = ends(nodes);
     const most = Math.max(1, ...edges.map((each) => each.n));
     const taken = nodes.map(({ x, y }) => ({ x, y: y - 2, width: NODE.width, height: NODE.height + 4 }));
-    const curves = edges.map((each) => bend(by.get(each.from), by.get(each.to), nodes));
+    const curves = bent(by);
     const lines = edges.map((each, at) => line(each, curves[at], most));
     const sayings = edges.map((each, at) => saying(each, curves[at], edges, most, taken));
-    const highest = Math.min(0, ...curves.map((each) => along(each, 0.5)[1] - 30));
     const boxes = nodes.map(box);
     const width = Math.max(...nodes.map((each) => each.x), 0) + NODE.width + EDGE.left;
     const lowest = Math.max(...nodes.map((each) => each.y), 0) + NODE.height;
     const under = Math.max(lowest, ...taken.map((each) => each.y + each.height));
     const about = `${many(nodes.length, "part")} and ${many(edges.length, "edge")}; the table below says the same.`;
-    const svg = drawing("traces-graph", width, under + 22 - highest, "The chain as a graph", about, shape("g", { transform: `translate(0 ${-highest})` }, lines, boxes, sayings));
+    const svg = drawing("traces-graph", width, under + 22, "The chain as a graph", about, lines, boxes, sayings);
+    requestAnimationFrame(() => boxes.forEach((each) => fit(each.querySelector("text"))));
     svg.style.setProperty("max-width", `${width * 1.1}px`);
     svg.style.setProperty("min-width", `${Math.min(width, Math.max(460, width * 0.72))}px`);
     show(svg, [

@@ -23,7 +23,7 @@ explorer.spread = (() => {
   // Names of percentiles on up to three floors, so that close ones do not meet.
   const flags = (analysis, x) => {
     const floors = [-Infinity, -Infinity, -Infinity];
-    return MARKS.flatMap(([name, quantile]) => {
+    const found = MARKS.flatMap(([name, quantile]) => {
       const us = analysis.durations_us?.[name];
       if (us == null || name === "max") return [];
       const at = x(us);
@@ -33,8 +33,9 @@ explorer.spread = (() => {
       const floor = Math.max(0, floors.findIndex((end) => end < left));
       floors[floor] = left + wide;
       const y = FRAME.top - 12 - 16 * floor;
-      return [shape("path", { class: "percentile", d: `M${at.toFixed(1)} ${FRAME.bottom}V${y - 10}` }), letters(left === at ? at + 5 : at - 5, y, text, "halo", left === at ? "start" : "end")];
+      return [[shape("path", { class: "percentile", d: `M${at.toFixed(1)} ${FRAME.bottom}V${y - 10}` }), letters(left === at ? at + 5 : at - 5, y, text, "halo", left === at ? "start" : "end")]];
     });
+    return [found.map(([line]) => line), found.map(([, words]) => words)]; // no line through words
   };
 
   const bars = (bins, x, y) => bins.map((bin) => {
@@ -60,7 +61,7 @@ explorer.spread = (() => {
       const at = x(us);
       if (at - text.length * 4 < end + 10) return [];
       end = at + text.length * 4;
-      return [shape("path", { class: "grid", d: `M${at.toFixed(1)} ${FRAME.top}V${FRAME.bottom}` }), letters(at, FRAME.bottom + 17, text, "", "middle")];
+      return [shape("path", { class: "grid", d: `M${at.toFixed(1)} ${FRAME.top}V${FRAME.bottom}` }), letters(at, FRAME.bottom + 17, text, "", at > FRAME.right - text.length * 4 ? "end" : "middle")];
     });
     const heights = ticks(0, most, 4).filter(Number.isInteger).flatMap((n) => [shape("path", { class: "grid", d: `M${FRAME.left} ${y(n)}H${FRAME.right}` }), letters(FRAME.left - 8, y(n) + 4, count(n), "", "end")]);
     const about = `${many(analysis.traces - analysis.unusable, "trace")} from ${time(analysis.bins[0].from_us)} to ${time(analysis.bins.at(-1).to_us)}; bars of equal ratio.`;

@@ -8,8 +8,8 @@ explorer.bands = (() => {
   const mean = (band, each) => band.shares.find((one) => key(one) === key(each))?.mean_us ?? 0;
   const name = (band) => {
     if (band.low === 0 && band.high === 1) return "all";
-    if (band.high === 1) return `slowest ${+(100 * (1 - band.low)).toPrecision(3)} %`;
-    return band.low === 0 ? `fastest ${+(100 * band.high).toPrecision(3)} %` : `${percentile(band.low)} to ${percentile(band.high)}`;
+    if (band.high === 1) return `slowest ${+(100 * (1 - band.low)).toPrecision(3)} %`;
+    return band.low === 0 ? `fastest ${+(100 * band.high).toPrecision(3)} %` : `${percentile(band.low)} to ${percentile(band.high)}`;
   };
 
   // Labels in one order for every band: the first band's, which is all traces, then what only others have.
@@ -42,7 +42,7 @@ explorer.bands = (() => {
       element("span", { class: "band-sum" }, time(band.mean_us)));
   };
 
-  const told = (each) => (each.label.startsWith(each.what) ? null : element("small", {}, each.what));
+  const told = (each) => ([each.what, `${each.what} (platform)`].includes(each.label) ? null : element("small", {}, each.what));
   const tabular = (bands, order) => table(
     ["mean time", ...bands.map(name)],
     [...order.map((each) => [[swatch(each.what), each.label, told(each)],

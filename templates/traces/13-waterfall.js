@@ -17,7 +17,7 @@ explorer.waterfall = (() => {
     const body = element("tbody", { role: "rowgroup" });
     const head = element("thead", { role: "rowgroup" },
       element("tr", { role: "row" }, element("th", { role: "columnheader", scope: "col" }, "service: span"), element("th", { role: "columnheader", scope: "col", class: "lane axis-lane", "aria-label": "time since the start" }), element("th", { role: "columnheader", scope: "col", class: "amount" }, "duration")),
-      element("tr", { role: "row", class: "path-row" }, element("th", { role: "columnheader", scope: "col" }, "critical path"), element("td", { role: "gridcell", class: "lane" }, trace.path.map(strip)), element("td", { role: "gridcell", class: "amount" }, time(trace.duration_us))));
+      element("tr", { role: "row", class: "path-row" }, element("td", { role: "rowheader", class: "path-name" }, "critical path"), element("td", { role: "gridcell", class: "lane" }, trace.path.map(strip)), element("td", { role: "gridcell", class: "amount" }, time(trace.duration_us))));
     const root = element("div", { class: "waterfall" }, map,
       element("div", { class: "sheet" }, element("div", { class: "rules-room", "aria-hidden": "true" }, element("div", { class: "rules" })),
         element("table", { role: "treegrid", class: "fall", "aria-label": "Spans" }, head, body)));
