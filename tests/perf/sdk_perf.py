@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.perf import span_perf
 from tests.perf.senders import Send, calling, delivering, drive
 from tests.unit.sdk.scaffold import free_port
 from toolkit import contract
@@ -146,6 +147,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         for each in SITUATIONS:
             if options.only in (None, each.handler):
                 print(table(each.title, run(each, ends, options.repeats, options.seconds)), flush=True)
+    print(span_perf.table(span_perf.run()))
 
 
 def _variants(situation: Situation, ends: Ends) -> list[Variant]:
