@@ -119,6 +119,38 @@ def test_an_event_beside_a_function_that_goes_on_is_not_on_its_path() -> None:
     assert critical_path(longer, until_answer=True) == critical_path(spans)
 
 
+def test_a_call_that_was_left_behind_is_no_cause_of_what_the_function_did_meanwhile() -> None:
+    spans = [
+        span(1, "a", "SERVER", start=1, duration=100),
+        span(2, "a", "CLIENT", 1, start=11, duration=290, remote="log"),
+        span(3, "a", "CLIENT", 1, start=21, duration=40, remote="db"),
+    ]
+    assert [(each.label, each.duration_us) for each in critical_path(spans, until_answer=True)] == [
+        ("a", 20), ("a → db (call)", 40), ("a", 40),
+    ]  # fmt: skip
+    assert [(each.label, each.duration_us) for each in critical_path(spans)] == [("a", 10), ("a → log (call)", 290)]
+
+
+def test_a_server_whose_clock_is_late_is_still_what_its_client_waited_for() -> None:
+    spans = [
+        span(1, "a", "CLIENT", message="m", start=1, duration=100),
+        span(2, "b", "SERVER", 1, message="m", start=51, duration=90),
+    ]
+    assert path(spans) == [("a → b (call)", "network", 1, 51), ("b", "work", 51, 141)]
+    assert critical_path(spans, until_answer=True)[-1].end == 101
+    assert path(spans)[0] == ("a → b (call)", "network", 1, 51)
+
+
+def test_the_server_that_answered_is_the_last_of_a_call_that_was_tried_again() -> None:
+    spans = [
+        span(1, "a", "CLIENT", message="m", start=100, duration=100),
+        span(2, "b", "SERVER", 1, message="m", start=110, duration=10, tags={"error": "UNAVAILABLE"}),
+        span(3, "c", "SERVER", 1, message="m", start=130, duration=50),
+    ]
+    (hop,) = anatomy(spans)
+    assert (hop.to, dict(hop.parts)) == ("c", {"network": 50, "work": 50})
+
+
 def test_a_bypassed_activator_has_no_cold_wait_and_lost_nothing() -> None:
     random = Random(3)
     found = Played(microseconds(random), "1.23", activator=False)
