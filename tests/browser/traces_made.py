@@ -1,4 +1,4 @@
-"""Documents for the trace explorer: of an eventing chain on Knative, of hostile words, of nothing, of one trace, of a huge one.
+"""Documents for the trace explorer: of an eventing chain on Knative, and an analysis of many such traces.
 
 The shapes are the back end's; the numbers are drawn from a seed. Analyses are made here in the plainest way, so that a
 page can be looked at without anything behind it.
@@ -10,6 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from toolkit.analysis import (
@@ -47,7 +48,15 @@ class Drawn:
     def row(self, depth: int, service: str, name: str, start: int, duration: int, **more: Any) -> str:
         span = f"{len(self.rows) + 1:016x}"
         above = next((each["span"] for each in reversed(self.rows) if each["depth"] < depth), None)
-        usual = {"kind": None, "part": None, "what": None, "error": None, "skewed": False, "tags": {}, "annotations": []}
+        usual: Document = {
+            "kind": None,
+            "part": None,
+            "what": None,
+            "error": None,
+            "skewed": False,
+            "tags": {},
+            "annotations": [],
+        }
         self.rows.append(
             {"span": span, "parent": above, "depth": depth, "service": service, "name": name}
             | {"start_us": start, "duration_us": duration}
@@ -89,17 +98,26 @@ def eventing(number: int, draw: random.Random, slower: float = 1.0) -> Document:
     tail = draw.random()
     cold = int(draw.uniform(900_000, 1_900_000)) if tail > 0.985 else 0
     burst = draw.paretovariate(2.2)
-    took = lambda us: max(20, int(us * slower * draw.lognormvariate(0, 0.3)))  # noqa: E731 - of this trace alone
+
+    def took(us: float) -> int:
+        return max(20, int(us * slower * draw.lognormvariate(0, 0.3)))
+
     ingress, dispatch = took(900 * burst), took(1800 * burst)
     work, used = took(900), took(600)
     failed = number % 97 == 13
     call, event = "caller → producer (call)", "producer → consumer (event)"
-    tags = {"toolkit.message": f"{number:08x}-1", "toolkit.payload_bytes": "1024", "faas.coldstart": str(bool(cold)).lower()}
-    began = made.row(0, "caller", "sayhello", 0, 0, kind="CLIENT", tags={"rpc.system": "grpc", "net.peer.name": "producer"})
+    tags = {
+        "toolkit.message": f"{number:08x}-1",
+        "toolkit.payload_bytes": "1024",
+        "faas.coldstart": str(bool(cold)).lower(),
+    }
+    began = made.row(
+        0, "caller", "sayhello", 0, 0, kind="CLIENT", tags={"rpc.system": "grpc", "net.peer.name": "producer"}
+    )
     made.wait(took(120), call, "network", None)
     gateway = made.row(1, "kourier-knative", "ingress", made.at, 0, part="gateway", what="gateway", kind="SERVER")
     made.wait(took(90), "gateway (platform)", "gateway", gateway)
-    queue = made.row(2, "producer", "POST", made.at, 0, part="queue-proxy", what="proxy", kind="SERVER")
+    made.row(2, "producer", "POST", made.at, 0, part="queue-proxy", what="proxy", kind="SERVER")
     waited = made.row(3, "producer", "kn.queueproxy.wait", made.at, took(15), part="queue-proxy", what="queue")
     made.wait(took(60), "queue-proxy (platform)", "queue", waited)
     made.row(3, "producer", "kn.queueproxy.proxy", made.at, 0, part="queue-proxy", what="proxy", kind="CLIENT")
@@ -108,17 +126,38 @@ def eventing(number: int, draw: random.Random, slower: float = 1.0) -> Document:
     start = made.at
     made.wait(work, "producer", "work", served)
     sent = made.row(5, "producer", "toolkit.event send", made.at, 0, kind="PRODUCER", tags=tags)
-    came = made.row(6, "broker.ingress", "POST", made.at + 80, ingress, part="broker ingress", what="broker ingress", kind="SERVER")
+    came = made.row(
+        6, "broker.ingress", "POST", made.at + 80, ingress, part="broker ingress", what="broker ingress", kind="SERVER"
+    )
     made.wait(80, event, "network", None)
     made.wait(ingress, "broker ingress (platform)", "broker ingress", came)
     for at in range(1, len(made.rows)):  # whoever waited for the answer waited until now
         if made.rows[at]["duration_us"] == 0:
             made.rows[at]["duration_us"] = made.at - made.rows[at]["start_us"] + (7 - made.rows[at]["depth"]) * 12
     made.rows[4]["start_us"] = max(made.rows[4]["start_us"], start - 30)
-    passed = made.row(7, "inmemorychannel-dispatcher", "send http://broker-filter…", made.at, dispatch, part="channel dispatcher", what="dispatch")
+    passed = made.row(
+        7,
+        "inmemorychannel-dispatcher",
+        "send http://broker-filter…",
+        made.at,
+        dispatch,
+        part="channel dispatcher",
+        what="dispatch",
+    )
     made.wait(dispatch, "channel dispatcher (platform)", "dispatch", passed)
-    made.row(8, "broker.filter", "trigger:audit.default", made.at, took(150), part="broker filter", what="filter", kind="SERVER")
-    filtered = made.row(8, "broker.filter", "trigger:consumer.default", made.at, 0, part="broker filter", what="filter", kind="SERVER")
+    made.row(
+        8,
+        "broker.filter",
+        "trigger:audit.default",
+        made.at,
+        took(150),
+        part="broker filter",
+        what="filter",
+        kind="SERVER",
+    )
+    filtered = made.row(
+        8, "broker.filter", "trigger:consumer.default", made.at, 0, part="broker filter", what="filter", kind="SERVER"
+    )
     at_filter = len(made.rows) - 1
     made.wait(took(260), "broker filter (platform)", "filter", filtered)
     door = made.row(9, "kourier-knative", "ingress", made.at, 0, part="gateway", what="gateway", kind="SERVER")
@@ -176,8 +215,9 @@ def _known(values: Sequence[float], part: float) -> float | None:
 
 
 def _quantiles(values: Sequence[float]) -> Quantiles:
-    parts = {name: _known(values, part) for name, part in zip(("p50", "p90", "p95", "p99", "p999"), QUANTILES, strict=False)}
-    return Quantiles(n=len(values), min=values[0], max=values[-1], mean=sum(values) / len(values), **parts)
+    p50, p90, p95, p99, p999 = (_known(values, part) for part in QUANTILES[:-1])
+    mean = sum(values) / len(values)
+    return Quantiles(len(values), values[0], p50, p90, p95, p99, p999, values[-1], mean)
 
 
 def _band(traces: Sequence[Document], low: float, high: float) -> Band:
@@ -188,7 +228,15 @@ def _band(traces: Sequence[Document], low: float, high: float) -> Band:
             spent[each["label"], each["what"]].append(each["us"])
     mean = sum(each["duration_us"] for each in mine) / len(mine)
     shares = [
-        Share(label, what, len(us), sum(us) / len(mine), quantile(sorted(us), 0.5), _known(sorted(us), 0.99), sum(us) / len(mine) / max(mean, 1e-9))
+        Share(
+            label,
+            what,
+            len(us),
+            sum(us) / len(mine),
+            quantile(sorted(us), 0.5),
+            _known(sorted(us), 0.99),
+            sum(us) / len(mine) / max(mean, 1e-9),
+        )
         for (label, what), us in spent.items()
     ]
     ordered = tuple(sorted(shares, key=lambda each: -each.mean_us))
@@ -200,17 +248,19 @@ def _bins(traces: Sequence[Document]) -> tuple[Bin, ...]:
     count = 48 if high > low else 1
     ratio = (high * 1.0001 / low) ** (1 / count)
     edges = [round(low * ratio**at) for at in range(count)] + [high + 1]
-    held = [[each for each in traces if start <= each["duration_us"] < end] for start, end in zip(edges, edges[1:], strict=False)]
+    held = [[each for each in traces if start <= each["duration_us"] < end] for start, end in pairwise(edges)]
     return tuple(
         Bin(start, end, len(mine), sum(each["failed"] for each in mine), mine[len(mine) // 2]["id"] if mine else "")
-        for start, end, mine in zip(edges, edges[1:], held, strict=False)
+        for (start, end), mine in zip(pairwise(edges), held, strict=True)
     )
 
 
 def _hop(source: str, to: str, via: str, traces: int, parts: dict[What, float]) -> HopAnatomy:
     mean = sum(parts.values())
-    made = tuple(HopPart(what, traces - 2, us, us * 0.8, us * 5, us / mean) for what, us in parts.items())
-    return HopAnatomy(source, to, via, traces - 2, 2, 3 if via == "event" else 0, mean, mean * 0.8, mean * 6, made)
+    made = tuple(HopPart(what, max(traces - 2, 0), us, us * 0.8, us * 5, us / mean) for what, us in parts.items())
+    return HopAnatomy(
+        source, to, via, max(traces - 2, 0), 2, 3 if via == "event" else 0, mean, mean * 0.8, mean * 6, made
+    )
 
 
 def analysis(traces: Sequence[Document]) -> Analysis:
@@ -218,16 +268,32 @@ def analysis(traces: Sequence[Document]) -> Analysis:
     if not ranked:
         return Analysis(0, 0, 0, None, (), (), (), (), (), None)
     durations = [float(each["duration_us"]) for each in ranked]
+    examples = [ranked[min(len(ranked) - 1, int(part * len(ranked)))] for part in QUANTILES]
     exemplars = tuple(
-        Exemplar(part, quantile(ranked, part)["id"], quantile(ranked, part)["duration_us"])  # type: ignore[index, arg-type, call-overload]
-        for part in QUANTILES
+        Exemplar(part, each["id"], each["duration_us"]) for part, each in zip(QUANTILES, examples, strict=True)
     )
     bands = tuple(_band(ranked, low, high) for low, high in BANDS) if len(ranked) > 100 else (_band(ranked, 0.0, 1.0),)
     hops = (
         _hop("caller", "producer", "call", len(ranked), {"work": 2900, "network": 320, "gateway": 95, "queue": 60}),
-        _hop("producer", "consumer", "event", len(ranked), {"dispatch": 3300, "broker ingress": 1650, "cold wait": 20_500, "filter": 270, "network": 160, "proxy": 240, "gateway": 115}),
+        _hop(
+            "producer",
+            "consumer",
+            "event",
+            len(ranked),
+            {
+                "dispatch": 3300,
+                "broker ingress": 1650,
+                "cold wait": 20_500,
+                "filter": 270,
+                "network": 160,
+                "proxy": 240,
+                "gateway": 115,
+            },
+        ),
     )
-    whole = Completeness(len(ranked), len(ranked) - 4, (MissingEdge("producer", "consumer", "event", 4),), (), 2)
+    whole = Completeness(
+        len(ranked), max(len(ranked) - 4, 0), (MissingEdge("producer", "consumer", "event", 4),), (), 2
+    )
     skew = Skew("node-a", "node-b", 2 * len(ranked), 12, 2100, 2400)
     return Analysis(
         traces=len(ranked),
