@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import itertools
-import json
 import re
 import tempfile
 import zlib
@@ -33,7 +32,6 @@ IN_MEMORY = 32 << 20  # bytes of spans that are apart and are held at once; as o
 MOST_FILES = 256
 _GZIP = b"\x1f\x8b"
 _ID = re.compile(rb'"traceId"\s*:\s*"0*([0-9a-f]{1,32})"')
-_line = json.JSONEncoder(separators=(",", ":")).encode
 _LONGEST_ID = 256  # bytes that one match may have
 _NEXT = "give a file of Zipkin v2 spans as JSON, such as a run's spans.json"
 
@@ -159,4 +157,4 @@ def _sort(path: Path, parts: Sequence[Path]) -> None:
     with contextlib.ExitStack() as opened:
         files = [opened.enter_context(part.open("w", encoding="utf-8")) for part in parts]
         for found in _read(path):
-            files[zlib.crc32(found.span.trace.encode()) % len(files)].write(_line(found.raw) + "\n")
+            files[zlib.crc32(found.span.trace.encode()) % len(files)].write(found.text + "\n")

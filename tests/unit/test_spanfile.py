@@ -133,6 +133,14 @@ def test_a_stream_that_ends_too_early_is_told_after_what_was_whole(spans: list[S
     assert found == spans[: len(found)]
 
 
+@given(st.lists(any_span(), max_size=6), st.integers(9, 400), st.sampled_from(["\n", "\r\n", "\n\n"]), st.booleans())
+@calm
+def test_a_span_a_line_is_the_same_span(spans: list[Span], size: int, end: str, listed: bool) -> None:
+    lines = [json.dumps(zipkin.to_wire(each), ensure_ascii=size % 2 == 0) for each in spans]
+    text = f"[{end}{f',{end}'.join(lines)}{end}]" if listed else "".join(line + end for line in lines)
+    assert [found.span for found in spans_in(cut(text.encode(), size))] == spans
+
+
 def cut(data: bytes, size: int) -> Iterator[bytes]:
     return (data[at : at + size] for at in range(0, len(data), size))
 
@@ -167,6 +175,9 @@ def outcome(read_one: Any) -> Span | str:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        (f"[\n{json.dumps(WIRE[0])}\n{json.dumps(WIRE[1])}\n]", ": not JSON: a comma or the end"),
+        (f"[\n{json.dumps(WIRE[0])},\n]", ": not JSON: neither a span"),
+        (f"{json.dumps(WIRE[0])},\n{json.dumps(WIRE[1])}\n", ": not JSON: neither a span"),
         ("hello", ": not JSON: neither a span nor a list of spans, at 'hello'"),
         ("3", ": not JSON: neither a span"),
         ('["a"]', ": not JSON: neither a span"),
@@ -218,8 +229,9 @@ def test_one_endless_span_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_half_characters_become_question_marks(tmp_path: Path) -> None:
     text = json.dumps([{**WIRE[0], "tags": {"said": "\ud800"}}])
-    ((span,),) = read(written(tmp_path / "spans.json", text)).values()
-    assert span.tags == {"said": "?"}
+    for end in ("", "\n"):
+        ((span,),) = read(written(tmp_path / "spans.json", text[1:-1] + end)).values()
+        assert span.tags == {"said": "?"}
 
 
 def test_reading_holds_one_trace_and_a_piece_of_the_file_at_a_time(
