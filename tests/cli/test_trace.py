@@ -28,11 +28,12 @@ def serving(file: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[str]:
+def store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
     """The address of a store that holds what a real cluster exported."""
-    file = tmp_path / "spans.ndjson"
-    file.write_text("".join(zipkin.text(zipkin.to_wire(span)) + "\n" for span in [*EVENT, *COLD]))
-    with serving(file) as url:
+    (tmp_path / "spans.json").write_bytes(zipkin.encode([*EVENT, *COLD]))
+    assert main(["trace", "import", str(tmp_path / "spans.json"), "--store", str(tmp_path / "stored")]) == 0
+    capsys.readouterr()
+    with serving(tmp_path / "stored") as url:
         yield url
 
 

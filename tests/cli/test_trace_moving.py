@@ -104,6 +104,22 @@ def test_traces_of_one_service_are_exported_alone(store: str, run: Path, tmp_pat
     assert spans
 
 
+def test_a_trace_that_no_search_finds_is_exported_from_its_file(tmp_path: Path) -> None:
+    timeless = [{"traceId": "a" * 32, "id": f"{each:016x}"} for each in range(1, 4)]
+    (tmp_path / "some").write_text(json.dumps(timeless))
+    assert main(["trace", "import", str(tmp_path / "some"), "--store", str(tmp_path / "kept")]) == 0
+    assert json.loads(exported(tmp_path, "--store", str(tmp_path / "kept"))) == timeless
+
+
+def test_a_file_that_is_no_store_is_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").write_text("precious")
+    (tmp_path / "some").write_text(json.dumps([LEAST]))
+    for words in (["export"], ["import", str(tmp_path / "some")]):
+        assert main(["trace", *words, "--store", str(tmp_path / "mine")]) == 3
+        assert "is no trace store" in capsys.readouterr().err
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
 def test_every_bad_span_is_told_and_nothing_is_imported(
     store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 LOOKBACK = "24h"  # as Zipkin's own
 _AHEAD_MS = 60_000  # by which others' clocks may be ahead of ours
-_TEXTS_AT_ONCE = 1000
 Pieces = Callable[[Iterable[str]], Iterator[bytes]]
 
 
@@ -72,7 +71,7 @@ def execute(options: argparse.Namespace) -> int:
         if options.run or not (options.zipkin or options.store):
             _from_run(options, order)
         elif options.store:
-            asyncio.run(_from_file(options, order))
+            _from_file(options, order)
         else:
             asyncio.run(_from_store(options.zipkin, options, order))
         written = _write(options, order.texts())
@@ -93,17 +92,15 @@ async def _from_store(url: str, options: argparse.Namespace, order: Order) -> No
             raise EngineError(f"{url} answered with a span that is none: {refused}") from refused
 
 
-async def _from_file(options: argparse.Namespace, order: Order) -> None:
-    from toolkit.engines import tracestore
+def _from_file(options: argparse.Namespace, order: Order) -> None:
+    from toolkit.engines.tracestore import walking
 
     if not options.store.exists():
         raise UsageError(f"{options.store} is not there", next_step="name the file of a 'toolkit trace serve'")
-    store = await tracestore.serve("127.0.0.1", 0, options.store, on_warning=lambda text: note(f"warning: {text}"))
-    try:
-        options.lookback = time.time_ns() // 1_000_000
-        await _from_store(store.url, options, order)
-    finally:
-        await store.close()
+    wanted = options.service and options.service.lower()
+    for trace in walking.traces(options.store):
+        if not wanted or any(span.get("localEndpoint", {}).get("serviceName") == wanted for span in trace):
+            order.add(trace)
 
 
 def _from_run(options: argparse.Namespace, order: Order) -> None:

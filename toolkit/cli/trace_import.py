@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from toolkit.cli import options as arguments
-from toolkit.cli.output import note, say
+from toolkit.cli.output import say
 from toolkit.errors import MOST_PRINTED, EngineError, Exit, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STORE = "http://127.0.0.1:9411"
 _CHUNK = 1 << 18  # bytes
+_ANY = 1 << 62  # spans, or bytes: nothing is forgotten before the store is served
 _IN_MEMORY = 16 << 20  # bytes of standard input that are kept without a file
 _FORMS = "Zipkin v2 spans: a JSON list, a list of traces, a span a line, or protobuf; gzipped or not"
 
@@ -52,7 +53,7 @@ async def _send(options: argparse.Namespace, spans: Iterable[dict[str, Any]]) ->
     if options.store is None:
         return await zipkin_transfer.send(options.zipkin or STORE, spans)
     async with contextlib.AsyncExitStack() as ending:
-        store = await tracestore.serve("127.0.0.1", 0, options.store, on_warning=lambda text: note(f"warning: {text}"))
+        store = await tracestore.serve("127.0.0.1", 0, options.store, max_spans=_ANY, max_bytes=_ANY)
         ending.push_async_callback(store.close)
         return await zipkin_transfer.send(store.url, spans)
 

@@ -21,6 +21,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="JAR",
         help="show Zipkin's own pages, out of the jar of zipkin-lens or a zipkin-server",
     )
+    parser.add_argument(
+        "--allow-origin",
+        type=_origin,
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let a page of this origin, such as http://localhost:3000, use the store (repeatable; default: none may)",
+    )
+
+
+def _origin(text: str) -> str:
+    from toolkit.engines.tracestore import origins
+
+    try:
+        return origins.origin(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -45,7 +62,12 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
     pages = lens.read(options.lens) if options.lens else lens.absent
     try:
         store = await tracestore.serve(
-            host, port, options.store, on_warning=lambda text: note(f"warning: {text}"), pages=pages
+            host,
+            port,
+            options.store,
+            on_warning=lambda text: note(f"warning: {text}"),
+            pages=pages,
+            allow_origins=options.allow_origin,
         )
     except OSError as error:
         raise EngineError(

@@ -25,6 +25,7 @@ class Committer:
     def __init__(self, store: Store) -> None:
         self._store, self._loop = store, asyncio.get_running_loop()
         self._waiting: list[tuple[Sequence[Stored], asyncio.Future[None]]] = []
+        self.taken = 0  # spans that were committed, repetitions too
         self._changed = threading.Condition()
         self._ends = False
         self._thread = threading.Thread(target=self._run, name="trace store", daemon=True)
@@ -39,6 +40,7 @@ class Committer:
             self._waiting.append((spans, done))
             self._changed.notify()
         await done
+        self.taken += len(spans)
 
     async def close(self) -> None:
         """Store what waits, and end."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from toolkit.engines.tracestore import lens, limits
+from toolkit.engines.tracestore import lens, limits, metrics, origins
 from toolkit.engines.tracestore.api import Api
 from toolkit.engines.tracestore.bodies import MAX_BODY
 from toolkit.engines.tracestore.committing import Committer
@@ -69,11 +69,12 @@ async def serve(
     on_warning: Callable[[str], None] = lambda _: None,
     pages: lens.Pages = lens.absent,
     use: limits.Limits | None = None,
+    allow_origins: Sequence[str] = (),
 ) -> TraceStore:
     """Listen on `host:port` (0: any free port), with the spans of the file `store` if there is one.
 
     `max_age` is in seconds; `autocomplete_keys` are tags whose values can be asked for, as Zipkin's AUTOCOMPLETE_KEYS;
-    `use` is how much of the store others may use at once.
+    `use` is how much of the store others may use at once; pages of `allow_origins` may use it, too.
 
     Raises EngineError when the file cannot be had, and OSError when the address cannot.
     """
@@ -91,13 +92,20 @@ async def serve(
         database.close()
         raise
     committer, readers = Committer(kept), Readers(database)
-    api = Api(kept, committer, readers, lambda: time.time_ns() // 1_000_000, loopback=host in _LOOPBACK, pages=pages)
+    local = host in _LOOPBACK
+    api = Api(kept, committer, readers, lambda: time.time_ns() // 1_000_000, loopback=local, pages=pages)
+    counting = metrics.Counting(api, lambda: _spans(committer, kept), loopback=local)
+    handler = origins.Allowing(counting, allow_origins)
     try:
-        server = await limits.serve(api, host, port, max_body=MAX_BODY, limits=use or limits.Limits())
+        server = await limits.serve(handler, host, port, max_body=MAX_BODY, limits=use or limits.Limits())
     except BaseException:
         await _close(database, committer, readers)
         raise
     return TraceStore(database, committer, readers, server)
+
+
+def _spans(committer: Committer, kept: Store) -> metrics.Spans:
+    return metrics.Spans(committer.taken, kept.forgetting.spans, kept.forgetting.evicted_spans)
 
 
 def address(text: str) -> tuple[str, int]:
