@@ -101,6 +101,15 @@ async def test_while_the_caller_has_not_told_yet_traces_begin_where_they_are_kno
     assert edge(found["graph"], "caller", "producer")["n"] == 4
     assert edge(found["graph"], "broker", "consumer")["n"] == 4
     assert "4 have no root yet" in found["note"]
+    assert found["analysis"]["completeness"] is None
+
+
+async def test_of_very_many_traces_the_rate_is_that_of_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST", 11)
+    async with storing([eventing(number) for number in range(40)]) as store:
+        await zipkin_client.send(store.url, [each for number in range(40, 60) for each in now(eventing(number), 1)])
+        found = await Live(store.url, None).overview()
+    assert edge(found["graph"], "caller", "producer")["per_s"] == pytest.approx(110, rel=0.1)  # one each 10 ms
 
 
 def test_a_trace_with_a_root_stays_as_it_is() -> None:

@@ -25,6 +25,8 @@ from toolkit.traces.model import Span
 MOST = 500  # traces that are asked for at once
 EVERY_MS = 2000
 IDLE = 4  # parts of the time that asking and analysing are followed by, at least
+COMING_S = 5.0  # how old the newest trace is at most while a load runs: spans are sent now and then
+MOMENT_S = 0.001
 LOOKBACK_MS = 24 * 3600 * 1000  # of a search
 
 
@@ -54,7 +56,7 @@ class Live:
             return self._known
 
     async def _refresh(self) -> None:
-        began = time.monotonic()
+        began = time.process_time()  # what it costs a load that runs beside it, however busy the machine is
         try:
             traces = await zipkin_client.search(
                 self.url, {"limit": MOST, "lookback": max(1, round(self._window_s * 1000))}
@@ -64,8 +66,9 @@ class Live:
             self._next = time.monotonic() + EVERY_MS / 1000
             return
         gathered = await asyncio.to_thread(gather, map(with_root, traces), self._chain, keep=False)
-        early = sum(not has_root(spans) for spans in traces)
-        took = time.monotonic() - began
+        if early := sum(not has_root(spans) for spans in traces):  # they are under way, and lack nothing yet
+            gathered.analysis = replace(gathered.analysis, completeness=None)
+        took = time.process_time() - began
         self._next = time.monotonic() + max(EVERY_MS / 1000 * 0.9, IDLE * took)
         self._known = self._told(gathered, max(EVERY_MS, round((1 + IDLE) * took * 1000)), early)
 
@@ -74,7 +77,7 @@ class Live:
         subject = replace(
             self._subject,
             every_ms=every_ms,
-            window_s=_covered(gathered, self._window_s),
+            window_s=_covered(gathered, self._window_s, cut=cut),
             note="; ".join(_notes(cut=cut, early=early)) or None,
         )
         return Traced(subject, self._chain, gathered).overview(self._against, more=cut)
@@ -142,7 +145,13 @@ def with_root(spans: list[Span]) -> list[Span]:
     return [replace(span, parent=None) if span is first else span for span in spans]
 
 
-def _covered(gathered: Gathered, window_s: float) -> float:
-    """Seconds that the traces at hand tell of: from the first one's start until now, not more than asked for."""
-    starts = [each.start_us for each in gathered.lines if each.start_us]
-    return min(window_s, max(1.0, time.time() - min(starts) / 1e6)) if starts else window_s
+def _covered(gathered: Gathered, window_s: float, *, cut: bool) -> float:
+    """Seconds that the traces at hand tell of: from the first one's start until now, not more than asked for. Of the
+    newest of very many, until the last one's, while they are still coming."""
+    starts = [each.start_us / 1e6 for each in gathered.lines if each.start_us]
+    if not starts:
+        return window_s
+    newest = time.time()
+    if cut and newest - max(starts) < COMING_S:
+        return max(MOMENT_S, max(starts) - min(starts))
+    return min(window_s, max(1.0, newest - min(starts)))

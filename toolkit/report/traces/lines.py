@@ -17,7 +17,8 @@ from toolkit.traces.model import Span
 from toolkit.traces.platform import part
 
 COLD_TAGS = ("cold", "faas.coldstart")  # the scaffold's own, and OpenTelemetry's name
-REPLICA_TAG = "toolkit.replica"  # a span of the scaffold: who says when it is cold, and nothing when it is not
+MOST_SERVICES = 100  # of a trace, in a list
+LONGEST = 300  # characters of a name, in a list
 Spans = Sequence[Span]
 
 
@@ -40,8 +41,8 @@ class Line:
             "start_us": self.start_us,
             "duration_us": self.duration_us,
             "spans": self.spans,
-            "services": list(self.services),
-            "root": self.root,
+            "services": list(self.services[:MOST_SERVICES]),
+            "root": self.root[:LONGEST],
             "failed": self.failed,
             "cold": self.cold,
         }
@@ -74,7 +75,8 @@ def _cold(spans: Spans) -> bool | None:
     told = [span.tags[tag] for span in spans for tag in COLD_TAGS if tag in span.tags]
     if told:
         return any(each.lower() in ("true", "1") for each in told)
-    return False if any(REPLICA_TAG in span.tags for span in spans) else None
+    of_scaffold = any(span.kind in ("SERVER", "CONSUMER") and MESSAGE_TAG in span.tags for span in spans)
+    return False if of_scaffold else None  # which says when it is cold, and nothing when it is not
 
 
 @dataclass(slots=True)

@@ -18,11 +18,13 @@ from toolkit.traces.segments import Segment, What
 MOST_ROWS = 2000
 MOST_TAGS = 100  # of a span
 LONGEST = 4096  # characters of a tag's value, an annotation or an error
+MANY, SHORT = 200, 256  # of so many spans, each says so much
 
 
 def document(trace: str, spans: Sequence[Span], most: int = MOST_ROWS) -> dict[str, Any]:
     """The trace of these spans. It begins with its critical path where it has one, otherwise with its first span."""
     seen = view.of(spans)
+    longest = LONGEST if len(seen.spans) <= MANY else SHORT
     path = critical_path(seen)
     begin = path[0].start if path else tree.started(seen.spans) or 0
     end = path[-1].end if path else tree.ended(seen.spans) or begin
@@ -31,7 +33,7 @@ def document(trace: str, spans: Sequence[Span], most: int = MOST_ROWS) -> dict[s
         "start_us": begin,
         "duration_us": end - begin,
         "failed": seen.failed,
-        "rows": [_row(each, begin) for each in islice(rows(seen), most)],
+        "rows": [_row(each, begin, longest) for each in islice(rows(seen), most)],
         "more_rows": max(0, len(seen.spans) - most),
         "path": [_piece(each, begin) for each in path[:most]],
         "by_label": by_label(path),
@@ -60,7 +62,7 @@ def _piece(segment: Segment, begin: int) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, begin: int) -> dict[str, Any]:
+def _row(row: Row, begin: int, longest: int) -> dict[str, Any]:
     span = row.span
     return {
         "span": span.id,
@@ -73,12 +75,12 @@ def _row(row: Row, begin: int) -> dict[str, Any]:
         "what": row.what,
         "start_us": (span.timestamp or begin) - begin,
         "duration_us": span.duration or 0,
-        "error": None if row.error is None else row.error[:LONGEST],
+        "error": None if row.error is None else row.error[:longest],
         "skewed": row.skewed,
         "guessed": row.guessed,
         "lost": row.lost,
-        "tags": {name: value[:LONGEST] for name, value in sorted(span.tags.items())[:MOST_TAGS]},
+        "tags": {name[:longest]: value[:longest] for name, value in sorted(span.tags.items())[:MOST_TAGS]},
         "annotations": [
-            {"at_us": each.timestamp - begin, "value": each.value[:LONGEST]} for each in span.annotations[:MOST_TAGS]
+            {"at_us": each.timestamp - begin, "value": each.value[:longest]} for each in span.annotations[:MOST_TAGS]
         ],
     }

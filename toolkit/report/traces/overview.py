@@ -53,7 +53,7 @@ def document(
         "graph": graph,
         "traces": [line.document() for line in newest(kept)],
         "more": more or len(listed) > MOST_LINES,
-        "services": sorted(services),
+        "services": sorted(services)[:MOST_LINES],
         "against": against,
     }
 

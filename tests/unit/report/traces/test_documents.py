@@ -173,3 +173,15 @@ def test_rates_are_over_the_time_between_the_first_trace_and_the_last() -> None:
 def test_packed_spans_come_back_as_they_were() -> None:
     spans = hostile(3)
     assert gathered([spans]).spans(spans[0].trace) == spans
+
+
+def test_a_store_of_ten_thousand_services_still_makes_a_page() -> None:
+    many = [replace(each, service=f"s{number}") for number in range(10_000) for each in strangers(0)[1:2]]
+    spans = [replace(each, id=f"{number + 1:016x}", tags={"t": "x" * 1000}) for number, each in enumerate(many)]
+    found = traced([spans], None).overview()
+    assert problems("overview", found) == []
+    assert len(found["graph"]["nodes"]) <= 300
+    assert found["graph"]["more_nodes"] > 9000
+    assert len(found["services"]) == 1000
+    assert len(found["traces"][0]["services"]) == 100
+    assert len(one.document("1", spans)["rows"][0]["tags"]["t"]) == one.SHORT
