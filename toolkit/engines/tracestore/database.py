@@ -259,7 +259,8 @@ def write(connection: sqlite3.Connection, block: Block, completed: Collection[st
     connection.execute("DELETE FROM names WHERE block=? AND kind<>'value'", (number,))
     connection.executemany("INSERT OR REPLACE INTO names VALUES (?,?,?,?,?,?,?)", _names(block, completed))
     connection.executemany(
-        "INSERT INTO terms VALUES (?,?,?) ON CONFLICT (block, part) DO UPDATE SET body = body || excluded.body",
+        "INSERT INTO terms VALUES (?,?,?) "
+        "ON CONFLICT (block, part) DO UPDATE SET body = CAST(body || excluded.body AS BLOB)",
         [(number, part, body) for part, body in sorted(blocks.fingerprints(block.terms).items())],
     )
     connection.execute("DELETE FROM log WHERE block=?", (number,))

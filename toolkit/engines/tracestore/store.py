@@ -121,11 +121,12 @@ class Store:
         for span in spans:
             groups.setdefault(span.trace_id, {})[normal.text(span)] = span
         late = self._at_rest(groups)
+        old = {each: groups.pop(each) for some in late.values() for each in some}
+        self._keep(groups)  # before others come back to memory, and these leave it
         for some in _slices(late):
             self._bring_back(some)
-            self._keep({each: groups.pop(each) for number in some for each in late[number]})
+            self._keep({each: old[each] for number in some for each in late[number]})
             self.settle()
-        self._keep(groups)
 
     def _at_rest(self, groups: Collection[str]) -> dict[int, list[str]]:
         """Those of the traces that are not in memory, by their blocks."""
