@@ -26,6 +26,7 @@ DIFFERENCES = {
     "text": "spans as text/plain, which any page may post anywhere, are refused with 415",
     "method": "HEAD is answered as GET, and a method that is not there with 405; Zipkin says 404 to both",
     "origin": "pages of other origins and other hosts' names get 403 unless --allow-origin names them; Zipkin lets all",
+    "caching": "names are told afresh; Zipkin lets them be kept for five minutes once it has more than three services",
     "version 1": "spans of Zipkin v1 and Thrift are not taken",
 }
 

@@ -116,6 +116,12 @@ def test_names_are_told_alike(both: Pair) -> None:
         assert ours == theirs, path
 
 
+def test_names_are_told_afresh(both: Pair) -> None:
+    asked = [each.ask("GET", "/api/v2/services").headers.get("cache-control") for each in (both.theirs, both.ours)]
+    assert asked == ["max-age=300, must-revalidate", None]
+    both.met.excuse("caching")
+
+
 def test_searches_find_the_same_traces_in_the_same_order(both: Pair, corpus: Corpus) -> None:
     for asked in questions.searches(SEED, 300, TRACES):
         _searched(both, corpus, asked)
