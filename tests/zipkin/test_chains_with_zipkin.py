@@ -19,8 +19,8 @@ from tests.cli.program import all_gone, call, start, wait_until
 from tests.zipkin.real import Real
 from toolkit.engines import zipkin_client
 
-pytestmark = [pytest.mark.zipkin, pytest.mark.timeout(120)]
-START_WITHIN_S = 45.0
+pytestmark = [pytest.mark.zipkin, pytest.mark.timeout(240)]
+START_WITHIN_S = 90.0
 
 
 @pytest.fixture

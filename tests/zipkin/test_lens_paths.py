@@ -15,9 +15,9 @@ from toolkit.engines import zipkin_client
 from toolkit.engines.tracestore import lens, serve
 from toolkit.sdk.http1 import Client, Response
 
-pytestmark = [pytest.mark.zipkin, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.zipkin, pytest.mark.timeout(150)]
 TOLD = (b"content-type", b"cache-control", b"location")
-START_WITHIN_S = 45.0
+START_WITHIN_S = 90.0
 PATHS = [
     "/", "/zipkin", "/?serviceName=a", "/zipkin?x=1", "/favicon.ico",
     "/zipkin/", "/zipkin/?serviceName=a", "/zipkin/index.html", "/zipkin/dependency", "/zipkin/traceViewer",

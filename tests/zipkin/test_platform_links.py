@@ -13,7 +13,7 @@ from toolkit.engines import zipkin_client
 from toolkit.engines.waiting import until
 from toolkit.sdk.http1 import Client
 
-pytestmark = [pytest.mark.zipkin, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.zipkin, pytest.mark.timeout(150)]
 RECORDED = Path(__file__).parents[1] / "unit" / "traces" / "cluster-trace.json"
 TRACE = f"{0x7E57:032x}"
 CALLS = {("caller", "kourier-knative"), ("producer", "kourier-knative"), ("kourier-knative", "activator")}
@@ -41,7 +41,7 @@ async def test_the_broker_stands_between_functions_and_the_platform_beside_it(sp
 
 
 async def test_a_real_zipkin_draws_the_same(zipkin_url: str, spans: list[dict[str, Any]]) -> None:
-    await zipkin_client.ready(zipkin_url, within_s=45)
+    await zipkin_client.ready(zipkin_url, within_s=90)
     client = Client()
     async with asking() as here:
         await here.put(*spans)
