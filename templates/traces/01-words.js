@@ -4,7 +4,11 @@ explorer.words = (() => {
   const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029]/gu;
 
   // Controls, escapes and what turns the direction of writing round become a visible mark.
-  const plain = (text) => String(text).replace(HIDDEN, (each) => (/[\t\r\n]/.test(each) ? " " : "\ufffd"));
+  const PRINTABLE = /^[\x20-\x7e]*$/; // of most texts there is nothing to ask
+  const plain = (text) => {
+    const said = String(text);
+    return PRINTABLE.test(said) ? said : said.replace(HIDDEN, (each) => (/[\t\r\n]/.test(each) ? " " : "\ufffd"));
+  };
 
   const digits = (value) => {
     if (value === 0) return "0";

@@ -43,14 +43,16 @@ explorer.drawing = (() => {
   };
 
   const kind = (what) => `what-${(what ?? "none").replaceAll(" ", "-")}`;
-  const swatch = (what) => element("i", { class: `swatch ${kind(what)}` });
+  // Several labels of one kind have its colour in several shades; `nth` says which.
+  const shade = (nth) => (nth ? { "--nth": Math.min(nth, 4) } : null);
+  const swatch = (what, nth) => element("i", { class: `swatch ${kind(what)}`, style: shade(nth) ?? {} });
 
   const DENSE = 120; // pieces beyond which none may take more room than it has time
   // A bar of pieces; `whole` is what its full width stands for.
   const stack = (pieces, whole, name) =>
     element("div", { class: pieces.length > DENSE ? "stack dense" : "stack", role: "img", "aria-label": name },
       pieces.filter((each) => each.us > 0).map((each) =>
-        element("span", { class: `piece ${kind(each.what)}${each.us < 0.004 * whole ? " sliver" : ""}`, style: { width: `${(100 * each.us) / whole}%` },
+        element("span", { class: `piece ${kind(each.what)}${each.us < 0.004 * whole ? " sliver" : ""}`, style: { width: `${(100 * each.us) / whole}%`, ...shade(each.nth) },
           "data-tell": each.tell ?? `${each.label}: ${time(each.us)}, ${share(each.us / whole)}` })));
 
   const legend = (whats) => [...new Set(whats)].map((what) => element("span", { class: "key" }, swatch(what), what ?? "other"));
@@ -61,6 +63,34 @@ explorer.drawing = (() => {
       element("thead", {}, element("tr", {}, heads.map((each) => element("th", { scope: "col" }, each)))),
       element("tbody", {}, rows.map(([first, ...cells]) =>
         element("tr", {}, element("th", { scope: "row" }, first), cells.map((each) => element("td", {}, each))))));
+
+  // Puts a node for each item into `place`: as many new ones at once as the eye can see, the others while nothing else is
+  // to be done. `make` returns a node and whether it is new. The answer puts in all that are still to come.
+  const AT_ONCE = 120;
+  const turns = new WeakMap();
+  const batched = (place, items, make) => {
+    const turn = {};
+    turns.set(place, turn);
+    let next = 0;
+    const some = (most) => {
+      const nodes = [];
+      for (let made = 0; next < items.length && made < most; next++) {
+        const [node, isNew] = make(items[next]);
+        nodes.push(...[node].flat());
+        made += isNew ? 1 : 0;
+      }
+      return nodes;
+    };
+    const isCurrent = () => turns.get(place) === turn;
+    const later = () => {
+      if (!isCurrent() || next >= items.length) return;
+      place.append(...some(AT_ONCE));
+      setTimeout(later);
+    };
+    place.replaceChildren(...some(AT_ONCE));
+    setTimeout(later, 30);
+    return () => { if (isCurrent() && next < items.length) place.append(...some(Infinity)); };
+  };
 
   // Arrow keys go from mark to mark and read it out, Enter and a click open it. A mark is {node, words, open}.
   const walkable = (figure) => {
@@ -108,5 +138,5 @@ explorer.drawing = (() => {
     root.addEventListener("pointerleave", () => (tip.hidden = true));
   };
 
-  return { element, shape, drawing, letters, ticks, logTicks, kind, swatch, stack, legend, table, walkable, tips };
+  return { element, shape, drawing, letters, ticks, logTicks, kind, swatch, stack, legend, table, batched, walkable, tips };
 })();

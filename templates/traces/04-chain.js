@@ -127,7 +127,7 @@ explorer.chain = (() => {
       ...nodes.map((each, at) => ({ node: boxes[at], words: nodeWords(each), open: find(each) })),
       ...edges.map((each, at) => ({ node: lines[at], words: words(each, by) })),
     ]);
-    const told = [found.window_s ? `Of the last ${explorer.words.digits(found.window_s)} s.` : "", "Thickness is the number of messages; times are of the hop."].filter(Boolean);
+    const told = [found.window_s ? `${found.live ? "Of the last" : "Rates are over"} ${explorer.words.digits(found.window_s)} s.` : "", "Thickness is the number of messages; times are of the hop."].filter(Boolean);
     section.querySelector(".about").textContent = told.join(" ");
     const sample = (name, kind) => element("span", { class: "key" }, shape("svg", { viewBox: "0 0 34 10", "aria-hidden": "true" }, shape("g", { class: `edge ${kind}` }, shape("path", { class: "line", d: "M1 5H33", "stroke-width": "2.5" }))), name);
     const seen = (via) => edges.some((each) => each.via === via);

@@ -20,18 +20,18 @@ explorer.spread = (() => {
 
   const opening = (id) => (id && explorer.documents.has(id) ? () => (location.hash = explorer.routes.trace(id)) : undefined);
 
-  // Names of percentiles on up to three floors, so that close ones do not meet.
+  // Names of percentiles on floors, the left ones higher, so that close ones do not meet and no line runs through words.
   const flags = (analysis, x) => {
-    const floors = [-Infinity, -Infinity, -Infinity];
-    const found = MARKS.flatMap(([name, quantile]) => {
+    const floors = [Infinity, Infinity, Infinity];
+    const found = [...MARKS].reverse().flatMap(([name, quantile]) => {
       const us = analysis.durations_us?.[name];
       if (us == null || name === "max") return [];
       const at = x(us);
       const text = `${percentile(quantile)} ${time(us)}`;
       const wide = text.length * 7 + 12;
       const left = at + wide > FRAME.right ? at - wide : at;
-      const floor = Math.max(0, floors.findIndex((end) => end < left));
-      floors[floor] = left + wide;
+      const floor = Math.min(2, floors.findLastIndex((start) => start < left + wide) + 1);
+      floors[floor] = left;
       const y = FRAME.top - 12 - 16 * floor;
       return [[shape("path", { class: "percentile", d: `M${at.toFixed(1)} ${FRAME.bottom}V${y - 10}` }), letters(left === at ? at + 5 : at - 5, y, text, "halo", left === at ? "start" : "end")]];
     });

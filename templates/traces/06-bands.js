@@ -16,7 +16,11 @@ explorer.bands = (() => {
   const labels = (bands) => {
     const found = new Map();
     for (const band of bands) for (const each of band.shares) if (!found.has(key(each))) found.set(key(each), each);
-    return [...found.values()];
+    const seen = new Map();
+    return [...found.values()].map((each) => {
+      seen.set(each.what, (seen.get(each.what) ?? -1) + 1);
+      return { ...each, nth: seen.get(each.what) };
+    });
   };
 
   const finding = (bands) => {
@@ -45,7 +49,7 @@ explorer.bands = (() => {
   const told = (each) => ([each.what, `${each.what} (platform)`].includes(each.label) ? null : element("small", {}, each.what));
   const tabular = (bands, order) => table(
     ["mean time", ...bands.map(name)],
-    [...order.map((each) => [[swatch(each.what), each.label, told(each)],
+    [...order.map((each) => [[swatch(each.what, each.nth), each.label, told(each)],
       ...bands.map((band) => { const us = mean(band, each); return us ? [time(us), element("small", {}, share(us / band.mean_us))] : "—"; })]),
     ["all of it", ...bands.map((band) => time(band.mean_us))]],
     { class: "labels" });

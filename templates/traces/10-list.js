@@ -1,6 +1,6 @@
 // Search, and the list of traces: one line each, with a bar as long as the trace.
 explorer.list = (() => {
-  const { element } = explorer.drawing;
+  const { element, batched } = explorer.drawing;
   const { count, many, time, clock, moment, microseconds } = explorer.words;
   const HEADS = ["trace", "root", "started", "spans", "services", "duration"];
   let section;
@@ -8,6 +8,7 @@ explorer.list = (() => {
   let marked = null;
   let lines = new Map();
   let asked = 0;
+  let finish = () => {};
 
   const cells = (line, longest) => {
     const words = `${line.root}, ${time(line.duration_us)}${line.failed ? ", failed" : ""}`;
@@ -32,18 +33,23 @@ explorer.list = (() => {
     const longest = scale(traces.map((each) => each.duration_us).sort((one, other) => one - other));
     const before = lines;
     const focused = section.contains(document.activeElement) ? document.activeElement : null;
-    lines = new Map(traces.map((line) => {
-      const was = before.get(line.id);
-      const same = was && was.longest === longest && was.told === JSON.stringify(line);
-      return [line.id, same ? was : { node: row(line, longest), longest, told: JSON.stringify(line) }];
-    }));
+    lines = new Map();
+    const shown = (line) => {
+      const [was, told] = [before.get(line.id), JSON.stringify(line)];
+      const isNew = !was || was.longest !== longest || was.told !== told;
+      const now = isNew ? { node: row(line, longest), longest, told } : was;
+      lines.set(line.id, now);
+      return [now.node, isNew];
+    };
     const place = section.querySelector(".lines");
     if (!place.firstChild || !traces.length) {
       place.replaceChildren(traces.length ? element("table", { role: "table", class: "traces", "aria-label": "Traces" },
         element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, HEADS.map((each) => element("th", { role: "columnheader", scope: "col", class: each }, each)))),
         element("tbody", { role: "rowgroup" })) : "");
     }
-    place.querySelector("tbody")?.replaceChildren(...[...lines.values()].map((each) => each.node));
+    const body = place.querySelector("tbody");
+    finish = body ? batched(body, traces, shown) : () => {};
+    if (focused && !focused.isConnected) finish();
     const links = stops();
     if (!links.some((each) => each.tabIndex === 0) && links.length) links[0].tabIndex = 0;
     if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
@@ -122,6 +128,7 @@ explorer.list = (() => {
     if (marked) say(`${marked.slice(0, 12)} is marked: press c on another to compare the two.`);
   };
   const step = (event) => {
+    finish();
     const links = stops();
     const at = links.indexOf(document.activeElement);
     if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,6 +1,6 @@
 // The waterfall: spans as rows that fold, faint where nobody waited for them, strong where they decided the end.
 explorer.waterfall = (() => {
-  const { element, kind, table } = explorer.drawing;
+  const { element, kind, table, batched } = explorer.drawing;
   const { time, share, plain, many } = explorer.words;
   const { grow, lines, pieces, extent, isGroup, parts, failing } = explorer.spans;
 
@@ -17,7 +17,7 @@ explorer.waterfall = (() => {
     const body = element("tbody", { role: "rowgroup" });
     const head = element("thead", { role: "rowgroup" },
       element("tr", { role: "row" }, element("th", { role: "columnheader", scope: "col" }, "service: span"), element("th", { role: "columnheader", scope: "col", class: "lane axis-lane", "aria-label": "time since the start" }), element("th", { role: "columnheader", scope: "col", class: "amount" }, "duration")),
-      element("tr", { role: "row", class: "path-row" }, element("td", { role: "rowheader", class: "path-name" }, "critical path"), element("td", { role: "gridcell", class: "lane" }, trace.path.map(strip)), element("td", { role: "gridcell", class: "amount" }, time(trace.duration_us))));
+      element("tr", { role: "row", class: "path-row" }, element("td", { role: "rowheader", class: "path-name" }, "critical path"), element("td", { role: "gridcell", class: "lane strip" }), element("td", { role: "gridcell", class: "amount" }, time(trace.duration_us))));
     const root = element("div", { class: "waterfall" }, map,
       element("div", { class: "sheet" }, element("div", { class: "rules-room", "aria-hidden": "true" }, element("div", { class: "rules" })),
         element("table", { role: "treegrid", class: "fall", "aria-label": "Spans" }, head, body)));
@@ -70,22 +70,24 @@ explorer.waterfall = (() => {
     };
 
     let visible = [];
+    let finish = () => {};
+    const shownRow = (line) => {
+      const key = `${line.depth} ${line.group} ${line.open} ${line.kids} ${line.node === state.at} ${state.opened.has(line.node)}`;
+      const was = kept.get(line.node);
+      const row = was?.key === key ? was.row : render(line);
+      row.line = line;
+      kept.set(line.node, { key, row });
+      return [line.node === state.detailed ? [row, detail(line)] : row, was?.key !== key];
+    };
     const paint = () => {
       visible = lines(nodes, state);
       if (!visible.some((each) => each.node === state.at)) state.at = visible.find((each) => each.node === state.at?.head)?.node ?? visible[0]?.node ?? null;
-      const rows = [];
-      for (const line of visible) {
-        const key = `${line.depth} ${line.group} ${line.open} ${line.kids} ${line.node === state.at} ${state.opened.has(line.node)}`;
-        const was = kept.get(line.node);
-        if (was?.key === key) rows.push(was.row);
-        else { const row = render(line); row.line = line; kept.set(line.node, { key, row }); rows.push(row); }
-        if (line.node === state.detailed) rows.push(detail(line));
-      }
-      body.replaceChildren(...rows);
+      finish = batched(body, visible, shownRow);
     };
     const rowOf = (node) => kept.get(node)?.row;
     const go = (line, focus = true) => {
       if (!line) return;
+      if (!rowOf(line.node)?.isConnected) finish();
       const before = rowOf(state.at);
       if (before) before.tabIndex = -1;
       state.at = line.node;
@@ -93,7 +95,7 @@ explorer.waterfall = (() => {
       row.tabIndex = 0;
       if (focus) { row.focus({ preventScroll: true }); row.scrollIntoView({ block: "nearest" }); }
     };
-    const again = () => { const focused = body.contains(document.activeElement); paint(); if (focused) rowOf(state.at)?.focus({ preventScroll: true }); };
+    const again = () => { const focused = body.contains(document.activeElement); paint(); if (!rowOf(state.at)?.isConnected) finish(); if (focused) rowOf(state.at)?.focus({ preventScroll: true }); };
     const toggle = (line, open) => {
       const { node } = line;
       if (line.group) { if (open !== false) state.opened.add(node); else state.closed.add(node); }
@@ -133,6 +135,7 @@ explorer.waterfall = (() => {
     };
     root.addEventListener("keydown", keys);
     paint();
+    batched(root.querySelector(".strip"), trace.path, (piece) => [strip(piece), true]);
     // Escape closes what is open before it leaves.
     const close = () => { if (!state.detailed) return false; state.detailed = null; again(); return true; };
     return { root, fold, close, shown, begin: () => shown.show(0, 1), focus: () => rowOf(state.at)?.focus({ preventScroll: true }) };

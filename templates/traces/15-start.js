@@ -22,6 +22,7 @@ explorer.start = (() => {
   let view = null; // what is shown instead of the overview
   let paused = false;
   let heard = 0;
+  let behind = false; // what is drawn is older than what is known
   let opener = null;
   let turn = 0;
   let title = document.title;
@@ -49,6 +50,7 @@ explorer.start = (() => {
     here("note").textContent = plain(overview.note ?? "");
   };
   const draw = () => {
+    behind = false;
     sayHead();
     sayChips();
     for (const [part, name] of parts()) part.draw(here(name), overview);
@@ -64,6 +66,7 @@ explorer.start = (() => {
         overview = await explorer.documents.overview();
         heard = Date.now();
         fail(null);
+        behind = Boolean(view);
         if (view) sayChips();
         else draw();
       } catch (error) {
@@ -88,7 +91,7 @@ explorer.start = (() => {
     if (found.view === "overview") {
       const wasElsewhere = Boolean(view);
       swap(null);
-      if (wasElsewhere) draw();
+      if (wasElsewhere && behind) draw();
       if (found.wanted || !first) explorer.list.apply(found.wanted);
       if (wasElsewhere) (opener?.isConnected ? opener : here("h-list")).focus?.();
       else if (found.wanted && Object.keys(found.wanted).length === 0) toSearch();

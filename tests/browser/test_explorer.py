@@ -118,7 +118,9 @@ def test_each_kind_of_time_has_a_colour_that_stands_out_from_the_card(opened: Op
     ratios = found.page.evaluate(
         """() => {
           const light = (node, which) => {
-            const n = getComputedStyle(node)[which].match(/[\\d.]+/g).slice(0, 3).map(Number).map((v) => v / 255)
+            const said = getComputedStyle(node)[which];  // rgb(0 to 255) or, of a mixture, color(srgb 0 to 1)
+            const whole = said.startsWith("color") ? 1 : 255;
+            const n = said.match(/[\\d.]+/g).slice(0, 3).map(Number).map((v) => v / whole)
               .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
             return 0.2126 * n[0] + 0.7152 * n[1] + 0.0722 * n[2];
           };
