@@ -5,6 +5,7 @@ May live here: the way of both through OpenTelemetry's pipeline. May not: encodi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -104,7 +105,12 @@ def _foreign(span: ReadableSpan) -> Foreign:
 
 
 def text(value: Any) -> str:
-    """A tag's value where only text is known."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return ",".join(map(text, value)) if isinstance(value, (tuple, list)) else str(value)
+    """A tag's value where only text is known; lists as OpenTelemetry has Zipkin told them."""
+    if isinstance(value, str):
+        return value
+    return said(value) if isinstance(value, (bool, tuple, list)) else str(value)
+
+
+def said(value: Any) -> str:
+    """`value` as JSON."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
-from toolkit.sdk.ended import Told, text
+from toolkit.sdk.ended import Told, said, text
 from toolkit.sdk.tags import PEER
 
 
@@ -59,8 +59,8 @@ class Zipkin:
 
 def _note(at: int, name: str, attributes: Mapping[str, Any]) -> str:
     """An event, as the OpenTelemetry specification has Zipkin told: JSON, if there is more than a name."""
-    said = f"{{{quoted(name)}:{{{_members(attributes)}}}}}" if attributes else name
-    return f'{{"timestamp":{at // 1000},"value":{quoted(said)}}}'
+    value = said({name: dict(attributes)}) if attributes else name
+    return f'{{"timestamp":{at // 1000},"value":{quoted(value)}}}'
 
 
 def _members(tags: Mapping[str, Any]) -> str:

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.exporter.zipkin.json.v2 import JsonV2Encoder
+from opentelemetry.exporter.zipkin.node_endpoint import NodeEndpoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
@@ -18,7 +22,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from tests.unit.sdk.scaffold import Zipkin, free_port, until
 from toolkit.contract import Tracing as Settings
 from toolkit.sdk import destination
-from toolkit.sdk.ended import told
+from toolkit.sdk.ended import text, told
 from toolkit.sdk.exporter import Exporter
 from toolkit.sdk.failures import WiringError
 from toolkit.sdk.recorder import KernelIds, Recorder
@@ -65,7 +69,7 @@ def test_a_span_is_what_zipkin_v2_says() -> None:
         "duration": 500,
         "localEndpoint": {"serviceName": "f"},
         "remoteEndpoint": {"serviceName": "caller"},
-        "tags": {"run": "r1", "n": "1", "b": "true", "s": "x", "l": "1,two"},
+        "tags": {"run": "r1", "n": "1", "b": "true", "s": "x", "l": '[1,"two"]'},
     }
 
 
@@ -90,7 +94,7 @@ def test_an_error_is_a_tag_and_an_event_an_annotation() -> None:
     )
     assert said["tags"] == {"error": "gone"}
     assert said["annotations"] == [
-        {"timestamp": 1_700_000_000_123_500, "value": '{"retry":{"attempt":"2"}}'},
+        {"timestamp": 1_700_000_000_123_500, "value": '{"retry":{"attempt":2}}'},
         {"timestamp": 2, "value": "plain"},
     ]
 
@@ -193,3 +197,51 @@ def test_ids_come_from_the_kernel_and_differ() -> None:
     ids = KernelIds()
     assert len({ids.generate_span_id() for _ in range(1000)}) == 1000
     assert max(ids.generate_trace_id() for _ in range(100)).bit_length() > 120
+
+
+ANY = st.text() | st.booleans() | st.integers() | st.floats() | st.lists(st.text() | st.integers()).map(tuple)
+
+
+@given(
+    st.text(),
+    st.dictionaries(st.text(), ANY, max_size=5),
+    st.dictionaries(st.text(), st.text(), max_size=5),
+    st.none() | st.text(min_size=1),
+)
+def test_whatever_a_span_says_is_read_back(
+    name: str, attributes: dict[str, Any], common: dict[str, str], error: str | None
+) -> None:
+    status = Status(StatusCode.ERROR, error) if error else Status(StatusCode.UNSET)
+    made = ReadableSpan(
+        name, context(1), resource=Resource({}), attributes=attributes, status=status, start_time=1, end_time=1
+    )
+    said = encode(made, "f", common)
+    wanted = {
+        **common,
+        **{key: text(value) for key, value in attributes.items()},
+        **({"error": error} if error else {}),
+    }
+    remote = wanted.pop("peer.service", None) if "peer.service" in attributes else None
+    wanted.pop("peer.service", None)
+    assert said["name"] == name
+    assert said.get("tags", {}) == wanted
+    assert said.get("remoteEndpoint", {}).get("serviceName") == remote
+
+
+def test_the_stock_exporter_says_the_same_of_a_span() -> None:
+    made: Any = span(
+        parent=context(0x2),
+        attributes={"n": 1, "b": True, "s": "x", "l": (1, "two")},
+        status=Status(StatusCode.ERROR, "gone"),
+        events=(Event("retry", {"attempt": 2}, 1_700_000_000_123_500_000),),
+    )
+    (theirs,) = json.loads(JsonV2Encoder().serialize([made], NodeEndpoint()))
+    ours = encode(made, "f", {})
+    (note,), (noted,) = theirs.pop("annotations"), ours.pop("annotations")
+    assert (note["timestamp"], json.loads(note["value"])) == (noted["timestamp"], json.loads(noted["value"]))
+    assert theirs.pop("timestamp") - ours.pop("timestamp") in (0, 1)  # rounded there, cut here, as Zipkin does
+    assert ours["tags"].pop("l") == '[1,"two"]'
+    assert theirs["tags"].pop("l") == '["1","two"]'
+    del theirs["debug"], theirs["tags"]["otel.status_code"]  # every span is debugged there
+    del theirs["localEndpoint"], ours["localEndpoint"]
+    assert ours == theirs
