@@ -78,12 +78,7 @@ async def serve(
 
     Raises EngineError when the file cannot be had, and OSError when the address cannot.
     """
-    loop = asyncio.get_running_loop()
-
-    def warn(text: str) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(on_warning, text)
-
+    warn = _from_threads(on_warning)
     database = await asyncio.to_thread(open_database, store)
     try:
         bounds = Bounds(max_spans, max_bytes, max_age)
@@ -92,10 +87,7 @@ async def serve(
         database.close()
         raise
     committer, readers = Committer(kept), Readers(database)
-    local = host in _LOOPBACK
-    api = Api(kept, committer, readers, lambda: time.time_ns() // 1_000_000, loopback=local, pages=pages)
-    counting = metrics.Counting(api, lambda: _spans(committer, kept), loopback=local)
-    handler = origins.Allowing(counting, allow_origins)
+    handler = origins.Allowing(_handler(kept, committer, readers, pages, loopback=host in _LOOPBACK), allow_origins)
     try:
         server = await limits.serve(handler, host, port, max_body=MAX_BODY, limits=use or limits.Limits())
     except BaseException:
@@ -104,8 +96,25 @@ async def serve(
     return TraceStore(database, committer, readers, server)
 
 
-def _spans(committer: Committer, kept: Store) -> metrics.Spans:
-    return metrics.Spans(committer.taken, kept.forgetting.spans, kept.forgetting.evicted_spans)
+def _from_threads(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """What tells it in the loop, wherever it is called."""
+    loop = asyncio.get_running_loop()
+
+    def told(text: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(tell, text)
+
+    return told
+
+
+def _handler(
+    kept: Store, committer: Committer, readers: Readers, pages: lens.Pages, *, loopback: bool
+) -> http1.Handler:
+    def spans() -> metrics.Spans:
+        return metrics.Spans(committer.taken, kept.forgetting.spans, kept.forgetting.evicted_spans)
+
+    api = Api(kept, committer, readers, lambda: time.time_ns() // 1_000_000, loopback=loopback, pages=pages)
+    return metrics.Counting(api, spans, loopback=loopback)
 
 
 def address(text: str) -> tuple[str, int]:
