@@ -20,7 +20,7 @@ from tests.zipkin import real
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 RECORDED = Path(__file__).parents[1] / "unit" / "traces" / "cluster-trace.json"
 HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>"
 
