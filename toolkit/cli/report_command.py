@@ -88,12 +88,17 @@ def _traces(options: argparse.Namespace, source: Source, other: Source | None) -
 def _traced(run: str, out: Path, source: Source | None) -> Traced | None:
     """A load has no traces of its own, and a run without a sample none at all."""
     from toolkit import runs, spanfile, traced
+    from toolkit.cli.output import note
     from toolkit.results import Report
 
     spans = runs.find(run, out) / runs.SPANS if source is not None else None
     if source is None or spans is None or not isinstance(source.report, Report) or not spans.is_file():
         return None
-    found = traced.of_run(source.report, spanfile.traces(spans))
+    try:
+        found = traced.of_run(source.report, spanfile.traces(spans))
+    except UsageError as error:  # a run's numbers do not depend on it
+        note(f"warning: the page says nothing of traces: {error}")
+        return None
     return found if found.gathered.lines else None
 
 
