@@ -62,6 +62,23 @@ def test_the_page_has_another_run_beside(folder: Path) -> None:
     assert "latency of load-1" in done.stdout
 
 
+def test_the_page_holds_the_runs_traces(folder: Path) -> None:
+    done = program.call(folder, "report", ID, "-o", "html")
+    assert done.returncode == 0
+    assert 'id="traces-data"' in done.stdout
+    assert 'id="traces-data"' in (folder / "runs" / ID / "report.html").read_text()
+    assert 'id="traces-data"' not in program.call(folder, "report", "load-1", "-o", "html").stdout
+
+
+def test_spans_that_cannot_be_read_cost_the_page_its_traces_and_nothing_else(folder: Path) -> None:
+    (folder / "runs" / ID / "spans.json").write_text('[{"traceId":')
+    done = program.call(folder, "report", ID, "-o", "html")
+    assert done.returncode == 0
+    assert "the page says nothing of traces" in done.stderr
+    assert "traces-data" not in done.stdout
+    assert "Latency" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
