@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.perf import analysis_perf, broker_perf, load_perf, records_perf, render_perf, sdk_perf
+from tests.perf import analysis_perf, broker_perf, load_perf, records_perf, render_perf, sdk_perf, traces_perf
 
 SECTIONS: dict[str, Callable[[], None]] = {
     "sdk": sdk_perf.main,
@@ -17,6 +17,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "load": load_perf.main,
     "records": records_perf.main,
     "analysis": analysis_perf.main,
+    "traces": traces_perf.main,
 }
 
 

@@ -22,7 +22,7 @@ from toolkit.traces.links import links
 
 SMALL = Sizes(traces=8, blocks=2)
 NOW = NOW_US // 1000 + 100_000_000  # milliseconds, after everything
-SEARCHES = (
+SEARCHES: tuple[dict[str, str], ...] = (
     {},
     {"limit": "3"},
     {"limit": "1000"},

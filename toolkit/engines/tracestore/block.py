@@ -110,6 +110,7 @@ class Block:
     terms: dict[str, Terms] = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)
     size: int = 0
+    newest: int = 0  # last start of any trace it has had
     logged: int = 0
     written: int = 0  # bytes of text when it was written last
     revision: int = 0
@@ -147,6 +148,8 @@ class Block:
                 self.terms[service or ""].update(span.tags.items())
             if span.annotations is not None:
                 self.terms[service or ""].update([note.value for note in span.annotations])
+        if trace.last > self.newest:
+            self.newest = trace.last
         size = sum(map(len, spans))
         trace.size += size
         self.size += size
@@ -204,6 +207,7 @@ def thawed(number: int, revision: int, forgotten: int, directory: Directory, chu
         trace = Trace(row.id, block, at, row.received, spans, set(row.names), size, row.root, row.first, row.last)
         block.traces.append(trace)
         block.size += size
+        block.newest = max(block.newest, row.last)
     block.written = block.size
     return block
 
@@ -265,6 +269,11 @@ def spoken(
                 took = said[number]
                 found[key] = (max(last, newest[number]), max(longest, took.longest), lengths | took.lengths)
     return found
+
+
+def says(terms: Terms, term: tuple[str, str] | str) -> bool:
+    """Whether it is among what a service has said: a tag with its value, or an annotation or a tag's name."""
+    return term in terms or (type(term) is str and any(type(each) is tuple and each[0] == term for each in terms))
 
 
 def values(terms: Mapping[str, Terms], keys: Collection[str]) -> set[tuple[str, str]]:

@@ -8,7 +8,7 @@ durations and terms say that there may be something: work grows with what is fou
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.engines.tracestore import block as blocks
@@ -40,36 +40,53 @@ class Best:
         del self.found[self.limit :]
 
 
-def in_memory(asked: Query, held: Iterable[Block]) -> list[tuple[Key, Trace]]:
-    """Traces of these blocks that may be asked for, in order; to be called while nobody changes them."""
-    found = []
-    for block in held:
-        names = list(block.names)
-        suitable = {number for number, name in enumerate(names) if asked.service in (None, name[0])}
-        if not names or (asked.service is not None and not suitable):
-            continue
-        for trace in block.living():
-            if asked.begin <= trace.started <= asked.end and trace.started > 0:  # noqa: SIM102
-                if query.named(asked, (names[number] for number in trace.names)):
-                    found.append((key(trace.last, trace.id), trace))
+def in_memory(asked: Query, block: Block) -> list[tuple[Key, Trace]]:
+    """Traces of a block in memory that may be asked for, in order; to be called while nobody changes it."""
+    if not _may_be_in(asked, block):
+        return []
+    names, found = list(block.names), []
+    for trace in block.living():
+        began = trace.root or trace.first
+        if asked.begin <= began <= asked.end and began and query.named(asked, [names[each] for each in trace.names]):
+            found.append((key(trace.last, trace.id), trace))
     found.sort(key=lambda each: each[0])
     return found
 
 
+def _may_be_in(asked: Query, block: Block) -> bool:
+    """Told by what the block's spans have said together."""
+    if not query.named(asked, block.names):
+        return False
+    if asked.min_duration is not None and not any(
+        asked.service in (None, name[0]) and query.may_last(asked, each.longest, each.lengths)
+        for name, each in zip(block.names, block.said, strict=True)
+    ):
+        return False
+    if block.revision:  # its terms are in the file
+        return True
+    said = [terms for service, terms in block.terms.items() if asked.service in (None, service)]
+    return all(any(blocks.says(terms, term) for terms in said) for term in query.terms(asked))
+
+
 def search(
     asked: Query,
-    held: list[tuple[Key, Trace]],
-    skipped: set[int],
+    held: Sequence[tuple[int, int]],
+    look: Callable[[int], list[tuple[Key, Trace]]],
     reader: Reader,
     directory: Callable[[Reader, int, int], Directory | None],
 ) -> Best:
-    """The traces asked for: of those `held` in memory, and of all blocks at rest but the `skipped`."""
+    """The traces asked for. `held` are the blocks in memory (newest start and number), into which one can `look`; all
+    others are at rest."""
     best, matches = Best(asked.limit), _matching(asked)
-    for at, trace in held:
-        if not best.wants(at):
+    for newest, number in sorted(held, reverse=True):
+        if not best.wants((-(newest // 1000), "")):
             break
-        if matches(text := trace.text()):
-            best.add(at, text)
+        for at, trace in look(number):
+            if not best.wants(at):
+                break
+            if matches(text := trace.text()):
+                best.add(at, text)
+    skipped = {number for _, number in held}
     for found in _candidates(asked, reader):
         if found.block in skipped:
             continue

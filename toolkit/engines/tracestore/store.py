@@ -33,8 +33,8 @@ class Sizes:
     log may have before it is written although it has not come to rest."""
 
     traces: int = MOST_TRACES
-    blocks: int = 16
-    bytes: int = 48 << 20
+    blocks: int = 8
+    bytes: int = 32 << 20
     logged: int = 32 << 20
 
 
@@ -272,8 +272,14 @@ class Store:
 
     def search(self, asked: Query, reader: Reader) -> search.Best:
         with self._lock:
-            held, numbers = search.in_memory(asked, self._held.values()), set(self._held)
-        return search.search(asked, held, numbers, reader, self.directory)
+            held = dict(self._held)
+
+        def look(number: int) -> list[tuple[search.Key, Trace]]:
+            with self._lock:
+                return search.in_memory(asked, held[number])
+
+        newest = [(block.newest, number) for number, block in held.items()]
+        return search.search(asked, newest, look, reader, self.directory)
 
     def services(self, reader: Reader) -> list[str]:
         return self._names("service", "", reader)
