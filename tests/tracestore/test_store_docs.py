@@ -54,7 +54,7 @@ def test_the_ways_of_a_trace_are_as_the_page_says() -> None:
 def test_the_command_takes_the_flags_that_are_shown() -> None:
     words = shlex.split(block("sh", "The store"))
     assert words[:3] == ["python", "-m", "toolkit.engines.tracestore"]
-    assert _parser().parse_args(words[3:]).store == Path("spans.ndjson")
+    assert _parser().parse_args(words[3:]).store == Path("spans.db")
 
 
 async def test_every_path_the_page_names_is_answered() -> None:

@@ -15,6 +15,12 @@ LISTEN = "127.0.0.1:9411"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listen", type=_place, default=LISTEN, metavar="HOST:PORT", help=f"default {LISTEN}")
     parser.add_argument("--store", type=Path, metavar="FILE", help="keep spans in this file, and start with it")
+    parser.add_argument("--max-spans", type=_positive, metavar="N", help="forget the oldest traces beyond (500,000)")
+    parser.add_argument("--max-bytes", type=_positive, metavar="N", help="the same, of spans' text (512 MiB)")
+    parser.add_argument("--max-age", type=_age, metavar="AGE", help="forget traces that came so long ago: 90m, 12h, 7d")
+    parser.add_argument(
+        "--autocomplete-keys", default="", metavar="TAG,TAG", help="tags whose values a UI can ask for, as Zipkin's"
+    )
     parser.add_argument(
         "--lens",
         type=Path,
@@ -40,6 +46,21 @@ def _origin(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 16 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number above 0")
+    return int(text)
+
+
+def _age(text: str) -> float:
+    from toolkit.engines.tracestore.forgetting import age
+
+    try:
+        return age(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _place(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
@@ -56,7 +77,7 @@ def execute(options: argparse.Namespace) -> int:
 
 async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> None:
     from toolkit.engines import tracestore
-    from toolkit.engines.tracestore import lens
+    from toolkit.engines.tracestore import forgetting, lens
 
     host, port = options.listen
     pages = lens.read(options.lens) if options.lens else lens.absent
@@ -65,6 +86,10 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
             host,
             port,
             options.store,
+            max_spans=options.max_spans or forgetting.MAX_SPANS,
+            max_bytes=options.max_bytes or forgetting.MAX_BYTES,
+            max_age=options.max_age,
+            autocomplete_keys=tuple(filter(None, options.autocomplete_keys.split(","))),
             on_warning=lambda text: note(f"warning: {text}"),
             pages=pages,
             allow_origins=options.allow_origin,
