@@ -77,7 +77,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         (
             Command("compare", "compare_command", "whether one run is worse than another, and how sure that is"),
             Command("report", "report_command", "print a stored run again"),
-            Command("trace", "trace_command", "traces: keep them, move them, look at one, see where the time of many went"),
+            Command("trace", "trace_command", "keep traces, move them, look at one, see where the time of many went"),
         ),
     ),
     (
