@@ -67,8 +67,11 @@ def _bands(bands: Sequence[Band], width: int) -> Iterator[str]:
     """What the critical path is made of, from the fastest traces to the slowest: mean times and shares."""
     if not bands:
         return
-    names = {(share.label, share.what): share.mean_us for share in bands[0].shares}
-    most = {name: max(_mean(band, name) / band.mean_us for band in bands) for name in names}
+    means = [_means(band) for band in bands]
+    names = means[0]
+    most = {
+        name: max(of.get(name, 0.0) / band.mean_us for of, band in zip(means, bands, strict=True)) for name in names
+    }
     chosen = sorted((name for name in names if most[name] >= LEAST), key=lambda name: -most[name])[:ROWS]
     chosen.sort(key=lambda name: -names[name])
     told = [f"{printable(label)}  {what}" for label, what in chosen]
@@ -78,10 +81,11 @@ def _bands(bands: Sequence[Band], width: int) -> Iterator[str]:
     yield f"{'critical path, mean ms':<{room}}" + "".join(f"{_ranks(band):>{cell}}" for band in bands)
     yield f"{'traces':<{room}}" + "".join(f"{count(band.n):>{cell}}" for band in bands)
     for name in chosen:
-        cells = (_cell(_mean(band, name), band.mean_us, pairs) for band in bands)
+        cells = (_cell(of.get(name, 0.0), band.mean_us, pairs) for of, band in zip(means, bands, strict=True))
         yield _named(*name, room) + "".join(f"{each:>{cell}}" for each in cells)
-    if rest := [name for name in names if name not in chosen]:
-        cells = (_cell(sum(_mean(band, name) for name in rest), band.mean_us, pairs) for band in bands)
+    if rest := set(names).difference(chosen):
+        sums = (sum(of.get(name, 0.0) for name in rest) for of in means)
+        cells = (_cell(left, band.mean_us, pairs) for left, band in zip(sums, bands, strict=True))
         yield f"{plural(len(rest), 'more segment'):<{room}}" + "".join(f"{each:>{cell}}" for each in cells)
     yield f"{'whole':<{room}}" + "".join(f"{_cell(band.mean_us, band.mean_us, pairs):>{cell}}" for band in bands)
 
@@ -96,8 +100,8 @@ def _cell(mean_us: float, whole_us: float, pairs: bool) -> str:
     return f"{milliseconds(mean_us)} {percent(mean_us / whole_us):>4}" if pairs else milliseconds(mean_us)
 
 
-def _mean(band: Band, name: tuple[str, str]) -> float:
-    return next((share.mean_us for share in band.shares if (share.label, share.what) == name), 0.0)
+def _means(band: Band) -> dict[tuple[str, str], float]:
+    return {(share.label, share.what): share.mean_us for share in band.shares}
 
 
 def _room(names: Sequence[str], most: int) -> int:
@@ -118,7 +122,8 @@ def slowest(bands: Sequence[Band]) -> Iterator[str]:
     slow = next((band for band in reversed(bands) if band.low >= 0.9 and band.n >= FEW), None)
     if fast is None or slow is None or (longer := slow.mean_us - fast.mean_us) <= 0:
         return
-    more = {(each.label, each.what): each.mean_us - _mean(fast, (each.label, each.what)) for each in slow.shares}
+    before = _means(fast)
+    more = {name: mean_us - before.get(name, 0.0) for name, mean_us in _means(slow).items()}
     label, what = max(more, key=lambda name: more[name])
     who = (
         f"the slowest {percent(1 - slow.low)}" if slow.high == 1 else f"traces from {_ranks(slow).replace('–', ' to ')}"
@@ -133,6 +138,8 @@ def slowest(bands: Sequence[Band]) -> Iterator[str]:
 def _hops(hops: Sequence[HopAnatomy], width: int) -> Iterator[str]:
     if not hops:
         return
+    busiest = sorted(range(len(hops)), key=lambda at: -(hops[at].n + hops[at].failed + hops[at].skewed))[:ROWS]
+    more, hops = len(hops) - ROWS, [hops[at] for at in sorted(busiest)]
     names = [f"{printable(hop.source)} {arrow(hop.via)} {printable(hop.to)}" for hop in hops]
     room = max(len("hop"), *map(len, names)) + 2
     yield f"{'hop':<{room}}{'n':>{CELL}}{'mean ms':>{CELL}}{'p50 ms':>{CELL}}{'p99 ms':>{CELL}}  of the mean"
@@ -143,16 +150,19 @@ def _hops(hops: Sequence[HopAnatomy], width: int) -> Iterator[str]:
             told = [f"{count(hop.failed)} failed"] * bool(hop.failed)
             told += [f"{count(hop.skewed)} arrived before they were sent, on two clocks"] * bool(hop.skewed)
             yield f"{'':<{room}}not timed: {', '.join(told)}"
+    if more > 0:
+        yield f"and {plural(more, 'hop')} with fewer messages"
 
 
 def _completeness(found: Completeness | None) -> Iterator[str]:
     if found is None:
         return
     yield f"{count(found.complete)} of {plural(found.traces, 'trace')} show every edge of the chain"
-    for edge in found.missing:
-        yield f"  {_edge(edge)} is missing in {plural(edge.traces, 'trace')}"
-    for edge in found.unknown:
-        yield f"  {_edge(edge)} is in {plural(edge.traces, 'trace')}, and not in the chain"
+    told = [f"{_edge(edge)} is missing in {plural(edge.traces, 'trace')}" for edge in found.missing]
+    told += [f"{_edge(edge)} is in {plural(edge.traces, 'trace')}, and not in the chain" for edge in found.unknown]
+    yield from (f"  {line}" for line in told[:ROWS])
+    if len(told) > ROWS:
+        yield f"  and {plural(len(told) - ROWS, 'more edge')}"
     if found.orphans:
         yield f"  {plural(found.orphans, 'span')} of functions without the span above"
 

@@ -47,6 +47,13 @@ def test_segments_beyond_a_screenful_are_summed_up_and_the_column_still_adds_up(
     assert f"10 more segments {rest / 1000:.2f} {rest / whole:.0%}" in told
 
 
+def test_however_many_services_there_are_what_is_read_is_a_page() -> None:
+    strange = [[replace(each, service=f"{each.service}{number}") for each in trace(number)] for number in range(1, 101)]
+    told = lines(analyse(strange, EDGES), width=100)
+    assert len(told) < 100
+    assert {"and 180 hops with fewer messages", "and 182 more edges"} <= set(told)
+
+
 def test_clocks_and_what_is_missing_are_told() -> None:
     skews = (
         Skew("a", "b", 7, 3, 1500, 2500),
