@@ -4,9 +4,9 @@ May live here: how such files look on disk. What a span is on the wire is `trace
 where it lies, the caller's.
 
 Written is a Zipkin v2 JSON list, one span a line, the spans of a trace together. Read is whatever holds Zipkin v2
-spans as JSON: a list of them, a list of traces, one span or list a line, or several of these behind each other; with
-gzip around it or not. Where the spans of a trace are apart, they are first sorted into temporary files, as many as it
-takes for one of them to fit in memory.
+spans as JSON: a list of them, a list of traces, one span or list a line, or several of these behind each other; or as
+protobuf; with gzip around it or not. Where the spans of a trace are apart, they are first sorted into temporary files,
+as many as it takes for one of them to fit in memory.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ def _layout(path: Path) -> _Layout:
     with _opened(path) as file:
         rest = b""
         while chunk := _piece(file):
+            together = together and (size > 0 or not _is_protobuf(chunk))  # its ids are looked for by nobody
             size += len(chunk)
             text, end = rest + chunk, 0
             for match in _ID.finditer(text) if together else ():
@@ -130,7 +131,27 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 def _read(path: Path) -> Iterator[Found]:
     with _opened(path) as file:
-        yield from spans_in(iter(lambda: file.read(CHUNK), b""))
+        first = file.read(CHUNK)
+        pieces = itertools.chain((first,), iter(lambda: file.read(CHUNK), b""))
+        yield from _messages(pieces) if _is_protobuf(first) else spans_in(pieces)
+
+
+def _is_protobuf(first: bytes) -> bool:
+    if first[:1] != b"\n":
+        return False
+    from toolkit.traces import streams  # brings protobuf along, which few files need
+
+    return streams.is_protobuf(first)
+
+
+def _messages(pieces: Iterable[bytes]) -> Iterator[Found]:
+    """Spans of Zipkin's protobuf."""
+    from toolkit.traces import streams
+
+    for found in streams.spans(pieces):
+        if isinstance(found, streams.Bad):
+            raise ValueError(f"span {found.index}: {found.reason}")
+        yield Found(zipkin.to_span(found), zipkin.text(found))
 
 
 def _runs(path: Path) -> Iterator[list[Span]]:

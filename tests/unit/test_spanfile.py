@@ -20,7 +20,7 @@ from tests.unit.traces.made import any_span, calm
 from toolkit import spanfile, spanread
 from toolkit.errors import UsageError
 from toolkit.spanread import spans_in
-from toolkit.traces import tree, wire, zipkin
+from toolkit.traces import tree, wire, zipkin, zipkinproto
 from toolkit.traces.model import Span
 
 SPANS = [span for number in range(1, 6) for span in trace(number)]
@@ -62,6 +62,16 @@ def test_every_form_tells_the_same_traces(tmp_path: Path, form: str, packed: boo
     data = FORMS[form].encode()
     path = written(tmp_path / "spans", gzip.compress(data) if packed else data)
     assert read(path) == tree.by_trace(SPANS)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_protobuf_tells_the_same_traces_wherever_their_spans_are(tmp_path: Path, packed: bool) -> None:
+    mixed = random.Random(3).sample(SPANS, len(SPANS))
+    data = zipkinproto.encode(mixed)
+    path = written(tmp_path / "spans.pb", gzip.compress(data) if packed else data)
+    for in_memory in (1 << 20, 100):
+        assert read(path, in_memory=in_memory) == tree.by_trace(mixed)
+    assert "protobuf that ends within a span" in said(tmp_path, data[:-3])
 
 
 def test_what_is_written_is_a_list_with_one_span_a_line_and_traces_together(tmp_path: Path) -> None:

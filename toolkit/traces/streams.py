@@ -42,7 +42,7 @@ def spans(chunks: Iterable[bytes]) -> Iterator[dict[str, Any] | Bad]:
     if not first:
         return
     whole = _chain(first, chunks)
-    yield from _numbered(_messages(whole) if _is_protobuf(first) else _objects(_text(whole)))
+    yield from _numbered(_messages(whole) if is_protobuf(first) else _objects(_text(whole)))
 
 
 def _numbered(found: Iterable[Any]) -> Iterator[dict[str, Any] | Bad]:
@@ -93,9 +93,10 @@ def _plain(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise ZipkinError("gzip that ends too early")
 
 
-def _is_protobuf(first: bytes) -> bool:
-    """JSON begins with a bracket, perhaps behind blanks. A line break is also how a message begins, which then holds
-    control characters where JSON has none: the lengths of the span's first fields."""
+def is_protobuf(first: bytes) -> bool:
+    """Whether these first bytes, at least one, are a ListOfSpans. JSON begins with a bracket, perhaps behind blanks. A
+    line break is also how a message begins, which then holds control characters where JSON has none: the lengths of
+    the span's first fields."""
     if first[0] == _SPAN_KEY and any(byte < 0x20 and byte not in b"\t\r\n" for byte in first[1:4]):
         return True
     return first.lstrip()[:1] not in (b"[", b"{", b"") and first[0] == _SPAN_KEY
