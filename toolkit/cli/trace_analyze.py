@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "subject",
         nargs="?",
         metavar="RUN|FILE",
-        help="a stored run (its id, or its folder), or a file of Zipkin v2 spans as JSON, packed or not; default: "
+        help="a stored run (its id, or its folder), or a file of Zipkin v2 spans, packed or not; default: "
         "the newest run",
     )
     parser.add_argument(
