@@ -113,6 +113,7 @@ def _deliveries(seen: View, consumers: Sequence[int], producers: Sequence[int], 
         if not (start and end):
             continue
         way, reached = _way(seen, at, sent)
+        back = [] if reached else _way_back(seen, sent, way)
         attempts[to] = attempt = attempts.get(to, 0) + 1
         yield HopTime(
             source=seen.spans[sent].service or "?",
@@ -121,9 +122,9 @@ def _deliveries(seen: View, consumers: Sequence[int], producers: Sequence[int], 
             message=message,
             start=start,
             end=end,
-            parts=_sums(_there(seen, way, at, start, end)) if way else _all_network(end - start),
+            parts=_sums(_there(seen, way, at, start, end, back)) if way else _all_network(end - start),
             skewed=end < start,
-            whole=reached and (not seen.guessed or seen.guessed.isdisjoint((at, *way))),
+            whole=(reached or bool(back)) and (not seen.guessed or seen.guessed.isdisjoint((at, *way, *back))),
             attempt=attempt,
         )
 
@@ -145,6 +146,22 @@ def _way(seen: View, receiver: int, sender: int) -> tuple[list[int], bool]:
         way.append(above)
         above = seen.parents[above]
     return way, above == sender
+
+
+def _way_back(seen: View, sender: int, way: list[int]) -> list[int]:
+    """When the broker had the event as the answer to another one: the way of that answer, from the function that sent
+    it to what stands above both, the last. `way` ends there too, then."""
+    known, back, above = {at: place for place, at in enumerate(way)}, list[int](), seen.parents[sender]
+    while above is not None and above not in known:
+        if seen.messages[above] is None:
+            back.append(above)
+        elif back:
+            return []  # the sending of the first event: nothing stands above both
+        above = seen.parents[above]
+    if above is None:
+        return []
+    del way[known[above] + 1 :]
+    return [*back, above]
 
 
 def _unserved(seen: View, client: int, way: list[int]) -> tuple[int, int]:
@@ -179,10 +196,16 @@ def _both_ways(
     return _sums(pieces)
 
 
-def _there(seen: View, way: Sequence[int], receiver: int | None, start: int, until: int) -> Iterator[Piece]:
-    """What the time from `start` to `until`, when the receiver began, was spent on; from the last to the first."""
+def _there(
+    seen: View, way: Sequence[int], receiver: int | None, start: int, until: int, back: Sequence[int] = ()
+) -> Iterator[Piece]:
+    """What the time from `start` to `until`, when the receiver began, was spent on; from the last to the first. It
+    starts with the way `back` of an answer, if there is one."""
     below = receiver
     for at in way:
+        if back and at == back[-1]:
+            yield from _back(seen, back[:-1], None, start, until, rest=own(seen, at, below))
+            return
         begin = max(seen.starts[at], start)
         if seen.starts[at] and begin < until:
             yield from _before(seen, at, begin, until, at if below is None else below)
@@ -216,7 +239,9 @@ def _is_leaf(seen: View, at: int) -> bool:
     return not seen.children[at] and _is_timed(seen, at)
 
 
-def _back(seen: View, way: Sequence[int], receiver: int | None, begin: int, end: int) -> Iterator[Piece]:
+def _back(
+    seen: View, way: Sequence[int], receiver: int | None, begin: int, end: int, rest: What = "network"
+) -> Iterator[Piece]:
     below = receiver
     for at in way:
         over = min(seen.ends[at], end)
@@ -225,7 +250,7 @@ def _back(seen: View, way: Sequence[int], receiver: int | None, begin: int, end:
             begin = over
         below = at
     if begin < end:
-        yield begin, end, "network"
+        yield begin, end, rest
 
 
 def _sums(pieces: Iterator[Piece] | Sequence[Piece]) -> tuple[tuple[What, int], ...]:

@@ -4,7 +4,8 @@ May live here: the last-arriving cause of asynchronous messages, by what spans s
 span below another and none of which corrects a time:
 
 - A *reply*. A broker lets the delivery of an event that was a function's reply hang where the first event began. Its
-  tag `cloudevents.traceparent` names the PRODUCER span of the reply: what carried the reply hangs below that.
+  tag `cloudevents.traceparent` names the PRODUCER span of the reply: what carried the reply hangs below that, unless it
+  stands beside what carried the answer anyway.
 - A *link*. A span that names other spans of its trace as links (OpenTelemetry's) began because of the last of them that
   was over before it began, if that came later than what it hangs below.
 - A *join* that says nothing. A function waits, while it handles one event, for others of the same call, and sends on
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from toolkit.traces.expect import MESSAGE_TAG, ORIGIN_TAG
 from toolkit.traces.gaps import is_above
 from toolkit.traces.model import Span
+from toolkit.traces.platform import Part
 
 CALL_TAG, REPLICA_TAG = "toolkit.call", "toolkit.replica"
 _FIRST_LINK = "otlp.link.0"  # OpenTelemetry's specification for Zipkin has no links; the Collector's exporter has
@@ -37,6 +39,7 @@ class Known:
     """A trace's spans by position, with the parents they would have if the platform told everything (`hung`)."""
 
     spans: Sequence[Span]
+    parts: Sequence[Part | None]
     starts: Sequence[int]
     ends: Sequence[int]
     hung: Sequence[int | None]
@@ -78,19 +81,23 @@ def _seen(known: Known) -> tuple[list[tuple[int, int]], list[int], list[list[int
 
 
 def _reply(known: Known, parents: list[int | None], at: int, origin: int) -> None:
-    """Move the first span that carried the reply below what sent it."""
+    """Move the first span that carried the reply below what sent it, unless it stands after that already: below what
+    the function that replied stands below, too, as when the broker's filter sends on what it was answered."""
     top, above = at, parents[at]
-    while above not in (None, origin) and _is_between(known, above) and known.starts[above] >= known.starts[origin]:
-        top, above = above, parents[above]
     while above not in (None, origin) and _is_between(known, above):
-        above = parents[above]  # what was there before the reply; who sent it may well be above that
+        if is_above(parents, above, origin):
+            return
+        if known.starts[above] >= known.starts[origin]:
+            top = above
+        above = parents[above]
     if above != origin and not is_above(parents, top, origin):
         parents[top] = origin
 
 
 def _is_between(known: Known, at: int) -> bool:
     """Whether it may have carried a message: a span of the chain says which one it is about, what carries does not."""
-    return MESSAGE_TAG not in known.spans[at].tags
+    span = known.spans[at]
+    return MESSAGE_TAG not in span.tags and (span.kind != "PRODUCER" or known.parts[at] is not None)
 
 
 def _link(known: Known, parents: Sequence[int | None], waits: dict[int, int], at: int) -> None:

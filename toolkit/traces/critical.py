@@ -99,6 +99,8 @@ def _told(seen: View, root: int) -> _Told:
                 over[at] = max(over[at], max(over[child] for child in below))
         if seen.parts[at] is not None:
             led = [each for child in below if (each := leads_to[child]) is not None]
+            if len(led) > 1:  # what the function behind it answered went to somebody else
+                led = [each for each in led if _origin(seen, each) in (None, above[at])] or led
             leads_to[at] = max(led, key=reach.__getitem__, default=None)
     return _Told(seen, parents, children, low, over, reach, above, leads_to, {}, {}, {})
 
@@ -260,6 +262,11 @@ def _call(told: _Told, at: int, span: Span) -> str:
 
 def _replier(seen: View, at: int | None) -> str | None:
     """Who really sent the event that this span consumed, when it was a reply that hangs where the first event began."""
-    origin = seen.spans[at].tags.get(ORIGIN_TAG) if at is not None else None
-    sent = seen.places.get(origin[36:52]) if origin else None
+    sent = None if at is None else _origin(seen, at)
     return None if sent is None else seen.spans[sent].service
+
+
+def _origin(seen: View, at: int) -> int | None:
+    """The sending that the event names which this span consumed."""
+    told = seen.spans[at].tags.get(ORIGIN_TAG)
+    return seen.places.get(told[36:52]) if told else None

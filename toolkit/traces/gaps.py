@@ -22,7 +22,7 @@ from toolkit.traces.tree import Tree
 @dataclass(frozen=True, slots=True)
 class Known:
     """A trace's tree; the part of the platform that made each span (None: none did); its times; the sides of each
-    message by kind. `requests` keeps what was found below a sender."""
+    message by kind. `requests` keeps what was found below a sender (-1: anywhere)."""
 
     tree: Tree
     parts: Sequence[Part | None]
@@ -102,9 +102,17 @@ def _last_request(known: Known, sent: int, orphan: int, receiver: int) -> int:
     if (requests := known.requests.get(sent)) is None:
         requests = known.requests[sent] = [each for each in _reached(known, sent) if _is_open(known, each)]
     before = [each for each in requests if known.starts[each] <= begun]
-    addressed = [each for each in before if _is_addressed(known, each, to)]
     during = [each for each in before if begun <= known.ends[each]]
+    if not requests and known.tree.spans[sent].kind == "PRODUCER":  # a reply, which hangs where the first event began
+        before = [each for each in _open(known) if known.starts[sent] <= known.starts[each] <= begun]
+    addressed = [each for each in before if _is_addressed(known, each, to)]
     return max(addressed or during, key=known.starts.__getitem__, default=sent)
+
+
+def _open(known: Known) -> list[int]:
+    if (requests := known.requests.get(-1)) is None:
+        requests = known.requests[-1] = [at for at in range(len(known.parts)) if _is_open(known, at)]
+    return requests
 
 
 def _is_open(known: Known, at: int) -> bool:

@@ -91,7 +91,7 @@ def of(trace: Trace) -> View:
     parts = [part(span, functions) for span in spans] if strangers else [None] * len(spans)
     hung, guessed = gaps.hang(gaps.Known(arranged, parts, starts, ends, sides))
     places = {span.id: at for at, span in reversed([*enumerate(spans)]) if not span.shared}
-    parents, waits = causes.hang(causes.Known(spans, starts, ends, hung, sides, places))
+    parents, waits = causes.hang(causes.Known(spans, parts, starts, ends, hung, sides, places))
     children = arranged.children if parents is arranged.parents else _children(parents, starts, spans)
     return View(
         *(arranged, spans, starts, ends, parts, hung, guessed, parents, children, waits, messages, sides, places),

@@ -82,6 +82,14 @@ class Hop(NamedTuple):
     parts: Mapping[What, int]
 
 
+class _Reply(NamedTuple):
+    who: str
+    sent: str
+    message: str
+    begun: Moment
+    nodes: Sequence[Node]
+
+
 @dataclass
 class Played:
     """One call of a chain. `length` draws how long the next thing takes; `ahead` is how far hosts' clocks are (ns)."""
@@ -94,6 +102,7 @@ class Played:
     spans: list[Span] = field(default_factory=list)
     hops: list[Hop] = field(default_factory=list)
     ends: list[Moment] = field(default_factory=list)
+    replied: list[_Reply] = field(default_factory=list)  # what a broker is just about to have back
     ids: int = 0
 
     def play(self, entry: Node) -> Moment:
@@ -141,8 +150,13 @@ class Played:
                 replies += nodes
         now = now.then(self.length(), node.name, "work")
         if replies:
-            sent = self._id()
-            self._reply(node.name, own, sent, parent, now, replies)
+            sent, message_of = self._id(), self._id()
+            self._add(sent, node.name, "PRODUCER", "reply", own, now, now.then(1000, "", "network"), message_of)
+            replied = _Reply(node.name, sent, message_of, now, replies)
+            if self.generation is None:
+                self._reply(replied, parent)
+            else:
+                self.replied.append(replied)
             now = now.then(1000, f"{node.name} → ? (event)", "network")
         self._add(own, node.name, kind, "handle", parent, begun, now, message, origin=origin)
         return now
@@ -177,13 +191,11 @@ class Played:
         self.ends.append(now)
         return now
 
-    def _reply(self, who: str, handling: str, own: str, above: str, begun: Moment, nodes: Sequence[Node]) -> None:
+    def _reply(self, reply: _Reply, above: str) -> None:
         """An event that was a reply: it is delivered below where the first one was, and names its own sending."""
-        message = self._id()
-        self._add(own, who, "PRODUCER", "reply", handling, begun, begun.then(1000, "", "network"), message)
-        for node in nodes:
-            now = begun.then(1000 + self.length(), _event(who, node.name), "network")
-            self._attempts(who, node, above, message, begun, now, 1, own)
+        for node in reply.nodes:
+            now = reply.begun.then(1000 + self.length(), _event(reply.who, node.name), "network")
+            self._attempts(reply.who, node, above, reply.message, reply.begun, now, 1, reply.sent)
 
     def _hop(
         self, who: str, to: str, message: str, begun: Moment, arrived: Moment, but: Meanwhile | None = None
@@ -239,8 +251,9 @@ class Played:
         return self._layer("gateway", "SERVER", "ingress", parent, now, activator)
 
     def _broker(
-        self, who: str, own: str, message: str, begun: Moment, now: Moment, nodes: Sequence[Node], attempts: int
-    ) -> Moment:
+        self, who: str, own: str, message: str, begun: Moment, now: Moment, nodes: Sequence[Node], attempts: int,
+        below: str = "",
+    ) -> Moment:  # fmt: skip
         """Into the channel, which answers at once and delivers afterwards."""
 
         def accept(above: str, arrived: Moment) -> Moment:
@@ -260,7 +273,7 @@ class Played:
         def broker(above: str, arrived: Moment) -> Moment:
             return self._layer("broker ingress", None, "broker:default.chain", above, arrived, send)
 
-        return self._twice("broker ingress", own, now, broker)
+        return self._twice("broker ingress", below or own, now, broker)
 
     def _subscription(
         self, who: str, node: Node, above: str, message: str, begun: Moment, now: Moment, attempts: int, origin: str
@@ -284,6 +297,9 @@ class Played:
                     arrived = arrived.then(self.length(), "broker filter (platform)", "filter")
                     in_vain.append(Meanwhile(first, arrived, "filter"))
                 arrived = self._layer("broker filter", "CLIENT", "POST /", parent, arrived, through, to=node.name)
+            while self.replied:
+                arrived = arrived.then(self.length(), "broker filter (platform)", "filter")
+                arrived = self._back(self.replied.pop(), parent, arrived)
             return arrived
 
         def trigger(parent: str, arrived: Moment) -> Moment:
@@ -296,6 +312,17 @@ class Played:
             return self._layer("channel dispatcher", "CLIENT", "POST /", parent, arrived, filtered)
 
         self.ends.append(self._layer("channel dispatcher", None, "send http://filter", above, now, send))
+
+    def _back(self, reply: _Reply, above: str, now: Moment) -> Moment:
+        """What a function answered an event with, sent into the broker by its filter."""
+
+        def enter(parent: str, begun: Moment) -> Moment:
+            return self._broker(reply.who, reply.sent, reply.message, reply.begun, begun, reply.nodes, 1, parent)
+
+        def send(parent: str, begun: Moment) -> Moment:
+            return self._layer("broker filter", "CLIENT", "POST /", parent, begun, enter)
+
+        return self._layer("broker filter", None, "send http://broker-ingress", above, now, send)
 
     def _twice(self, part: str, parent: str, now: Moment, inner: Callable[[str, Moment], Moment]) -> Moment:
         """A server that tells of one request twice, since Knative 1.19."""

@@ -190,15 +190,12 @@ def test_joining_moves_the_platforms_spans_and_what_is_behind_its_gaps_alone(spa
     if not any(is_platform(each, own) or (each.parent and each.parent not in there) for each in spans):
         assert joined(spans) == spans
         return
-    pairs = list(zip(view.of(spans).spans, joined(spans), strict=True))
+    seen = view.of(spans)  # halves and repetitions joined
+    pairs = list(zip(seen.spans, joined(spans), strict=True))
     assert all(one.id == other.id for one, other in pairs)
-    orphans = orphans_with_a_message(spans)
+    own = {each.service for each in seen.spans if each.service and MESSAGE_TAG in each.tags}
+    orphans = {seen.spans[at].id for at in seen.tree.orphans if MESSAGE_TAG in seen.spans[at].tags}
     assert all(one == other or is_platform(one, own) or one.id in orphans for one, other in pairs)
-
-
-def orphans_with_a_message(spans: list[Span]) -> set[str]:
-    arranged = tree.build(spans)
-    return {arranged.spans[at].id for at in arranged.orphans if MESSAGE_TAG in arranged.spans[at].tags}
 
 
 @calm
