@@ -137,7 +137,7 @@ def _see_that_it_is_a_list(place: str, said: bytes) -> None:
     if not fine:
         shown = said[:_SHOWN].decode("utf-8", "replace").strip()
         raise EngineError(
-            f"{place} answered with something else than a Zipkin's list of services: {shown!a}", next_step=_ZIPKIN
+            f"{place} answered with something else than a Zipkin's list of services: {shown!a}", next_step=NO_ZIPKIN
         )
 
 
@@ -199,16 +199,16 @@ def must(fine: bool, place: str, answer: Response) -> None:
     """Raises EngineError, with what the store said, unless the answer is fine."""
     if not fine:
         said = answer.body[:_SHOWN].decode("utf-8", "replace").strip()
-        raise EngineError(f"{place} answered {answer.status}: {said!a}", next_step=_ZIPKIN)
+        raise EngineError(f"{place} answered {answer.status}: {said!a}", next_step=NO_ZIPKIN)
 
 
 def _decoded(place: str, decode: Callable[[], _Found]) -> _Found:
     try:
         return decode()
     except zipkin.ZipkinError as error:
-        raise EngineError(f"{place} answered with something else than spans: {error}", next_step=_ZIPKIN) from error
+        raise EngineError(f"{place} answered with something else than spans: {error}", next_step=NO_ZIPKIN) from error
 
 
 _SHOWN = 200  # bytes of a refusal
 _REACHABLE = "check the address and that a Zipkin listens there (`toolkit trace serve` starts one)"
-_ZIPKIN = "check that the address is the base URL of a Zipkin v2 API, such as http://127.0.0.1:9411"
+NO_ZIPKIN = "check that the address is the base URL of a Zipkin v2 API, such as http://127.0.0.1:9411"

@@ -24,6 +24,7 @@ TRACES_AT_ONCE = 200
 _BUSY = (429, 503)
 _WAITS = 8  # times that a store may say that it is busy with one post
 _LONGEST_WAIT_S = 5.0
+_NEXT = zipkin_client.NO_ZIPKIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +120,13 @@ async def _search(
     try:
         found = zipkin.parser.decode(answer.body.decode())
     except (ValueError, RecursionError) as error:
-        raise EngineError(f"{place} answered with something else than JSON: {error}"[:300]) from error
+        raise EngineError(f"{place} answered with something else than JSON: {error}"[:300], next_step=_NEXT) from error
     if not isinstance(found, list) or not all(isinstance(each, list) for each in found):
-        raise EngineError(f"{place} answered with something else than traces")
+        raise EngineError(f"{place} answered with something else than traces", next_step=_NEXT)
     return found
 
 
 def _id(url: str, trace: list[Any]) -> str:
     if not trace or not isinstance(trace[0], dict):
-        raise EngineError(f"{url} answered with something else than traces")
+        raise EngineError(f"{url} answered with something else than traces", next_step=_NEXT)
     return str(trace[0].get("traceId"))
