@@ -97,13 +97,15 @@ def test_a_run_is_looked_at_from_the_graph_to_the_trace_at_its_p99(opened: Open,
 
 
 def test_two_traces_and_two_runs_are_held_beside_each_other(opened: Open, runs: tuple[Path, Path]) -> None:
-    first, second = (json.loads((folder / "spans.json").read_text())[0]["traceId"] for folder in runs)
+    spans = json.loads((runs[0] / "spans.json").read_text())
+    first, second = spans[0]["traceId"], spans[-1]["traceId"]
     with serving(str(runs[0]), "--against", str(runs[1])) as address:
         found = opened(address)
         assert runs[1].name in found.page.inner_text("#traces-against")
         found.picture("trace-ui-against")
-        found.page.goto(f"{address}#diff={first},{first}")
+        found.page.goto(f"{address}#diff={first},{second}")
         found.page.wait_for_selector("#traces-view:not([hidden])")
+        assert "producer → consumer (event)" in found.page.inner_text("#traces-view")
         found.picture("trace-ui-diff")
         assert found.errors == []
     assert first != second

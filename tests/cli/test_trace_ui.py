@@ -70,6 +70,20 @@ def test_a_file_of_spans_is_served_until_ctrl_c(tmp_path: Path, spans: Path) -> 
         ask(f"{address}data/overview")
 
 
+@pytest.mark.parametrize("place", ["[::1]:0", "localhost:0"])
+def test_every_name_of_this_machine_is_quiet(tmp_path: Path, spans: Path, place: str) -> None:
+    with running(tmp_path, "trace", "ui", "--file", str(spans), "--listen", place) as (process, address):
+        assert ask(f"{address}data/overview")["traces"]
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20)[1] == "Ctrl-C ends it\n"
+
+
+def test_a_page_for_others_is_told(tmp_path: Path, spans: Path) -> None:
+    with running(tmp_path, "trace", "ui", "--file", str(spans), "--listen", "0.0.0.0:0") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert "whoever reaches 0.0.0.0 can read these traces" in process.communicate(timeout=20)[1]
+
+
 def test_a_file_beside_another(tmp_path: Path, spans: Path) -> None:
     with running(tmp_path, "trace", "ui", "--file", str(spans), "--against", str(spans)) as (_, address):
         change = ask(f"{address}data/overview")["against"]["change"]

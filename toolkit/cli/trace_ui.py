@@ -64,6 +64,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> None:
+    from toolkit.engines import guard
     from toolkit.explorer import server
     from toolkit.explorer.fixed import Fixed
 
@@ -81,6 +82,8 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
             f"cannot listen on {host}:{port}: {error.strerror or error}", next_step="choose another port with --listen"
         ) from error
     say(explorer.url)
+    if host not in guard.LOOPBACK:
+        note(f"warning: whoever reaches {host} can read these traces")
     note("Ctrl-C ends it")
     if options.open:
         _show(explorer.url)
