@@ -370,3 +370,21 @@ async def test_a_page_in_a_browser_can_neither_read_nor_write(headers: tuple[tup
 async def test_this_machines_own_names_are_answered(host: bytes) -> None:
     async with asking() as it:
         assert (await it.get("/health", (b"Host", host), (b"Origin", b"http://" + host))).status == 200
+
+
+async def test_values_of_the_tags_that_were_named_can_be_asked_for() -> None:
+    async with asking(autocomplete_keys=("http.method", "zone")) as it:
+        await it.put(wire(1, tags={"http.method": "GET", "other": "x"}), wire(2, tags={"http.method": "POST"}))
+        assert await it.json("/api/v2/autocompleteKeys") == ["http.method", "zone"]
+        assert await it.json("/api/v2/autocompleteValues?key=http.method") == ["GET", "POST"]
+        assert await it.json("/api/v2/autocompleteValues?key=zone") == []
+        assert await it.json("/api/v2/autocompleteValues?key=other") == []
+
+
+async def test_questions_are_answered_while_spans_come_in() -> None:
+    async with asking() as it:
+        posts = [it.put(*(wire(trace, number) for number in range(1, 61))) for trace in range(1, 101)]
+        questions = [it.json(f"/api/v2/traces?endTs={NOW}&limit=5") for _ in range(20)]
+        answered = await asyncio.gather(*posts, *questions)
+        assert all(len(trace) == 60 for found in answered[100:] for trace in found)
+        assert (await it.json("/info"))["store"]["spans"] == 6000

@@ -16,8 +16,9 @@ from toolkit.engines.tracestore import TraceFile, normal, query
 from toolkit.engines.tracestore.database import open_database
 from toolkit.engines.tracestore.dependencies import Dependencies
 from toolkit.engines.tracestore.forgetting import Bounds, age
+from toolkit.engines.tracestore.planning import Sizes
 from toolkit.engines.tracestore.reading import Reader
-from toolkit.engines.tracestore.store import Sizes, Store
+from toolkit.engines.tracestore.store import Store
 from toolkit.traces.links import links
 
 SMALL = Sizes(traces=8, blocks=2)

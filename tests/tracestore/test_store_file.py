@@ -196,3 +196,24 @@ async def test_a_span_that_is_longer_in_the_file_than_it_was_sent_is_read_back(t
         (kept,) = await it.json(path_of(1))
         assert kept["tags"]["a"] == text
         assert it.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "cannot be opened: No such file"), (b"x", "it holds something else"), (b"", None)]
+)
+def test_a_file_to_read_is_a_stores_file(tmp_path: Path, content: bytes | None, said: str | None) -> None:
+    file = tmp_path / "spans.db"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(EngineError, match=said or "cannot be read"), TraceFile.open(file) as kept:
+        list(kept.traces())
+
+
+async def test_a_file_with_spans_of_a_store_that_was_killed_can_be_read(tmp_path: Path) -> None:
+    file, copy = tmp_path / "spans.db", tmp_path / "copy.db"
+    async with asking(file) as it:
+        await it.put(wire(1))
+        for end in ("", "-wal"):
+            (tmp_path / f"copy.db{end}").write_bytes((tmp_path / f"spans.db{end}").read_bytes())
+    with TraceFile.open(copy) as kept:
+        assert [len(trace) for trace in kept.traces()] == [1]

@@ -8,8 +8,6 @@ before a loss of power may be missing, but nothing is torn. A file that holds an
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -20,15 +18,12 @@ import msgspec
 
 from toolkit.engines.tracestore import block as blocks
 from toolkit.engines.tracestore.block import Block, Entry
+from toolkit.engines.tracestore.owning import APPLICATION, CACHE_KIB, VERSION, check, connect, lock_path, take
 from toolkit.engines.tracestore.reading import CHUNKS, NEXT, Reader
 from toolkit.errors import EngineError
 
-APPLICATION = 0x6B6E7473  # `PRAGMA application_id` of our files
-VERSION = 1
-_MAGIC = b"SQLite format 3\0"
 _PAGE = 16 << 10  # blocks are large: half the work of SQLite's usual 4 KiB
 _CHECKPOINT_PAGES = 2048  # of the write-ahead log, before it goes into the file
-_CACHE_KIB = 32 << 10
 _SCHEMA = f"""
 CREATE TABLE blocks (number INTEGER PRIMARY KEY, revision INTEGER NOT NULL, forgotten INTEGER NOT NULL,
     traces INTEGER NOT NULL, spans INTEGER NOT NULL, bytes INTEGER NOT NULL,
@@ -81,7 +76,7 @@ class Database:
         """Something to read with, for one thread."""
         if self.path is None:
             return self.own()
-        return Reader(_connect(self.path, read_only=True), self.name)
+        return Reader(connect(self.path, read_only=True), self.name)
 
     def own(self) -> Reader:
         """The same for the thread that writes."""
@@ -91,7 +86,7 @@ class Database:
         with contextlib.suppress(sqlite3.Error):  # what was committed is in the write-ahead log anyway
             self._connection.close()
         if self._lock is not None and self.path is not None:
-            _lock_path(self.path).unlink(missing_ok=True)
+            lock_path(self.path).unlink(missing_ok=True)
             self._lock.close()
 
 
@@ -103,13 +98,13 @@ def open_database(path: Path | None) -> Database:
     if path is None:
         connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         connection.executescript(
-            f"PRAGMA page_size={_PAGE}; PRAGMA journal_mode=MEMORY; PRAGMA cache_size=-{_CACHE_KIB}; {_SCHEMA}"
+            f"PRAGMA page_size={_PAGE}; PRAGMA journal_mode=MEMORY; PRAGMA cache_size=-{CACHE_KIB}; {_SCHEMA}"
         )
         return Database(None, connection, None)
     check(path)
-    lock = _take(path)
+    lock = take(path)
     try:
-        connection = _connect(path)
+        connection = connect(path)
         try:
             _prepare(connection, path)
         except sqlite3.Error as error:
@@ -127,93 +122,7 @@ def open_database(path: Path | None) -> Database:
 def open_reader(path: Path) -> Reader:
     """To read the store's file at `path`, beside its store or without. Raises EngineError."""
     check(path, must_exist=True)
-    return Reader(_connect(path, read_only=True), str(path))
-
-
-def check(path: Path, *, must_exist: bool = False) -> None:
-    """Refuses what is no store's file, and only looks at it. Raises EngineError."""
-    if not path.exists() and not must_exist and path.parent.is_dir():
-        return
-    try:
-        if path.exists() and not path.is_file():
-            raise EngineError(f"{path} is no regular file", next_step=NEXT)
-        with path.open("rb") as file:
-            head = file.read(100)
-    except OSError as error:
-        raise EngineError(f"{path} cannot be opened: {error.strerror}", next_step=NEXT) from error
-    if not head:
-        return
-    if not head.startswith(_MAGIC):
-        raise EngineError(
-            f"{path} is no trace store: it holds something else",
-            next_step=f"{NEXT}; spans that an earlier version kept as lines of JSON come in by 'toolkit trace import'",
-        )
-    _check_owner(path, application=int.from_bytes(head[68:72]), version=int.from_bytes(head[60:64]))
-
-
-def _check_owner(path: Path, *, application: int, version: int) -> None:
-    """`application` and `version` are what the head of the file says; while it says nothing, the log may."""
-    if application == 0:
-        with contextlib.closing(_connect(path, read_only=True)) as connection:
-            try:
-                application = connection.execute("PRAGMA application_id").fetchone()[0]
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-            except sqlite3.Error as error:
-                raise EngineError(f"{path} cannot be used: {error}", next_step=NEXT) from error
-        if application == 0 and empty:  # whoever began to make it was killed
-            return
-    if application != APPLICATION:
-        raise EngineError(f"{path} is no trace store: it is a database of another program", next_step=NEXT)
-    if version > VERSION:
-        raise EngineError(
-            f"{path} was written by a newer version (its form is {version}, this one knows {VERSION})",
-            next_step=f"use that version, or {NEXT}",
-        )
-
-
-def _lock_path(path: Path) -> Path:
-    return path.with_name(path.name + "-lock")
-
-
-def _take(path: Path) -> IO[bytes]:
-    """A file beside it is locked: closing a descriptor of the database itself would drop SQLite's own locks."""
-    beside = _lock_path(path)
-    try:
-        while True:
-            file = beside.open("ab")
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if beside.exists() and beside.stat().st_ino == _inode(file):
-                    return file
-            except BaseException:
-                file.close()
-                raise
-            file.close()  # whoever had it has just left, and took it away
-    except BlockingIOError as error:
-        raise EngineError(f"{path} belongs to a store that is running", next_step=NEXT) from error
-    except OSError as error:
-        raise EngineError(f"{path} cannot be opened: {error.strerror}", next_step=NEXT) from error
-
-
-def _inode(file: IO[bytes]) -> int:
-    return os.fstat(file.fileno()).st_ino
-
-
-def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    mode = "ro" if read_only else "rwc"
-    try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        except BaseException:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        raise EngineError(f"{path} cannot be used: {error}", next_step=NEXT) from error
-    return connection
+    return Reader(connect(path, read_only=True), str(path))
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

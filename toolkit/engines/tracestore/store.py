@@ -10,61 +10,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from toolkit.engines.tracestore import database as files
 from toolkit.engines.tracestore import normal, search
-from toolkit.engines.tracestore.block import MOST_BYTES, MOST_TRACES, Block, Directory, Entry, Trace, values
+from toolkit.engines.tracestore.block import MOST_BYTES, Block, Directory, Entry, Trace, values
 from toolkit.engines.tracestore.database import Database
 from toolkit.engines.tracestore.forgetting import Bounds, Forgetting, Gone
 from toolkit.engines.tracestore.normal import Stored
+from toolkit.engines.tracestore.planning import SIZES, Plan, Planned, Sizes
 from toolkit.engines.tracestore.query import Query
 from toolkit.engines.tracestore.reading import Reader
 from toolkit.errors import EngineError
 
 _OLD_BLOCKS_AT_ONCE = 8  # brought back to memory for late spans
 _DIRECTORIES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """When a block is full, how many of them and of their bytes of text stay in memory, and how many bytes of one the
-    log may have before it is written although it has not come to rest."""
-
-    traces: int = MOST_TRACES
-    blocks: int = 8
-    bytes: int = 32 << 20
-    logged: int = 32 << 20
-
-
-@dataclass(slots=True)
-class _Planned:
-    """New spans of one trace, and where they will be; `trace` is None when it will begin with them."""
-
-    block: Block
-    at: int
-    id: str
-    trace: Trace | None
-    spans: dict[bytes, Stored]
-
-
-@dataclass(slots=True)
-class _Plan:
-    open: Block
-    most: int  # traces of a block
-    changes: list[_Planned] = field(default_factory=list)
-    begun: dict[int, list[int]] = field(default_factory=dict)  # traces and bytes to come, by block
-
-    def place(self, size: int) -> tuple[Block, int]:
-        """Where the next new trace goes."""
-        to_come = self.begun.setdefault(self.open.number, [0, 0])
-        if len(self.open.traces) + to_come[0] >= self.most or self.open.size + to_come[1] >= MOST_BYTES:
-            self.open = Block(self.open.number + 1)
-            to_come = self.begun.setdefault(self.open.number, [0, 0])
-        to_come[0] += 1
-        to_come[1] += size
-        return self.open, len(self.open.traces) + to_come[0] - 1
 
 
 class Store:
@@ -80,7 +40,7 @@ class Store:
         seconds: Callable[[], float],
         completed: Collection[str] = (),
         on_warning: Callable[[str], None] = lambda _: None,
-        sizes: Sizes = Sizes(),
+        sizes: Sizes = SIZES,
     ) -> None:
         self._sizes = sizes
         self._database, self._seconds, self.completed = database, seconds, tuple(completed)
@@ -156,8 +116,8 @@ class Store:
             for number, size in logged.items():
                 self._held[number].logged += size
 
-    def _planned(self, groups: dict[str, dict[bytes, Stored]]) -> _Plan:
-        plan = _Plan(self._open, self._sizes.traces)
+    def _planned(self, groups: dict[str, dict[bytes, Stored]]) -> Plan:
+        plan = Plan(self._open, self._sizes.traces)
         for trace_id, spans in groups.items():
             if (trace := self._traces.get(trace_id)) is None:
                 block, at = plan.place(sum(map(len, spans)))
@@ -165,10 +125,10 @@ class Store:
                 spans = {text: span for text, span in spans.items() if text not in trace.spans}
                 block, at = trace.block, trace.at
             if spans:
-                plan.changes.append(_Planned(block, at, trace_id, trace, spans))
+                plan.changes.append(Planned(block, at, trace_id, trace, spans))
         return plan
 
-    def _apply(self, plan: _Plan, received: int) -> None:
+    def _apply(self, plan: Plan, received: int) -> None:
         self._turn += 1
         for each in plan.changes:
             block = self._begun(each.block)

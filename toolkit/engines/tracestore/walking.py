@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from toolkit.engines.tracestore.database import check, open_database
+from toolkit.engines.tracestore.database import open_database
+from toolkit.engines.tracestore.owning import check
 
 
 def traces(path: Path) -> Iterator[list[dict[str, Any]]]:
