@@ -59,7 +59,11 @@ class Incoming:
         return self
 
     async def __anext__(self) -> Any:
-        raw = await anext(self._requests)
+        try:
+            raw = await anext(self._requests)
+        except StopAsyncIteration:
+            await _settled()
+            raise
         self._received.add(raw)
         try:
             return self._parse(raw)
@@ -77,6 +81,12 @@ class Incoming:
         """Read what the handler left, so that the receipt says what was sent."""
         async for raw in self._requests:
             self._received.add(raw)
+        await _settled()
+
+
+async def _settled() -> None:
+    # To grpc.aio a stream that breaks has ended first, and the cancellation comes one turn of the loop behind.
+    await asyncio.sleep(0)
 
 
 def unlimited() -> None:

@@ -34,6 +34,8 @@ from toolkit.sdk.tracing import MAX_ERROR, brief
 from toolkit.stubs.helloworld_pb2 import HelloRequest
 from toolkit.stubs.prodcon_pb2 import ConsumeByteRequest
 
+DEADLINE_S = 1.5  # enough for a busy machine to reach the last function, which then sleeps
+
 
 @pytest.fixture
 def zipkin() -> Iterator[Zipkin]:
@@ -176,7 +178,7 @@ async def test_a_deadline_is_one_on_both_sides(zipkin: Zipkin) -> None:
     async def handler(ctx: Context, request: ConsumeByteRequest) -> None:
         await asyncio.sleep(60)
 
-    error = await between(zipkin, pass_on, handler, timeout_s=0.3)
+    error = await between(zipkin, pass_on, handler, timeout_s=DEADLINE_S)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     for kind, service in (("SERVER", "callee"), ("CLIENT", "entry"), ("SERVER", "entry")):
         _, counted, status = said(zipkin, kind, service)
@@ -211,15 +213,19 @@ async def test_a_sender_that_gives_up_is_a_cancellation(zipkin: Zipkin) -> None:
 
 
 async def test_a_stream_that_breaks_at_its_sender_says_why(zipkin: Zipkin) -> None:
+    begun = asyncio.Event()
+
     async def first(ctx: Context, request: HelloRequest) -> None:
         async def stream() -> AsyncIterator[ConsumeByteRequest]:
             yield ConsumeByteRequest(value=b"123")
+            await begun.wait()  # else the receiver might never hear of it
             raise OSError("the disk is gone")
 
         await ctx.call(stream())
 
-    async def last(ctx: Context, requests: Any) -> bool:
-        return [each async for each in requests] != []
+    async def last(ctx: Context, requests: Any) -> None:
+        async for _ in requests:
+            begun.set()
 
     await between(zipkin, first, last, CONSUME_STREAM)
     assert said(zipkin, "CLIENT") == ("OSError: the disk is gone", "OSError", "1")
