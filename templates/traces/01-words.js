@@ -28,7 +28,10 @@ explorer.words = (() => {
     if (size < 60e6) return `${digits(us / 1e6)} s`;
     return `${Math.trunc(us / 60e6)} min ${Math.round((size % 60e6) / 1e6)} s`;
   };
-  const round = (us) => time(us).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " "); // of a tick: 5 ms, not 5.00 ms
+  const round = (us) =>
+    time(us)
+      .replace(/(\.\d*?)0+ /, "$1 ")
+      .replace(". ", " "); // of a tick: 5 ms, not 5.00 ms
   const signed = (us) => (us == null ? NONE : us > 0 ? `+${time(us)}` : us < 0 ? `−${time(-us)}` : "±0");
   const milliseconds = (us) => (us == null ? NONE : digits(us / 1e3));
 
@@ -45,7 +48,7 @@ explorer.words = (() => {
   const microseconds = (text) => {
     const found = /^\s*(\d+(?:\.\d+)?)\s*(us|µs|ms|s|m|min)?\s*$/i.exec(text);
     if (!found) return null;
-    const unit = { us: 1, "µs": 1, ms: 1e3, s: 1e6, m: 60e6, min: 60e6 }[(found[2] ?? "ms").toLowerCase()];
+    const unit = { us: 1, µs: 1, ms: 1e3, s: 1e6, m: 60e6, min: 60e6 }[(found[2] ?? "ms").toLowerCase()];
     return Math.round(Number(found[1]) * unit);
   };
 
@@ -57,5 +60,25 @@ explorer.words = (() => {
     return place === what ? what : `${what} in ${place}`;
   };
 
-  return { NONE, plain, digits, count, share, many, time, round, signed, milliseconds, rate, moment, clock, hop, percentile, short, listed, microseconds, doing };
+  return {
+    NONE,
+    plain,
+    digits,
+    count,
+    share,
+    many,
+    time,
+    round,
+    signed,
+    milliseconds,
+    rate,
+    moment,
+    clock,
+    hop,
+    percentile,
+    short,
+    listed,
+    microseconds,
+    doing,
+  };
 })();

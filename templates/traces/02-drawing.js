@@ -18,8 +18,13 @@ explorer.drawing = (() => {
 
   // A drawing with a name and a description, as assistive technology reads them.
   const drawing = (id, width, height, name, about, ...inside) =>
-    shape("svg", { id, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-labelledby": `${id}-name`, "aria-describedby": `${id}-about` },
-      shape("title", { id: `${id}-name` }, name), shape("desc", { id: `${id}-about` }, about), ...inside);
+    shape(
+      "svg",
+      { id, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-labelledby": `${id}-name`, "aria-describedby": `${id}-about` },
+      shape("title", { id: `${id}-name` }, name),
+      shape("desc", { id: `${id}-about` }, about),
+      ...inside,
+    );
   const letters = (x, y, text, kind = "", anchor = "start") => shape("text", { x, y, class: kind, "text-anchor": anchor }, text);
 
   // Round steps of 1, 2 or 5, about as many as asked for.
@@ -50,19 +55,49 @@ explorer.drawing = (() => {
   const DENSE = 120; // pieces beyond which none may take more room than it has time
   // A bar of pieces; `whole` is what its full width stands for.
   const stack = (pieces, whole, name) =>
-    element("div", { class: pieces.length > DENSE ? "stack dense" : "stack", role: "img", "aria-label": name },
-      pieces.filter((each) => each.us > 0).map((each) =>
-        element("span", { class: `piece ${kind(each.what)}${each.us < 0.004 * whole ? " sliver" : ""}`, style: { width: `${(100 * each.us) / whole}%`, ...shade(each.nth) },
-          "data-tell": each.tell ?? `${each.label}: ${time(each.us)}, ${share(each.us / whole)}` })));
+    element(
+      "div",
+      { class: pieces.length > DENSE ? "stack dense" : "stack", role: "img", "aria-label": name },
+      pieces
+        .filter((each) => each.us > 0)
+        .map((each) =>
+          element("span", {
+            class: `piece ${kind(each.what)}${each.us < 0.004 * whole ? " sliver" : ""}`,
+            style: { width: `${(100 * each.us) / whole}%`, ...shade(each.nth) },
+            "data-tell": each.tell ?? `${each.label}: ${time(each.us)}, ${share(each.us / whole)}`,
+          }),
+        ),
+    );
 
   const legend = (whats) => [...new Set(whats)].map((what) => element("span", { class: "key" }, swatch(what), what ?? "other"));
 
   // Heads are texts or [text, class]; a row is its head and its cells, each text, node or null.
   const table = (heads, rows, attributes = {}) =>
-    element("table", attributes,
-      element("thead", {}, element("tr", {}, heads.map((each) => element("th", { scope: "col" }, each)))),
-      element("tbody", {}, rows.map(([first, ...cells]) =>
-        element("tr", {}, element("th", { scope: "row" }, first), cells.map((each) => element("td", {}, each))))));
+    element(
+      "table",
+      attributes,
+      element(
+        "thead",
+        {},
+        element(
+          "tr",
+          {},
+          heads.map((each) => element("th", { scope: "col" }, each)),
+        ),
+      ),
+      element(
+        "tbody",
+        {},
+        rows.map(([first, ...cells]) =>
+          element(
+            "tr",
+            {},
+            element("th", { scope: "row" }, first),
+            cells.map((each) => element("td", {}, each)),
+          ),
+        ),
+      ),
+    );
 
   // Puts a node for each item into `place`: as many new ones at once as the eye can see, the others while nothing else is
   // to be done. `make` returns a node and whether it is new. The answer puts in all that are still to come.
@@ -89,7 +124,9 @@ explorer.drawing = (() => {
     };
     place.replaceChildren(...some(AT_ONCE));
     setTimeout(later, 30);
-    return () => { if (isCurrent() && next < items.length) place.append(...some(Infinity)); };
+    return () => {
+      if (isCurrent() && next < items.length) place.append(...some(Infinity));
+    };
   };
 
   // Arrow keys go from mark to mark and read it out, Enter and a click open it. A mark is {node, words, open}.
@@ -105,7 +142,9 @@ explorer.drawing = (() => {
       readout.textContent = plain(marks[at]?.words ?? "");
     };
     const indexOf = (event) => marks.findIndex((each) => each.node.contains(event.target));
-    place.addEventListener("pointerover", (event) => { if (indexOf(event) >= 0) go(indexOf(event)); });
+    place.addEventListener("pointerover", (event) => {
+      if (indexOf(event) >= 0) go(indexOf(event));
+    });
     place.addEventListener("pointerleave", () => go(-1));
     place.addEventListener("click", (event) => marks[indexOf(event)]?.open?.());
     place.addEventListener("keydown", (event) => {

@@ -16,7 +16,8 @@ explorer.documents = (() => {
 
   const trace = async (id, from) => {
     if (live) return ask("data/trace", { id, from });
-    if (!kept.has(id)) throw new Error(`trace ${id} is not in this file, which keeps ${kept.size} of them; open the run with toolkit trace ui to see all`);
+    if (!kept.has(id))
+      throw new Error(`trace ${id} is not in this file, which keeps ${kept.size} of them; open the run with toolkit trace ui to see all`);
     return kept.get(id);
   };
 
@@ -55,7 +56,11 @@ explorer.documents = (() => {
     const found = traces.filter((line) => matches(line, wanted));
     if (wanted.sort === "slowest") found.sort((one, other) => other.duration_us - one.duration_us);
     const partly = (wanted.span || wanted.tag) && traces.some((line) => !kept.has(line.id));
-    return { traces: found, more, note: partly ? `Span names and tags are known of the ${kept.size} traces that this file keeps whole.` : null };
+    return {
+      traces: found,
+      more,
+      note: partly ? `Span names and tags are known of the ${kept.size} traces that this file keeps whole.` : null,
+    };
   };
 
   return { live, overview, trace, has, difference, search };

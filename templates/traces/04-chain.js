@@ -14,28 +14,48 @@ explorer.chain = (() => {
     const middle = (node) => node.y + NODE.height / 2;
     if (to === from || to.column <= from.column) {
       const depth = Math.max(from.y, to.y) + NODE.height + 44;
-      return [[from.x + NODE.width * 0.6, from.y + NODE.height], [from.x + NODE.width * 0.6, depth], [to.x + NODE.width * 0.4, depth], [to.x + NODE.width * 0.4, to.y + NODE.height], true];
+      return [
+        [from.x + NODE.width * 0.6, from.y + NODE.height],
+        [from.x + NODE.width * 0.6, depth],
+        [to.x + NODE.width * 0.4, depth],
+        [to.x + NODE.width * 0.4, to.y + NODE.height],
+        true,
+      ];
     }
-    const between = nodes.some((each) => each.column > from.column && each.column < to.column && Math.abs(middle(each) - (middle(from) + middle(to)) / 2) < NODE.height);
+    const between = nodes.some(
+      (each) =>
+        each.column > from.column && each.column < to.column && Math.abs(middle(each) - (middle(from) + middle(to)) / 2) < NODE.height,
+    );
     const start = [from.x + NODE.width, middle(from)];
     const end = [to.x - 9, middle(to)];
     const bow = between ? -(NODE.height + 34) : 0;
     const reach = (end[0] - start[0]) * (between ? 0.3 : 0.5);
     return [start, [start[0] + reach, start[1] + bow], [end[0] - reach, end[1] + bow], end, false];
   };
-  const along = ([a, b, c, d], t) => [0, 1].map((axis) =>
-    (1 - t) ** 3 * a[axis] + 3 * (1 - t) ** 2 * t * b[axis] + 3 * (1 - t) * t ** 2 * c[axis] + t ** 3 * d[axis]);
+  const along = ([a, b, c, d], t) =>
+    [0, 1].map((axis) => (1 - t) ** 3 * a[axis] + 3 * (1 - t) ** 2 * t * b[axis] + 3 * (1 - t) * t ** 2 * c[axis] + t ** 3 * d[axis]);
 
-  const wrong = (edge) => [edge.failed ? `✗ ${count(edge.failed)} failed` : "", edge.missing ? `◌ ${count(edge.missing)} missing` : ""].filter(Boolean).join(" · ");
+  const wrong = (edge) =>
+    [edge.failed ? `✗ ${count(edge.failed)} failed` : "", edge.missing ? `◌ ${count(edge.missing)} missing` : ""]
+      .filter(Boolean)
+      .join(" · ");
   const volume = (edge) => [edge.n ? count(edge.n) : "none seen", rate(edge.per_s)].filter(Boolean).join(" · ");
-  const speed = (edge) => (edge.p50_us == null ? "" : edge.p99_us == null ? `p50 ${time(edge.p50_us)}` : `p50 ${time(edge.p50_us)} · p99 ${time(edge.p99_us)}`);
+  const speed = (edge) =>
+    edge.p50_us == null ? "" : edge.p99_us == null ? `p50 ${time(edge.p50_us)}` : `p50 ${time(edge.p50_us)} · p99 ${time(edge.p99_us)}`;
 
   // The first place on the line where its words lie on nobody's.
   const room = (curve, wide, high, taken, wish) => {
-    const boxAt = (t) => { const [x, y] = along(curve, t); return { x: x - wide / 2, y: y - 22, width: wide, height: high + 8 }; };
+    const boxAt = (t) => {
+      const [x, y] = along(curve, t);
+      return { x: x - wide / 2, y: y - 22, width: wide, height: high + 8 };
+    };
     const shared = (a, low, size) => Math.max(0, Math.min(a[low] + a[size], a.other[low] + a.other[size]) - Math.max(a[low], a.other[low]));
-    const covered = (box) => taken.reduce((sum, other) => sum + shared({ ...box, other }, "x", "width") * shared({ ...box, other }, "y", "height"), 0);
-    const t = [...TRIED].sort((a, b) => Math.abs(a - wish) - Math.abs(b - wish)).map((each) => [covered(boxAt(each)), each]).reduce((best, each) => (each[0] < best[0] ? each : best))[1];
+    const covered = (box) =>
+      taken.reduce((sum, other) => sum + shared({ ...box, other }, "x", "width") * shared({ ...box, other }, "y", "height"), 0);
+    const t = [...TRIED]
+      .sort((a, b) => Math.abs(a - wish) - Math.abs(b - wish))
+      .map((each) => [covered(boxAt(each)), each])
+      .reduce((best, each) => (each[0] < best[0] ? each : best))[1];
     taken.push(boxAt(t));
     return along(curve, t);
   };
@@ -52,34 +72,51 @@ explorer.chain = (() => {
     const widest = Math.max(...[volume(edge), ...words].map((each) => each.length)) * 6.9;
     const thick = thickness(edge, most);
     const [x, y] = room(curve, widest, 18 + 15 * words.length, taken, Math.abs(curve[0][1] - curve[3][1]) < 4 ? 0.5 : wish(edge, edges));
-    return shape("g", { class: "saying" },
+    return shape(
+      "g",
+      { class: "saying" },
       letters(x, y - 9 - thick / 2, volume(edge), "halo strong", "middle"),
-      words.map((each, at) => letters(x, y + 17 + thick / 2 + 15 * at, each, `halo${each === trouble ? " trouble" : " axis"}`, "middle")));
+      words.map((each, at) => letters(x, y + 17 + thick / 2 + 15 * at, each, `halo${each === trouble ? " trouble" : " axis"}`, "middle")),
+    );
   };
   const line = (edge, curve, most) => {
     const [a, b, c, d, upwards] = curve;
     const thick = thickness(edge, most);
     const tip = 5 + thick;
     const head = upwards ? `M${d[0]} ${d[1]}l${-tip} ${1.6 * tip}h${2 * tip}z` : `M${d[0] + 9} ${d[1]}l${-1.7 * tip} ${-tip}v${2 * tip}z`;
-    return shape("g", { class: `edge ${edge.via}${edge.failed ? " failed" : ""}${edge.n ? "" : " missing"}` },
+    return shape(
+      "g",
+      { class: `edge ${edge.via}${edge.failed ? " failed" : ""}${edge.n ? "" : " missing"}` },
       shape("path", { class: "hit", d: `M${a}C${b} ${c} ${d}` }),
       shape("path", { class: "line", d: `M${a}C${b} ${c} ${d}`, "stroke-width": thick.toFixed(2) }),
-      shape("path", { class: "head", d: head }));
+      shape("path", { class: "head", d: head }),
+    );
   };
 
   const outline = ({ kind, x, y }) => {
     const { width, height } = NODE;
-    if (kind === "broker") return [shape("path", { class: "box", d: `M${x + 12} ${y}h${width - 24}a12 ${height / 2} 0 0 1 0 ${height}h${24 - width}a12 ${height / 2} 0 0 1 0 ${-height}z` }), shape("path", { class: "rim", d: `M${x + width - 12} ${y}a12 ${height / 2} 0 0 0 0 ${height}` })];
+    if (kind === "broker")
+      return [
+        shape("path", {
+          class: "box",
+          d: `M${x + 12} ${y}h${width - 24}a12 ${height / 2} 0 0 1 0 ${height}h${24 - width}a12 ${height / 2} 0 0 1 0 ${-height}z`,
+        }),
+        shape("path", { class: "rim", d: `M${x + width - 12} ${y}a12 ${height / 2} 0 0 0 0 ${height}` }),
+      ];
     return [shape("rect", { class: "box", x, y, width, height, rx: kind === "caller" ? height / 2 : 10 })];
   };
-  const second = (node) => (node.work_us != null ? `works ${time(node.work_us)}` : node.kind === "caller" ? "asks" : node.n ? many(node.n, "span") : "not seen");
+  const second = (node) =>
+    node.work_us != null ? `works ${time(node.work_us)}` : node.kind === "caller" ? "asks" : node.n ? many(node.n, "span") : "not seen";
   const box = (node) => {
     const middle = node.x + NODE.width / 2;
-    return shape("g", { class: `node ${node.kind}${node.errors ? " failed" : ""}${node.n ? "" : " missing"}` },
+    return shape(
+      "g",
+      { class: `node ${node.kind}${node.errors ? " failed" : ""}${node.n ? "" : " missing"}` },
       outline(node),
       letters(middle, node.y + 23, short(node.label, 21), "strong", "middle"),
       letters(middle, node.y + 41, second(node), "axis", "middle"),
-      node.errors > 0 && letters(middle, node.y + NODE.height + 16, `✗ ${count(node.errors)} failed`, "halo trouble", "middle"));
+      node.errors > 0 && letters(middle, node.y + NODE.height + 16, `✗ ${count(node.errors)} failed`, "halo trouble", "middle"),
+    );
   };
 
   // What is wider than its box loses its end; how wide it is only the browser knows.
@@ -88,13 +125,29 @@ explorer.chain = (() => {
     while (kept.length > 2 && text.getComputedTextLength() > NODE.width - 14) text.textContent = `${(kept = kept.slice(0, -2)).join("")}…`;
   };
 
-  const words = (edge, by) => `${by.get(edge.from).label} → ${by.get(edge.to).label} (${edge.via}): ${[volume(edge), speed(edge), wrong(edge)].filter(Boolean).join(" · ")}`;
-  const nodeWords = (node) => `${node.label}: ${[node.n ? many(node.n, "span") : "not seen", second(node), node.errors ? `✗ ${count(node.errors)} failed` : ""].filter((each, at, all) => each && all.indexOf(each) === at).join(" · ")}`;
-  const find = (node) => (node.kind === "function" || node.kind === "caller") && node.n > 0 ? () => (location.hash = explorer.routes.search({ service: node.label })) : undefined;
+  const words = (edge, by) =>
+    `${by.get(edge.from).label} → ${by.get(edge.to).label} (${edge.via}): ${[volume(edge), speed(edge), wrong(edge)].filter(Boolean).join(" · ")}`;
+  const nodeWords = (node) =>
+    `${node.label}: ${[node.n ? many(node.n, "span") : "not seen", second(node), node.errors ? `✗ ${count(node.errors)} failed` : ""].filter((each, at, all) => each && all.indexOf(each) === at).join(" · ")}`;
+  const find = (node) =>
+    (node.kind === "function" || node.kind === "caller") && node.n > 0
+      ? () => (location.hash = explorer.routes.search({ service: node.label }))
+      : undefined;
 
-  const tabular = (edges, by) => table(
-    ["edge", "by", "n", "per second", "p50", "p99", "failed", "missing"],
-    edges.map((each) => [`${by.get(each.from).label} → ${by.get(each.to).label}`, each.via, count(each.n), rate(each.per_s) ?? "—", time(each.p50_us), time(each.p99_us), count(each.failed), count(each.missing)]));
+  const tabular = (edges, by) =>
+    table(
+      ["edge", "by", "n", "per second", "p50", "p99", "failed", "missing"],
+      edges.map((each) => [
+        `${by.get(each.from).label} → ${by.get(each.to).label}`,
+        each.via,
+        count(each.n),
+        rate(each.per_s) ?? "—",
+        time(each.p50_us),
+        time(each.p99_us),
+        count(each.failed),
+        count(each.missing),
+      ]),
+    );
 
   let show = null;
   const draw = (section, found) => {
@@ -127,13 +180,32 @@ explorer.chain = (() => {
       ...nodes.map((each, at) => ({ node: boxes[at], words: nodeWords(each), open: find(each) })),
       ...edges.map((each, at) => ({ node: lines[at], words: words(each, by) })),
     ]);
-    const told = [found.window_s ? `${found.live ? "Of the last" : "Rates are over"} ${explorer.words.digits(found.window_s)} s.` : "", "Thickness is the number of messages; times are of the hop."].filter(Boolean);
+    const told = [
+      found.window_s ? `${found.live ? "Of the last" : "Rates are over"} ${explorer.words.digits(found.window_s)} s.` : "",
+      "Thickness is the number of messages; times are of the hop.",
+    ].filter(Boolean);
     section.querySelector(".about").textContent = told.join(" ");
-    const sample = (name, kind) => element("span", { class: "key" }, shape("svg", { viewBox: "0 0 34 10", "aria-hidden": "true" }, shape("g", { class: `edge ${kind}` }, shape("path", { class: "line", d: "M1 5H33", "stroke-width": "2.5" }))), name);
+    const sample = (name, kind) =>
+      element(
+        "span",
+        { class: "key" },
+        shape(
+          "svg",
+          { viewBox: "0 0 34 10", "aria-hidden": "true" },
+          shape("g", { class: `edge ${kind}` }, shape("path", { class: "line", d: "M1 5H33", "stroke-width": "2.5" })),
+        ),
+        name,
+      );
     const seen = (via) => edges.some((each) => each.via === via);
-    section.querySelector("figcaption").replaceChildren(...[
-      seen("call") && sample("call (gRPC)", "call"), seen("event") && sample("event (through the broker)", "event"),
-      edges.some((each) => !each.n) && sample("not seen", "call missing")].filter(Boolean));
+    section
+      .querySelector("figcaption")
+      .replaceChildren(
+        ...[
+          seen("call") && sample("call (gRPC)", "call"),
+          seen("event") && sample("event (through the broker)", "event"),
+          edges.some((each) => !each.n) && sample("not seen", "call missing"),
+        ].filter(Boolean),
+      );
     section.querySelector("details .scroll").replaceChildren(tabular(edges, by));
   };
 

@@ -28,31 +28,73 @@ explorer.bands = (() => {
     const slow = rest.at(-1);
     if (!fast || !slow || slow.mean_us <= fast.mean_us) return null;
     const more = slow.mean_us - fast.mean_us;
-    const causes = labels(bands).map((each) => ({ ...each, by: mean(slow, each) - mean(fast, each) })).sort((a, b) => b.by - a.by);
+    const causes = labels(bands)
+      .map((each) => ({ ...each, by: mean(slow, each) - mean(fast, each) }))
+      .sort((a, b) => b.by - a.by);
     const named = causes.slice(0, SLOW).filter((each) => each.by > 0.05 * more);
     if (!named.length) return null;
-    const told = named.map((each) => [`${doing(each.label, each.what)} `, element("b", {}, signed(each.by)), ` (${share(each.by / more)})`]);
+    const told = named.map((each) => [
+      `${doing(each.label, each.what)} `,
+      element("b", {}, signed(each.by)),
+      ` (${share(each.by / more)})`,
+    ]);
     const parts = told.flatMap((each, at) => [at === 0 ? "" : at === told.length - 1 ? " and " : ", ", ...each]);
-    return ["What makes the slow ones slow: the ", name(slow), " take ", element("b", {}, time(more)), ` longer than the ${name(fast)}: `, ...parts, "."];
+    return [
+      "What makes the slow ones slow: the ",
+      name(slow),
+      " take ",
+      element("b", {}, time(more)),
+      ` longer than the ${name(fast)}: `,
+      ...parts,
+      ".",
+    ];
   };
 
   const bar = (band, order, longest, mode) => {
     const whole = mode === "share" ? band.mean_us : longest;
-    const pieces = order.map((each) => ({ ...each, us: mean(band, each) }))
-      .map((each) => ({ ...each, tell: `${each.label} · ${each.what}: ${time(each.us)}, ${share(each.us / band.mean_us)} of the ${name(band)}` }));
-    return element("div", { class: "band-row" },
-      element("span", { class: "band-name" }, element("b", {}, name(band)), element("small", {}, `${count(band.n)} · ${time(band.from_us)} – ${time(band.to_us)}`)),
-      stack(pieces, whole || 1, `${name(band)}: ${pieces.filter((each) => each.us > 0).map((each) => `${each.label} ${share(each.us / band.mean_us)}`).join(", ")}`),
-      element("span", { class: "band-sum" }, time(band.mean_us)));
+    const pieces = order
+      .map((each) => ({ ...each, us: mean(band, each) }))
+      .map((each) => ({
+        ...each,
+        tell: `${each.label} · ${each.what}: ${time(each.us)}, ${share(each.us / band.mean_us)} of the ${name(band)}`,
+      }));
+    return element(
+      "div",
+      { class: "band-row" },
+      element(
+        "span",
+        { class: "band-name" },
+        element("b", {}, name(band)),
+        element("small", {}, `${count(band.n)} · ${time(band.from_us)} – ${time(band.to_us)}`),
+      ),
+      stack(
+        pieces,
+        whole || 1,
+        `${name(band)}: ${pieces
+          .filter((each) => each.us > 0)
+          .map((each) => `${each.label} ${share(each.us / band.mean_us)}`)
+          .join(", ")}`,
+      ),
+      element("span", { class: "band-sum" }, time(band.mean_us)),
+    );
   };
 
   const told = (each) => ([each.what, `${each.what} (platform)`].includes(each.label) ? null : element("small", {}, each.what));
-  const tabular = (bands, order) => table(
-    ["mean time", ...bands.map(name)],
-    [...order.map((each) => [[swatch(each.what, each.nth), each.label, told(each)],
-      ...bands.map((band) => { const us = mean(band, each); return us ? [time(us), element("small", {}, share(us / band.mean_us))] : "—"; })]),
-    ["all of it", ...bands.map((band) => time(band.mean_us))]],
-    { class: "labels" });
+  const tabular = (bands, order) =>
+    table(
+      ["mean time", ...bands.map(name)],
+      [
+        ...order.map((each) => [
+          [swatch(each.what, each.nth), each.label, told(each)],
+          ...bands.map((band) => {
+            const us = mean(band, each);
+            return us ? [time(us), element("small", {}, share(us / band.mean_us))] : "—";
+          }),
+        ]),
+        ["all of it", ...bands.map((band) => time(band.mean_us))],
+      ],
+      { class: "labels" },
+    );
 
   const CROWDED = 12; // where one band is so many times longer than another, bars of time show only that
   let mode = null;
@@ -74,12 +116,13 @@ explorer.bands = (() => {
     section.querySelector(".legend").replaceChildren(...legend(order.map((each) => each.what)));
     section.querySelector(":scope > .scroll").replaceChildren(tabular(current, order));
   };
-  const listen = (section) => section.querySelector(".modes").addEventListener("click", (event) => {
-    const button = event.target.closest("[data-mode]");
-    if (!button) return;
-    mode = button.dataset.mode;
-    paint(section);
-  });
+  const listen = (section) =>
+    section.querySelector(".modes").addEventListener("click", (event) => {
+      const button = event.target.closest("[data-mode]");
+      if (!button) return;
+      mode = button.dataset.mode;
+      paint(section);
+    });
 
   return { draw, listen, told };
 })();

@@ -1,6 +1,7 @@
 // What the page shows is in the hash of its address, so that a view can be shared and Back works.
 explorer.routes = (() => {
-  const hash = (parameters) => `#${new URLSearchParams(Object.entries(parameters).filter(([, value]) => value != null))}`.replaceAll("%2C", ",");
+  const hash = (parameters) =>
+    `#${new URLSearchParams(Object.entries(parameters).filter(([, value]) => value != null))}`.replaceAll("%2C", ",");
   const trace = (id, from) => hash({ trace: id, from });
   const difference = (one, other, otherFrom) => hash({ diff: `${one},${other}`, b_from: otherFrom });
   const search = (wanted) => hash({ q: new URLSearchParams(Object.entries(wanted).filter(([, value]) => value)).toString() });

@@ -13,14 +13,39 @@ explorer.list = (() => {
   const cells = (line, longest) => {
     const words = `${line.root}, ${time(line.duration_us)}${line.failed ? ", failed" : ""}`;
     const name = element("span", { class: "mono" }, line.id.slice(0, 12));
-    const first = explorer.documents.has(line.id) ? element("a", { href: explorer.routes.trace(line.id), tabindex: -1, "aria-label": `trace ${line.id.slice(0, 12)}: ${words}` }, name)
+    const first = explorer.documents.has(line.id)
+      ? element("a", { href: explorer.routes.trace(line.id), tabindex: -1, "aria-label": `trace ${line.id.slice(0, 12)}: ${words}` }, name)
       : element("span", { tabindex: -1, class: "closed", title: "this file does not keep it whole" }, name);
-    const chips = [line.failed && element("span", { class: "chip bad" }, "✗ failed"), line.cold && element("span", { class: "chip cold" }, "❄ cold")];
-    const bar = element("span", { class: `length${line.failed ? " failed" : ""}` }, element("i", { class: line.duration_us > longest ? "beyond" : null, style: { width: `${Math.min(100, (100 * line.duration_us) / longest)}%` } }), element("b", {}, time(line.duration_us)));
-    return [first, [line.root, chips], element("time", { title: `${moment(line.start_us)} UTC` }, clock(line.start_us)), count(line.spans), element("span", { title: line.services.join(", ") }, count(line.services.length)), bar];
+    const chips = [
+      line.failed && element("span", { class: "chip bad" }, "✗ failed"),
+      line.cold && element("span", { class: "chip cold" }, "❄ cold"),
+    ];
+    const bar = element(
+      "span",
+      { class: `length${line.failed ? " failed" : ""}` },
+      element("i", {
+        class: line.duration_us > longest ? "beyond" : null,
+        style: { width: `${Math.min(100, (100 * line.duration_us) / longest)}%` },
+      }),
+      element("b", {}, time(line.duration_us)),
+    );
+    return [
+      first,
+      [line.root, chips],
+      element("time", { title: `${moment(line.start_us)} UTC` }, clock(line.start_us)),
+      count(line.spans),
+      element("span", { title: line.services.join(", ") }, count(line.services.length)),
+      bar,
+    ];
   };
-  const row = (line, longest) => element("tr", { role: "row", "data-id": line.id },
-    cells(line, longest).map((each, at) => element(at ? "td" : "th", at ? { role: "cell", class: HEADS[at] } : { role: "rowheader", scope: "row", class: HEADS[at] }, each)));
+  const row = (line, longest) =>
+    element(
+      "tr",
+      { role: "row", "data-id": line.id },
+      cells(line, longest).map((each, at) =>
+        element(at ? "td" : "th", at ? { role: "cell", class: HEADS[at] } : { role: "rowheader", scope: "row", class: HEADS[at] }, each),
+      ),
+    );
 
   // What a full bar stands for: the longest, unless a few are so long that the others would have none; theirs then end torn.
   const scale = (ordered) => {
@@ -43,9 +68,24 @@ explorer.list = (() => {
     };
     const place = section.querySelector(".lines");
     if (!place.firstChild || !traces.length) {
-      place.replaceChildren(traces.length ? element("table", { role: "table", class: "traces", "aria-label": "Traces" },
-        element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, HEADS.map((each) => element("th", { role: "columnheader", scope: "col", class: each }, each)))),
-        element("tbody", { role: "rowgroup" })) : "");
+      place.replaceChildren(
+        traces.length
+          ? element(
+              "table",
+              { role: "table", class: "traces", "aria-label": "Traces" },
+              element(
+                "thead",
+                { role: "rowgroup" },
+                element(
+                  "tr",
+                  { role: "row" },
+                  HEADS.map((each) => element("th", { role: "columnheader", scope: "col", class: each }, each)),
+                ),
+              ),
+              element("tbody", { role: "rowgroup" }),
+            )
+          : "",
+      );
     }
     const body = place.querySelector("tbody");
     finish = body ? batched(body, traces, shown) : () => {};
@@ -61,9 +101,12 @@ explorer.list = (() => {
     const filtered = Object.values(wanted).some((each) => each && each !== "newest");
     if (!found.traces.length) return filtered ? "No trace is like that." : "No traces yet.";
     const order = wanted.sort === "slowest" ? "slowest first" : "newest first";
-    return [`${found.more ? "The first " : ""}${number}, ${order}.`, note, explorer.documents.live ? null : closed(found.traces)].filter(Boolean).join(" ");
+    return [`${found.more ? "The first " : ""}${number}, ${order}.`, note, explorer.documents.live ? null : closed(found.traces)]
+      .filter(Boolean)
+      .join(" ");
   };
-  const closed = (traces) => (traces.every((each) => explorer.documents.has(each.id)) ? null : "Those with a link are kept whole in this file.");
+  const closed = (traces) =>
+    traces.every((each) => explorer.documents.has(each.id)) ? null : "Those with a link are kept whole in this file.";
   const say = (text) => (section.querySelector(":scope > .about").textContent = text);
 
   const find = async () => {
@@ -81,7 +124,13 @@ explorer.list = (() => {
   const fields = () => section.querySelector("form").elements;
   const read = () => {
     const form = fields();
-    const found = { service: form.service.value, span: form.span.value.trim(), tag: form.tag.value.trim(), sort: form.sort.value === "newest" ? "" : form.sort.value, failed: form.failed.checked ? "1" : "" };
+    const found = {
+      service: form.service.value,
+      span: form.span.value.trim(),
+      tag: form.tag.value.trim(),
+      sort: form.sort.value === "newest" ? "" : form.sort.value,
+      failed: form.failed.checked ? "1" : "",
+    };
     for (const name of ["min", "max"]) {
       const us = form[name].value.trim() ? microseconds(form[name].value) : "";
       form[name].setCustomValidity(us === null ? "Write 250us, 5ms or 2s." : "");
@@ -91,7 +140,8 @@ explorer.list = (() => {
   };
   const write = () => {
     const form = fields();
-    if (wanted.service && ![...form.service.options].some((each) => each.value === wanted.service)) form.service.append(element("option", { value: wanted.service }, wanted.service));
+    if (wanted.service && ![...form.service.options].some((each) => each.value === wanted.service))
+      form.service.append(element("option", { value: wanted.service }, wanted.service));
     for (const name of ["service", "span", "tag"]) form[name].value = wanted[name] ?? "";
     for (const name of ["min", "max"]) form[name].value = wanted[`${name}_us`] ? time(Number(wanted[`${name}_us`])) : "";
     form.sort.value = wanted.sort || "newest";
@@ -111,7 +161,12 @@ explorer.list = (() => {
   const draw = (_, found) => {
     const chosen = fields().service;
     const services = [...found.services].sort();
-    if ([...chosen.options].slice(1).map((each) => each.value).join("\n") !== services.join("\n")) {
+    if (
+      [...chosen.options]
+        .slice(1)
+        .map((each) => each.value)
+        .join("\n") !== services.join("\n")
+    ) {
       chosen.replaceChildren(element("option", { value: "" }, "any"), ...services.map((each) => element("option", { value: each }, each)));
       chosen.value = wanted.service ?? "";
     }
@@ -132,7 +187,16 @@ explorer.list = (() => {
     const links = stops();
     const at = links.indexOf(document.activeElement);
     if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const next = { j: at + 1, ArrowDown: at + 1, k: at - 1, ArrowUp: at - 1, Home: 0, End: links.length - 1, PageDown: at + 15, PageUp: at - 15 }[event.key];
+    const next = {
+      j: at + 1,
+      ArrowDown: at + 1,
+      k: at - 1,
+      ArrowUp: at - 1,
+      Home: 0,
+      End: links.length - 1,
+      PageDown: at + 15,
+      PageUp: at - 15,
+    }[event.key];
     if (event.key === "c") mark(links[at].closest("tr").dataset.id);
     else if (next === undefined) return;
     else {
@@ -148,8 +212,14 @@ explorer.list = (() => {
   const listen = (place) => {
     section = place;
     const form = section.querySelector("form");
-    form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
-    form.addEventListener("reset", (event) => { event.preventDefault(); location.hash = explorer.routes.search({}); });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      submit();
+    });
+    form.addEventListener("reset", (event) => {
+      event.preventDefault();
+      location.hash = explorer.routes.search({});
+    });
     form.addEventListener("change", submit);
     section.querySelector(".lines").addEventListener("keydown", step);
     section.querySelector(".lines").addEventListener("focusin", (event) => {

@@ -6,7 +6,7 @@ explorer.spans = (() => {
   const grow = (trace) => {
     const above = [];
     const nodes = trace.rows.map((row, index) => {
-      const parent = row.depth > 0 ? above[row.depth - 1] ?? null : null;
+      const parent = row.depth > 0 ? (above[row.depth - 1] ?? null) : null;
       const node = { row, index, parent, children: [], head: null, pieces: [] };
       above[row.depth] = node;
       above.length = row.depth + 1;
@@ -32,7 +32,11 @@ explorer.spans = (() => {
   const below = (node, folded) => {
     if (!folded(node)) return node.children;
     const found = [];
-    const look = (each) => { for (const child of each.children) if (child.head === node) look(child); else found.push(child); };
+    const look = (each) => {
+      for (const child of each.children)
+        if (child.head === node) look(child);
+        else found.push(child);
+    };
     look(node);
     return found.sort((one, other) => one.row.start_us - other.row.start_us);
   };

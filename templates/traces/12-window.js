@@ -12,10 +12,16 @@ explorer.window = (() => {
     trace.rows.forEach((row, at) => {
       const name = row.error != null ? "what-error" : kind(row.what);
       const left = (1000 * row.start_us) / whole;
-      strokes.set(name, `${strokes.get(name) ?? ""}M${left.toFixed(1)} ${at + 0.5}h${Math.max(1.5, (1000 * row.duration_us) / whole).toFixed(1)}`);
+      strokes.set(
+        name,
+        `${strokes.get(name) ?? ""}M${left.toFixed(1)} ${at + 0.5}h${Math.max(1.5, (1000 * row.duration_us) / whole).toFixed(1)}`,
+      );
     });
-    return shape("svg", { viewBox: `0 0 1000 ${Math.max(dots, 6)}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-      [...strokes].map(([name, d]) => shape("path", { class: `thin ${name}`, d, "stroke-width": dots > 60 ? 1 : 0.72 })));
+    return shape(
+      "svg",
+      { viewBox: `0 0 1000 ${Math.max(dots, 6)}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+      [...strokes].map(([name, d]) => shape("path", { class: `thin ${name}`, d, "stroke-width": dots > 60 ? 1 : 0.72 })),
+    );
   };
 
   const make = (root, trace, onChange) => {
@@ -32,7 +38,9 @@ explorer.window = (() => {
       const found = ticks(low, high, room);
       const spot = (us) => `${(100 * (us - low)) / (high - low)}%`;
       rules.replaceChildren(...found.map((us) => element("i", { style: { left: spot(us) } })));
-      axis.replaceChildren(...found.filter((us) => (us - low) / (high - low) < 0.93).map((us) => element("span", { style: { left: spot(us) } }, round(us))));
+      axis.replaceChildren(
+        ...found.filter((us) => (us - low) / (high - low) < 0.93).map((us) => element("span", { style: { left: spot(us) } }, round(us))),
+      );
     };
     const show = (from, to) => {
       const span = Math.min(1, Math.max(LEAST, to - from));
@@ -55,34 +63,61 @@ explorer.window = (() => {
     const focus = (start, duration) => show((start - 0.25 * duration) / whole, (start + 1.25 * Math.max(duration, 1)) / whole);
 
     // A drag over `lane` chooses; `scale` says which part of the whole the lane's width is.
-    const draggable = (place, lane, scale) => place.addEventListener("pointerdown", (event) => {
-      const box = lane().getBoundingClientRect();
-      if (event.button !== 0 || event.pointerType === "touch" || event.clientX < box.left || event.clientX > box.right || event.target.closest("button, a, .detail")) return;
-      const at = (x) => { const [low, high] = scale(); return low + Math.max(0, Math.min(1, (x - box.left) / box.width)) * (high - low); };
-      const choice = element("div", { class: "choice" });
-      const move = (next) => {
-        if (Math.abs(next.clientX - event.clientX) < 5 && !choice.isConnected) return;
-        if (!choice.isConnected) { (place === map ? map : rules).append(choice); getSelection().removeAllRanges(); root.classList.add("dragging"); }
-        const [left, right] = [event.clientX, next.clientX].sort((a, b) => a - b).map((x) => Math.max(0, Math.min(100, (100 * (x - box.left)) / box.width)));
-        choice.style.setProperty("left", `${left}%`);
-        choice.style.setProperty("width", `${right - left}%`);
-        next.preventDefault();
-      };
-      const end = (next) => {
-        removeEventListener("pointermove", move);
-        removeEventListener("pointercancel", end);
-        if (!choice.isConnected) return;
-        choice.remove();
-        setTimeout(() => root.classList.remove("dragging")); // after the click that ends a drag
-        if (next.type === "pointerup") show(...[at(event.clientX), at(next.clientX)].sort((a, b) => a - b));
-      };
-      addEventListener("pointermove", move);
-      addEventListener("pointerup", end, { once: true });
-      addEventListener("pointercancel", end, { once: true });
+    const draggable = (place, lane, scale) =>
+      place.addEventListener("pointerdown", (event) => {
+        const box = lane().getBoundingClientRect();
+        if (
+          event.button !== 0 ||
+          event.pointerType === "touch" ||
+          event.clientX < box.left ||
+          event.clientX > box.right ||
+          event.target.closest("button, a, .detail")
+        )
+          return;
+        const at = (x) => {
+          const [low, high] = scale();
+          return low + Math.max(0, Math.min(1, (x - box.left) / box.width)) * (high - low);
+        };
+        const choice = element("div", { class: "choice" });
+        const move = (next) => {
+          if (Math.abs(next.clientX - event.clientX) < 5 && !choice.isConnected) return;
+          if (!choice.isConnected) {
+            (place === map ? map : rules).append(choice);
+            getSelection().removeAllRanges();
+            root.classList.add("dragging");
+          }
+          const [left, right] = [event.clientX, next.clientX]
+            .sort((a, b) => a - b)
+            .map((x) => Math.max(0, Math.min(100, (100 * (x - box.left)) / box.width)));
+          choice.style.setProperty("left", `${left}%`);
+          choice.style.setProperty("width", `${right - left}%`);
+          next.preventDefault();
+        };
+        const end = (next) => {
+          removeEventListener("pointermove", move);
+          removeEventListener("pointercancel", end);
+          if (!choice.isConnected) return;
+          choice.remove();
+          setTimeout(() => root.classList.remove("dragging")); // after the click that ends a drag
+          if (next.type === "pointerup") show(...[at(event.clientX), at(next.clientX)].sort((a, b) => a - b));
+        };
+        addEventListener("pointermove", move);
+        addEventListener("pointerup", end, { once: true });
+        addEventListener("pointercancel", end, { once: true });
+      });
+    draggable(
+      map,
+      () => map,
+      () => [0, 1],
+    );
+    draggable(
+      root.querySelector("table"),
+      () => axis,
+      () => [shown.from, shown.to],
+    );
+    root.addEventListener("dblclick", (event) => {
+      if (event.target.closest(".map, .lane")) show(0, 1);
     });
-    draggable(map, () => map, () => [0, 1]);
-    draggable(root.querySelector("table"), () => axis, () => [shown.from, shown.to]);
-    root.addEventListener("dblclick", (event) => { if (event.target.closest(".map, .lane")) show(0, 1); });
 
     const keys = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return false;

@@ -17,7 +17,14 @@ explorer.start = (() => {
     }
   };
 
-  const parts = () => [[explorer.chain, "chain"], [explorer.spread, "spread"], [explorer.bands, "bands"], [explorer.hops, "hops"], [explorer.versus, "against"], [explorer.list, "list"]];
+  const parts = () => [
+    [explorer.chain, "chain"],
+    [explorer.spread, "spread"],
+    [explorer.bands, "bands"],
+    [explorer.hops, "hops"],
+    [explorer.versus, "against"],
+    [explorer.list, "list"],
+  ];
   let overview = null;
   let view = null; // what is shown instead of the overview
   let paused = false;
@@ -35,8 +42,13 @@ explorer.start = (() => {
   };
   const sayChips = (silence = 0) => {
     const { analysis, emulated } = overview;
-    here("chips").replaceChildren(...state(silence), chip(many(analysis.traces, "trace")), chip(many(analysis.spans, "span")),
-      ...(analysis.failed ? [chip(`✗ ${count(analysis.failed)} failed`, "bad")] : []), ...(emulated ? [chip("local engine (emulated)")] : []));
+    here("chips").replaceChildren(
+      ...state(silence),
+      chip(many(analysis.traces, "trace")),
+      chip(many(analysis.spans, "span")),
+      ...(analysis.failed ? [chip(`✗ ${count(analysis.failed)} failed`, "bad")] : []),
+      ...(emulated ? [chip("local engine (emulated)")] : []),
+    );
     here("pause").hidden = !overview.live;
   };
   const sayHead = () => {
@@ -126,10 +138,17 @@ explorer.start = (() => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || here("help").open) return;
     if (event.key === "Escape") return void (view?.close() || leave());
     if (typing(event.target) || view?.keys(event)) return;
-    if (event.key === "/") { if (view) location.hash = "#q="; toSearch(); }
-    else if (event.key === "?") here("help").showModal();
+    if (event.key === "/") {
+      if (view) location.hash = "#q=";
+      toSearch();
+    } else if (event.key === "?") here("help").showModal();
     else if ((event.key === "j" || event.key === "ArrowDown") && event.target === document.body && !view) explorer.list.focus();
-    else if ((event.key === "j" || event.key === "ArrowDown") && view && (event.target === document.body || event.target === here("h-trace"))) view.focus?.();
+    else if (
+      (event.key === "j" || event.key === "ArrowDown") &&
+      view &&
+      (event.target === document.body || event.target === here("h-trace"))
+    )
+      view.focus?.();
     else return;
     event.preventDefault();
   };
