@@ -139,11 +139,9 @@ def _searched(both: Pair, corpus: Corpus, asked: dict[str, str | int]) -> None:
         both.met.excuse("newest")
         assert list(theirs) == corpus.as_they_order(theirs, begin, end), asked
         assert list(ours) == corpus.as_we_order(ours), asked
-        return
     if limit < questions.EVERYTHING and not joined:
-        few = both.get(_path(asked))
-        assert by_id(few[1]) == by_id(few[0]), asked
-        assert [trace[0]["traceId"] for trace in few[1]] == list(ours)[:limit], asked
+        few = map(by_id, both.get(_path(asked)))
+        assert [list(each) for each in few] == [list(theirs)[:limit], list(ours)[:limit]], asked
 
 
 def _path(asked: dict[str, str | int]) -> str:
