@@ -22,14 +22,14 @@ from toolkit.traces.tree import Tree
 @dataclass(frozen=True, slots=True)
 class Known:
     """A trace's tree; the part of the platform that made each span (None: none did); its times; the sides of each
-    message by kind. `requests` keeps what was found below a sender (-1: anywhere)."""
+    message by kind. `requests` keeps what was found below a sender."""
 
     tree: Tree
     parts: Sequence[Part | None]
     starts: Sequence[int]
     ends: Sequence[int]
     sides: Mapping[tuple[str | None, str], Sequence[int]]
-    requests: dict[int, list[int]] = field(default_factory=dict)
+    requests: dict[int | None, dict[str, list[tuple[int, int]]]] = field(default_factory=dict)
 
 
 def hang(known: Known) -> tuple[Sequence[int | None], frozenset[int]]:
@@ -99,20 +99,31 @@ def _reached(known: Known, at: int) -> Iterator[int]:
 def _last_request(known: Known, sent: int, orphan: int, receiver: int) -> int:
     """The request of the platform, below the sender's span, that the orphan answers; or the sender's span itself."""
     to, begun = known.tree.spans[receiver].service or "", known.starts[orphan]
-    if (requests := known.requests.get(sent)) is None:
-        requests = known.requests[sent] = [each for each in _reached(known, sent) if _is_open(known, each)]
-    before = [each for each in requests if known.starts[each] <= begun]
-    during = [each for each in before if begun <= known.ends[each]]
+    requests, since = _requests(known, sent), 0
     if not requests and known.tree.spans[sent].kind == "PRODUCER":  # a reply, which hangs where the first event began
-        before = [each for each in _open(known) if known.starts[sent] <= known.starts[each] <= begun]
-    addressed = [each for each in before if _is_addressed(known, each, to)]
-    return max(addressed or during, key=known.starts.__getitem__, default=sent)
+        requests, since = _requests(known, None), known.starts[sent]
+        requests = {to: requests.get(to, [])}
+    addressed = requests.get(to, ()) if to else ()
+    place = bisect_right(addressed, (begun, len(known.starts)))
+    if place and addressed[place - 1][0] >= since:
+        return addressed[place - 1][1]
+    every = requests.get("", ())
+    for _, at in reversed(every[: bisect_right(every, (begun, len(known.starts)))]):
+        if begun <= known.ends[at]:
+            return at
+    return sent
 
 
-def _open(known: Known) -> list[int]:
-    if (requests := known.requests.get(-1)) is None:
-        requests = known.requests[-1] = [at for at in range(len(known.parts)) if _is_open(known, at)]
-    return requests
+def _requests(known: Known, sent: int | None) -> dict[str, list[tuple[int, int]]]:
+    """The requests of the platform below a sender, or anywhere, whose server is not there, by the host they went to;
+    below "", all. Each with its start, and in this order."""
+    if (found := known.requests.get(sent)) is None:
+        found = known.requests[sent] = {}
+        below = range(len(known.parts)) if sent is None else _reached(known, sent)
+        for start, at in sorted((known.starts[at], at) for at in below if _is_open(known, at)):
+            for host in {"", *_hosts(known, at)}:
+                found.setdefault(host, []).append((start, at))
+    return found
 
 
 def _is_open(known: Known, at: int) -> bool:
@@ -120,13 +131,17 @@ def _is_open(known: Known, at: int) -> bool:
     return known.parts[at] is not None and known.tree.spans[at].kind == "CLIENT" and not known.tree.children[at]
 
 
-def _is_addressed(known: Known, at: int, to: str) -> bool:
-    """Whether a request went to the host of this service, as it or the span around it says."""
+def _hosts(known: Known, at: int) -> Iterator[str]:
+    """The services that a request went to, as it or the span around it says: the first part of a host's name."""
     span, above = known.tree.spans[at], known.tree.parents[at]
     around = known.tree.spans[above].name if above is not None else ""
-    return span.tags.get("server.address", "").startswith(f"{to}.") or any(
-        f"//{to}." in told for told in (span.tags.get("url.full", ""), around)
-    )
+    address, dot, _ = span.tags.get("server.address", "").partition(".")
+    if dot:
+        yield address
+    for told in (span.tags.get("url.full", ""), around):
+        host, dot, _ = told.partition("//")[2].partition(".")
+        if dot:
+            yield host
 
 
 def twins(

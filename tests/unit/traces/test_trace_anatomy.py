@@ -298,8 +298,26 @@ def test_thousands_of_children_and_levels_are_no_trouble() -> None:
     joined += [span(n, "a", "PRODUCER", 1, message=str(n), start=2, duration=1) for n in range(2, 1000)]
     joined += [span(n + 1000, "j", "CONSUMER", n, message=str(n), start=n, duration=5) for n in range(2, 1000)]
     joined += [span(n + 2000, "j", "CLIENT", 1002, message=f"{n}s", start=n + 6, duration=1) for n in range(2, 1000)]
-    for spans in (wide, deep, fan, joined):
+    for spans in (wide, deep, fan, joined, behind_gaps(500)):
         hold(spans)
+
+
+def behind_gaps(subscribers: int) -> list[Span]:
+    """One event for many, through a broker, with an ingress that tells nothing before each."""
+    spans = [span(1, "a", "PRODUCER", message="m", start=1), span(2, "broker.ingress", "SERVER", 1, start=2)]
+    for number in range(10, 10 * subscribers + 10, 10):
+        to = {"server.address": f"f{number}.default"}
+        spans += [
+            span(number, "broker.filter", "CLIENT", 2, start=20 + number, duration=900, tags=to),
+            span(number + 1, "activator", "SERVER", 10**6 + number, start=30 + number, duration=800),
+            span(number + 2, f"f{number}", "CONSUMER", number + 1, message="m", start=40 + number, duration=700),
+        ]
+    return spans
+
+
+def test_every_subscriber_behind_a_gap_is_behind_the_request_that_went_to_it() -> None:
+    parents = [row.parent for row in rows(behind_gaps(50)) if row.span.service == "activator"]
+    assert sorted(parents, key=str) == sorted((f"{number:016x}" for number in range(10, 510, 10)), key=str)
 
 
 def test_nothing_has_no_way() -> None:
