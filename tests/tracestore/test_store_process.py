@@ -85,7 +85,7 @@ async def test_the_process_leaves_when_stdin_ends_if_it_was_told_to_follow_it() 
 
 
 async def test_the_file_survives_a_kill(tmp_path: Path) -> None:
-    file = str(tmp_path / "spans.ndjson")
+    file = str(tmp_path / "spans.db")
     async with started("--store", file) as process:
         await post(await url(process), wire(1))
         process.kill()
