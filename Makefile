@@ -75,6 +75,7 @@ wheel: install-dev ## build the wheel and try it in an empty environment elsewhe
 picture: install-dev ## the README's pictures of a run, and of it in Zipkin's pages (needs Chromium; Maven the first time)
 	$(BIN)/python docs/picture.py
 	$(BIN)/python docs/page_picture.py
+	$(BIN)/python docs/traces_pictures.py
 	jar=$$($(BIN)/python -m tests.zipkin.real) && $(BIN)/python docs/lens_pictures.py "$$jar"
 
 clean: ## remove what the other targets made
