@@ -18,8 +18,8 @@ from toolkit.spec.model import ChainSpec
 
 SCAFFOLD = ("__init__.py", "contract", "sdk", "stubs")  # all that a function's process imports of the toolkit
 GENERATOR = (  # and what a generator's does
-    *("coldness.py", "errors.py", "hops.py", "load", "results.py"),
-    *("traces/__init__.py", "traces/model.py"),
+    *("analysis.py", "coldness.py", "errors.py", "hops.py", "load", "results.py"),
+    *("traces/__init__.py", "traces/model.py", "traces/segments.py"),
 )
 _CACHES = ("__pycache__", "runs", "node_modules")
 

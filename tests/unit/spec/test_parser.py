@@ -63,7 +63,7 @@ def test_the_known_services_are_those_of_the_protos() -> None:
     found = {}
     for proto in sorted((ROOT / "protos").glob("*.proto")):
         text = proto.read_text(encoding="utf-8")
-        package = re.findall(r"^package (\w+);", text, re.MULTILINE)[0]
+        package = re.findall(r"^package ([\w.]+);", text, re.MULTILINE)[0]
         for service, body in re.findall(r"^service (\w+) \{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
             found[f"{package}.{service}"] = re.findall(r"rpc (\w+)", body)
     assert {name: list(methods) for name, methods in language.SERVICES.items()} == found
