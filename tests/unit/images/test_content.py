@@ -67,11 +67,12 @@ def test_the_scaffold_s_layer_holds_what_functions_and_generators_import_of_the_
     image = built(base, chain, cache, tmp_path / "image")
     members = layer_members(tmp_path / "image", image, "scaffold")
     top = {name.split("/")[3] for name in members if name.startswith("app/lib/toolkit/")}
-    generator = {"coldness.py", "errors.py", "hops.py", "load", "results.py", "traces"}
+    generator = {"analysis.py", "coldness.py", "errors.py", "hops.py", "load", "results.py", "traces"}
     assert top == {"__init__.py", "__pycache__", "contract", "sdk", "stubs", *generator}
     assert {name for name in members if name.startswith("app/lib/toolkit/traces/") and name.endswith(".py")} == {
         "app/lib/toolkit/traces/__init__.py",
         "app/lib/toolkit/traces/model.py",
+        "app/lib/toolkit/traces/segments.py",
     }
     assert {Path(name).suffix for name, each in members.items() if each.isreg()} == {".py", ".pyc"}
 
