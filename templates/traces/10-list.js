@@ -58,6 +58,7 @@ explorer.list = (() => {
     const longest = scale(traces.map((each) => each.duration_us).sort((one, other) => one - other));
     const before = lines;
     const focused = section.contains(document.activeElement) ? document.activeElement : null;
+    const kept = focused?.closest("tr")?.dataset.id;
     lines = new Map();
     const shown = (line) => {
       const [was, told] = [before.get(line.id), JSON.stringify(line)];
@@ -92,7 +93,8 @@ explorer.list = (() => {
     if (focused && !focused.isConnected) finish();
     const links = stops();
     if (!links.some((each) => each.tabIndex === 0) && links.length) links[0].tabIndex = 0;
-    if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
+    const again = focused?.isConnected ? focused : lines.get(kept)?.node.querySelector("th > :first-child");
+    if (again && document.activeElement !== again) again.focus({ preventScroll: true });
   };
   const stops = () => [...section.querySelectorAll("tbody tr > th > :first-child")];
 
@@ -154,8 +156,10 @@ explorer.list = (() => {
 
   // The search that the address holds; null when it holds none.
   const apply = (found) => {
+    const before = JSON.stringify(wanted);
     wanted = found ?? {};
     write();
+    if (JSON.stringify(wanted) === before && asked) return;
     find();
   };
   const draw = (_, found) => {
@@ -233,5 +237,5 @@ explorer.list = (() => {
   };
   const focus = () => (stops().find((each) => each.tabIndex === 0) ?? fields().service).focus();
 
-  return { draw, listen, apply, focus };
+  return { draw, listen, apply, focus, whole: () => finish() };
 })();

@@ -5,10 +5,11 @@ explorer.trace = (() => {
   const OFFERED = 200;
 
   const root = (trace) => trace.rows[0] ?? { service: "trace", name: trace.id };
-  const back = () => element("a", { class: "button back", href: "#" }, "← all traces");
+  const back = () => element("a", { class: "button back", href: explorer.routes.back() }, "← all traces");
   const chips = (trace) =>
     [
       trace.failed && element("span", { class: "chip bad" }, "✗ failed"),
+      trace.cold && element("span", { class: "chip cold" }, "❄ cold"),
       trace.rows.some((each) => each.skewed) && element("span", { class: "chip warn" }, "⧖ clocks disagree"),
       element("span", { class: "chip" }, many(trace.rows.length + trace.more_rows, "span")),
       element("span", { class: "chip" }, many(new Set(trace.rows.map((each) => each.service)).size, "service")),
@@ -136,7 +137,7 @@ explorer.trace = (() => {
             "p",
             { class: "legend" },
             element("span", { class: "key" }, element("i", { class: "swatch deciding" }), "decided the end"),
-            element("span", { class: "key" }, element("i", { class: "swatch waiting" }), "nobody waited for it here"),
+            element("span", { class: "key" }, element("i", { class: "swatch waiting" }), "did not decide the end here"),
           ),
         ),
         element("div", { class: "aside" }, element("h3", {}, "Where its time went"), labels(trace)),

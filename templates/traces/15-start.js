@@ -97,6 +97,18 @@ explorer.start = (() => {
     here("view").replaceChildren(...(next ? [next.node] : []));
     document.title = next ? `${plain(next.title)} · ${title}` : title;
   };
+  // What a view was opened from: the link itself or, when it was drawn anew or a row was clicked, the one that leads there.
+  const openerOf = (hash) => {
+    const node = document.activeElement;
+    return { node, hash, section: node.closest("section")?.id ?? "traces-list" };
+  };
+  const opened = () => {
+    if (!opener) return null;
+    if (opener.node.isConnected && !isNowhere(opener.node)) return opener.node;
+    explorer.list.whole();
+    const link = `a[href="${CSS.escape(opener.hash)}"]`;
+    return document.getElementById(opener.section)?.querySelector(link) ?? here("overview").querySelector(link);
+  };
   const route = async (first) => {
     const found = explorer.routes.here();
     const mine = ++turn;
@@ -105,15 +117,16 @@ explorer.start = (() => {
       swap(null);
       if (wasElsewhere && behind) draw();
       if (found.wanted || !first) explorer.list.apply(found.wanted);
-      if (wasElsewhere) (opener?.isConnected ? opener : here("h-list")).focus?.();
+      if (wasElsewhere) (opened() ?? here("h-list")).focus();
       else if (found.wanted && Object.keys(found.wanted).length === 0) toSearch();
       else if (found.wanted && !here("list").contains(document.activeElement)) here("list").scrollIntoView({ block: "start" });
       return;
     }
-    if (!view) opener = document.activeElement;
+    if (!view) opener = openerOf(location.hash);
     let next;
     try {
-      if (found.view === "trace") next = explorer.trace.make(await explorer.documents.trace(found.id, found.from), overview, found.from);
+      if (found.view === "none") throw new Error(`There is no such trace: ${found.words}. The id of a trace is 1 to 32 hex digits.`);
+      else if (found.view === "trace") next = explorer.trace.make(await explorer.documents.trace(found.id, found.from), overview, found.from);
       else next = explorer.trace.compare(await explorer.documents.difference(found.one, found.other, found.otherFrom), found);
     } catch (error) {
       next = explorer.trace.trouble(error);
@@ -130,25 +143,25 @@ explorer.start = (() => {
   };
 
   const leave = () => {
-    if (view) location.hash = "#";
+    if (view) location.hash = explorer.routes.back();
     else document.activeElement?.blur();
   };
+  // On a page of its own keys are heard wherever one is; inside a report only within the traces (WCAG 2.1.4).
+  const isOurs = (target) => Boolean(here("title")) || Boolean(target.closest(".explorer"));
+  const isNowhere = (target) => target === document.body || target.id === "main";
   const typing = (target) => target.closest("input, select, textarea, [contenteditable]");
   const keys = (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || here("help").open) return;
+    if (!isOurs(event.target)) return;
+    if (isNowhere(event.target) && event.key.startsWith("Arrow")) return; // they scroll
     if (event.key === "Escape") return void (view?.close() || leave());
     if (typing(event.target) || view?.keys(event)) return;
     if (event.key === "/") {
       if (view) location.hash = "#q=";
       toSearch();
     } else if (event.key === "?") here("help").showModal();
-    else if ((event.key === "j" || event.key === "ArrowDown") && event.target === document.body && !view) explorer.list.focus();
-    else if (
-      (event.key === "j" || event.key === "ArrowDown") &&
-      view &&
-      (event.target === document.body || event.target === here("h-trace"))
-    )
-      view.focus?.();
+    else if (event.key === "j" && !view && (isNowhere(event.target) || event.target === here("h-list"))) explorer.list.focus();
+    else if (event.key === "j" && view && (isNowhere(event.target) || event.target === here("h-trace"))) view.focus?.();
     else return;
     event.preventDefault();
   };

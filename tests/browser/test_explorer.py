@@ -256,6 +256,54 @@ def test_the_list_is_walked_opened_and_left_by_keyboard(opened: Open) -> None:
     assert back == 1
 
 
+def test_arrows_scroll_a_page_on_which_nothing_is_focused(opened: Open) -> None:
+    found = opened("ordinary")
+    found.page.keyboard.press("ArrowDown")
+    until(found, "scrollY > 0")
+    assert found.ask("document.activeElement === document.body")
+    found.page.click("a.step:has-text('max')")
+    found.page.wait_for_selector("section.trace")
+    found.ask("document.activeElement.blur()")
+    found.page.keyboard.press("ArrowDown")
+    assert found.ask("document.activeElement === document.body")
+
+
+@pytest.mark.parametrize("key", ["j", "/", "?", "ArrowDown"])
+def test_inside_a_report_keys_are_heard_only_within_the_traces(opened: Open, key: str) -> None:
+    found = opened("ordinary")
+    found.ask("document.getElementById('traces-title').remove()")  # which only a page of its own has
+    found.page.keyboard.press(key)
+    assert found.ask("document.activeElement === document.body && !document.getElementById('traces-help').open")
+    found.page.focus("#traces-keys")
+    found.page.keyboard.press("/")
+    assert found.ask("document.activeElement.name") == "service"
+
+
+@pytest.mark.parametrize("way", ["key", "click"])
+def test_the_focus_returns_to_the_row_that_opened_a_trace(opened: Open, way: str) -> None:
+    found = opened("ordinary", "#q=sort%3Dslowest")
+    page = found.page
+    page.wait_for_selector("text=slowest first.")
+    row = page.locator("table.traces tbody tr:has(a)").nth(2)
+    wanted = row.get_attribute("data-id")
+    if way == "key":
+        row.locator("a").focus()
+        page.keyboard.press("Enter")
+    else:
+        row.locator("time").click()
+    page.wait_for_selector("section.trace")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#traces-overview:not([hidden])")
+    assert page.url.endswith("#q=sort%3Dslowest")
+    until(found, f"document.activeElement.closest('tr')?.dataset.id === '{wanted}'")
+
+
+@pytest.mark.parametrize("place", ["#trace=zz", "#diff=1", "#trace="])
+def test_an_address_that_names_no_trace_says_so(opened: Open, place: str) -> None:
+    found = opened("ordinary", place)
+    assert "There is no such trace" in text(found, "#traces-view")
+
+
 def test_back_and_forward_go_through_views(opened: Open) -> None:
     found = opened("ordinary")
     page = found.page

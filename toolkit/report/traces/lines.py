@@ -61,7 +61,7 @@ def line(trace: str, spans: Spans) -> Line:
         services=tuple(sorted({span.service for span in spans if span.service})),
         root=f"{root.service or '?'}: {root.name or '?'}" if root else "?",
         failed=any(ERROR_TAG in span.tags for span in spans),
-        cold=_cold(spans),
+        cold=cold(spans),
     )
 
 
@@ -71,7 +71,8 @@ def _root(spans: Spans) -> Span | None:
     return next((span for span in order if span.parent is None and not span.shared), order[0] if order else None)
 
 
-def _cold(spans: Spans) -> bool | None:
+def cold(spans: Spans) -> bool | None:
+    """Whether a function was met cold; None when no span says anything of it."""
     told = [span.tags[tag] for span in spans for tag in COLD_TAGS if tag in span.tags]
     if told:
         return any(each.lower() in ("true", "1") for each in told)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+from toolkit.report.traces.lines import cold
 from toolkit.traces import tree, view
 from toolkit.traces.critical import critical_path
 from toolkit.traces.model import Span
@@ -33,6 +34,7 @@ def document(trace: str, spans: Sequence[Span], most: int = MOST_ROWS) -> dict[s
         "start_us": begin,
         "duration_us": end - begin,
         "failed": seen.failed,
+        "cold": cold(spans),
         "rows": [_row(each, begin, longest) for each in islice(rows(seen), most)],
         "more_rows": max(0, len(seen.spans) - most),
         "path": [_piece(each, begin) for each in path[:most]],
