@@ -20,6 +20,37 @@ def trace_id(number: int) -> str:
     return str(wire(number)["traceId"])
 
 
+LONG = (1 << 63) - 1
+
+
+@pytest.mark.parametrize("name", ["endTs", "lookback", "minDuration", "limit"])
+@pytest.mark.parametrize("text", [str(LONG + 1), "9" * 19, "9" * 5000], ids=["next", "nines", "thousands"])
+async def test_a_number_beyond_64_bits_is_no_integer(name: str, text: str) -> None:
+    async with asking() as it:
+        for path in ("traces", "traces?serviceName=a") if name != "endTs" else ("traces", "dependencies"):
+            answer = await it.get(f"/api/v2/{path}{'&' if '?' in path else '?'}{name}={text}")
+            assert (answer.status, answer.body) == (400, f"{name} is not an integer".encode())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"traces?endTs={LONG}&lookback=1000",
+        f"traces?endTs={LONG}&lookback=1000&serviceName=a",
+        f"traces?endTs=1&lookback={LONG}",
+        f"traces?serviceName=a&minDuration={LONG}",
+        f"traces?serviceName=a&minDuration=1&maxDuration={LONG}&limit={(1 << 31) - 1}",
+        f"dependencies?endTs={LONG}",
+        f"dependencies?endTs={LONG}&lookback={LONG}",
+        f"dependencies?endTs=1&lookback={LONG}",
+    ],
+)
+async def test_the_largest_numbers_are_asked_for_like_any_other(query: str) -> None:
+    async with asking() as it:
+        await it.put(wire(1))
+        assert isinstance(await it.json(f"/api/v2/{query}"), list)
+
+
 @pytest.mark.parametrize("prefix", ["", "/zipkin"])
 async def test_what_is_posted_can_be_got_back(prefix: str) -> None:
     async with asking() as it:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tracestore.asking import asking, wire
 from toolkit.engines import tracestore
-from toolkit.engines.tracestore import origins
+from toolkit.engines.tracestore import origins, query
 from toolkit.sdk.http1 import Client
 
 NAMED, OTHER = b"https://ui.example", b"https://evil.example"
@@ -66,6 +66,24 @@ async def test_what_the_store_has_done_is_told_in_zipkins_numbers() -> None:
         assert told["counter.zipkin_collector.spans.http"] == 3
         assert told["counter.zipkin_collector.spans_dropped.http"] == 0
         assert told["counter.zipkin_collector.bytes.http"] > 4
+
+
+async def test_a_request_at_which_the_store_fails_is_answered_in_a_sentence_and_counted(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(query, "parse", failing)
+    async with asking() as it:
+        answer = await it.get("/api/v2/traces")
+        assert (answer.status, answer.body) == (
+            500,
+            b"the store failed at this request; what happened is on its standard error",
+        )
+        lines = (await it.get("/prometheus")).body.decode().splitlines()
+        assert 'tracestore_requests_total{about="questions",status="500"} 1' in lines
+    assert "a bug" in capfd.readouterr().err
 
 
 async def test_prometheus_reads_requests_by_status_and_spans() -> None:

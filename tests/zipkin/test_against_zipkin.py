@@ -225,6 +225,14 @@ async def test_an_odd_body_is_taken_or_refused_alike(both: Both, body: bytes) ->
         "/api/v2/traces?minDuration=0",
         "/api/v2/traces?maxDuration=5",
         "/api/v2/traces?minDuration=9&maxDuration=5",
+        *(f"/api/v2/{path}{name}={number}"
+          for path in ("traces?", "dependencies?endTs=1&", "traces?minDuration=1&", "traces?serviceName=a&")
+          for name in ("endTs", "lookback", "limit", "minDuration", "maxDuration")
+          for number in ((1 << 31) - 1, 1 << 31, (1 << 63) - 1, 1 << 63, 10**19 - 1, 10**25)),
+        f"/api/v2/dependencies?endTs={(1 << 63) - 1}",
+        f"/api/v2/dependencies?endTs={1 << 63}",
+        f"/api/v2/dependencies?endTs={(1 << 63) - 1}&lookback={(1 << 63) - 1}",
+        f"/api/v2/traces?endTs={(1 << 63) - 1}&lookback=1000",
         "/api/v2/spans",
         "/api/v2/remoteServices",
         "/api/v2/dependencies",
@@ -237,7 +245,7 @@ async def test_an_odd_body_is_taken_or_refused_alike(both: Both, body: bytes) ->
         "/zipkin/api/v2/services",
         "/health",
     ],
-)
+)  # fmt: skip
 async def test_a_question_is_answered_or_refused_alike(both: Both, path: str) -> None:
     real, ours = await both.get(path)
     assert ours.status == real.status, (real.body, ours.body)

@@ -136,7 +136,7 @@ class Api:
 
     async def _dependencies(self, given: Parameters) -> Response:
         end_ms, lookback_ms = query.window(given, None)
-        begin, end = (end_ms - lookback_ms) * 1000, end_ms * 1000 + 999
+        begin, end = query.kept((end_ms - lookback_ms) * 1000), query.kept(end_ms * 1000 + 999)
         links = await self._ask(lambda reader: self._dependency.links(begin, end, reader))
         return _listed([_link(each.parent, each.child, each.calls, each.errors) for each in links])
 

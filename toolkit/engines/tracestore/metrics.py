@@ -6,12 +6,15 @@ May live here: counting requests by how they were answered, and the two texts. W
 from __future__ import annotations
 
 import json
+import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from toolkit.engines import guard
 from toolkit.sdk.http1 import Handler, Request, Response
+from toolkit.sdk.http1.message import MessageError
 
 _POSTS = ("/api/v2/spans", "/zipkin/api/v2/spans", "/v1/traces")
 
@@ -39,11 +42,20 @@ class Counting:
             if (why := guard.refusal(request, loopback=self._loopback, what="store")) is not None:
                 return Response(403, _TEXT, why.encode())
             return self._as_zipkin() if path == "/metrics" else self._as_prometheus()
-        answer = await self._handler(request)
+        answer = await self._answer(request)
         posted = request.method == "POST" and path in _POSTS
         self._answers["spans" if posted else "questions", answer.status] += 1
         self._bytes += len(request.body)
         return answer
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            return await self._handler(request)
+        except MessageError:  # the server's own way of refusing
+            raise
+        except Exception:  # the boundary: a bug is one failed request, named and counted, and its sender is told
+            traceback.print_exc(file=sys.stderr)
+            return Response(500, _TEXT, _FAILED)
 
     def _as_zipkin(self) -> Response:
         posts = {status: count for (asked, status), count in self._answers.items() if asked == "spans"}
@@ -83,3 +95,4 @@ class Counting:
 
 _NOSNIFF = (b"X-Content-Type-Options", b"nosniff")
 _TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"), _NOSNIFF)
+_FAILED = b"the store failed at this request; what happened is on its standard error"

@@ -14,7 +14,8 @@ from toolkit.engines.tracestore.normal import Stored
 
 DEFAULT_LOOKBACK_MS = 24 * 60 * 60 * 1000
 DEFAULT_LIMIT = 10
-
+_LONG = (1 << 63) - 1
+_INT = (1 << 31) - 1
 
 Named = tuple[str | None, str | None, str | None]
 
@@ -41,7 +42,7 @@ class Query:
 def parse(given: Mapping[str, str], now_ms: int) -> Query:
     """The query in these parameters. Raises BadQuery."""
     end, lookback = window(given, now_ms)
-    limit = number(given, "limit", DEFAULT_LIMIT)
+    limit = number(given, "limit", DEFAULT_LIMIT, most=_INT)
     least, most = number(given, "minDuration"), number(given, "maxDuration")
     if most is not None and least is None:
         raise BadQuery("maxDuration is only valid with minDuration")
@@ -49,8 +50,8 @@ def parse(given: Mapping[str, str], now_ms: int) -> Query:
         raise BadQuery("maxDuration < minDuration")
     span = given.get("spanName", "").lower()
     return Query(
-        begin=(end - lookback) * 1000,
-        end=end * 1000,
+        begin=kept((end - lookback) * 1000),
+        end=kept(end * 1000),
         limit=DEFAULT_LIMIT if limit is None else limit,
         service=given.get("serviceName", "").lower() or None,
         remote=given.get("remoteServiceName", "").lower() or None,
@@ -69,12 +70,17 @@ def window(given: Mapping[str, str], now_ms: int | None) -> tuple[int, int]:
     return end, lookback
 
 
-def number(given: Mapping[str, str], name: str, default: int | None = None) -> int | None:
-    """A positive 64-bit integer. Raises BadQuery, with the parameter's name."""
+def kept(time: int) -> int:
+    """The time, or the last (first) that can be written in 64 bits: no span is beyond."""
+    return max(-_LONG, min(time, _LONG))
+
+
+def number(given: Mapping[str, str], name: str, default: int | None = None, *, most: int = _LONG) -> int | None:
+    """A positive integer up to `most`. Raises BadQuery, with the parameter's name."""
     if not (text := given.get(name, "")):
         return default
     digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20):
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20) or int(text) > most:
         raise BadQuery(f"{name} is not an integer")
     if int(text) <= 0:
         raise BadQuery(f"{name} <= 0")
