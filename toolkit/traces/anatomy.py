@@ -16,7 +16,7 @@ from typing import Literal
 from toolkit.traces import view
 from toolkit.traces.expect import ORIGIN_TAG
 from toolkit.traces.segments import What
-from toolkit.traces.skew import EARLY_US, LATE_US
+from toolkit.traces.skew import EARLY_US
 from toolkit.traces.spent import left_behind, own
 from toolkit.traces.view import Trace, View
 
@@ -28,9 +28,9 @@ class HopTime:
     """One message on its way from `source` to `to`; `start` and `end` in microseconds since the epoch.
 
     `parts` have each kind of time once (microseconds) and add up to `duration_us`. `attempt` is 1 for the first
-    delivery of an event to this function, 2 for the next. `failed`: the call's CLIENT span has an error. `skewed`: two
-    clocks contradict each other, by more than their resolution. An event that arrives before it was sent has no parts
-    and a duration below zero; the duration of a call is one clock's, and its parts then go by durations alone: the
+    delivery of an event to this function, 2 for the next. `failed`: the call's CLIENT span has an error. `skewed`: it
+    arrives before it was sent, by more than the resolution of two clocks. An event that does has no parts and a
+    duration below zero; the duration of a call is one clock's, and its parts then go by durations alone: the
     receiver's, and the rest. `whole` is False when a gap on the way was filled by a guess, or was not: then the parts
     before it are one too.
     """
@@ -88,7 +88,7 @@ def _call(seen: View, client: int, message: str, servers: Sequence[int], *, alon
         begin, over, skewed = *_unserved(seen, client, way), False
     else:
         begin, over = seen.starts[served], seen.ends[served]
-        skewed = begin < start - EARLY_US or over > end + LATE_US
+        skewed = begin < start - EARLY_US  # its end alone proves nothing (`skew`)
     return HopTime(
         source=span.service or "?",
         to=(None if served is None else seen.spans[served].service) or span.remote or "?",

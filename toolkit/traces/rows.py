@@ -12,7 +12,7 @@ from toolkit.traces import view
 from toolkit.traces.model import Span
 from toolkit.traces.platform import Part, what_of
 from toolkit.traces.segments import What
-from toolkit.traces.skew import EARLY_US, LATE_US
+from toolkit.traces.skew import EARLY_US
 from toolkit.traces.view import Trace, View
 
 
@@ -23,7 +23,7 @@ class Row:
     It stands where it would if the platform told everything: `guessed` when the span before it is not in the trace.
     `lost`: its parent is not in the trace and nothing tells where it belongs, or it is its own ancestor. `what` is what
     its own time, without that of the spans below it, is spent on. `skewed`: it begins before the span it stands below,
-    or answers a request after the answer was there, by more than the resolution of the times.
+    by more than the resolution of the times.
     """
 
     span: Span
@@ -64,7 +64,4 @@ def _what(span: Span, part: Part | None) -> What:
 
 def _is_skewed(seen: View, at: int, above: int) -> bool:
     start, before = seen.starts[at], seen.starts[above]
-    if not start or not before:
-        return False
-    answered = seen.spans[above].kind == "CLIENT" and seen.spans[at].kind == "SERVER" and seen.ends[above] > before
-    return start < before - EARLY_US or (answered and seen.ends[at] > seen.ends[above] + LATE_US)
+    return 0 < start < before - EARLY_US

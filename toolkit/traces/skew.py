@@ -1,8 +1,12 @@
 """What messages tell of the clocks of two hosts: bounds of how far one is ahead of the other.
 
-May live here: bounds from one trace, and their intersection over many. A call bounds the offset from both sides: it
-cannot be served before it was sent, nor answered after the answer was there. An event bounds it from one. Nothing here
-corrects a time.
+May live here: bounds from one trace, and their intersection over many. Nothing here corrects a time.
+
+A message cannot arrive before it was sent: starts are proof. A call's ends are a hint: a server may outlast its client,
+which has read the answer while the handler still runs, and one that gave up waits for no end at all (so the ends of a
+call that its client saw fail say nothing). Ends narrow what starts allow. Without a start that contradicts, they accuse
+a clock only where one constant offset explains every message, many calls ask for it, most of all, and it is large
+beside what is uncertain of it. That a clock moved, only starts can say, of messages in both directions.
 
 A host is what has a clock of its own as far as spans tell: the replica, else the instance, the pod or the machine that
 a span names, else its service; a part of the platform that names none of these is itself one.
@@ -26,6 +30,8 @@ from toolkit.traces.view import Trace, View
 EARLY_US, LATE_US = 1, 3  # between two starts, between two ends
 _HOST_TAGS = ("toolkit.replica", "service.instance.id", "k8s.pod.name", "host.name")
 
+MANY = 10  # calls whose ends ask for another clock, before they are believed
+
 Bound = tuple[str, str, int | None, int | None]
 
 
@@ -34,8 +40,8 @@ class Clocks:
     """The clock of `other` is ahead of that of `one` by `least_us` to `most_us`, None where no message bounds it.
 
     `pairs` messages were looked at. `impossible` of them cannot be if the clocks agree: they arrive before they were
-    sent, or are answered after the answer was there. When `least_us` > `most_us`, no constant offset explains them all:
-    a clock moved.
+    sent, or are answered after the answer was there (as far as that is believed). When `least_us` > `most_us`, no
+    constant offset explains them all: a clock moved.
     """
 
     one: str
@@ -46,29 +52,60 @@ class Clocks:
     most_us: int | None
 
 
+@dataclass(slots=True)
+class _Bounds:
+    """What messages of one kind say: how many, how many contradict equal clocks, what all together allow."""
+
+    n: int = 0
+    impossible: int = 0
+    least: int | None = None
+    most: int | None = None
+
+    def take(self, least: int | None, most: int | None) -> None:
+        told = int((least is not None and least > 0) or (most is not None and most < 0))
+        self.join(_Bounds(1, told, least, most))
+
+    def join(self, other: _Bounds) -> None:
+        self.n, self.impossible = self.n + other.n, self.impossible + other.impossible
+        self.least, self.most = _within(self, other)
+
+
+def _within(one: _Bounds, other: _Bounds) -> tuple[int | None, int | None]:
+    """What both allow."""
+    least = [each for each in (one.least, other.least) if each is not None]
+    most = [each for each in (one.most, other.most) if each is not None]
+    return max(least, default=None), min(most, default=None)
+
+
 class Offsets:
     """Bounds that grow trace by trace, for those who cannot hold all traces at once."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], list[int | None]] = {}  # pairs, impossible, least, most
+        self._found: dict[tuple[str, str], tuple[_Bounds, _Bounds]] = {}  # by starts, by ends
 
     def add(self, trace: Trace) -> None:
         """Take one whole trace."""
-        for one, other, least, most in bounds(trace):
-            if one > other:
-                one, other = other, one
-                least, most = None if most is None else -most, None if least is None else -least
-            known = self._found.get((one, other))
-            if known is None:
-                known = self._found[one, other] = [0, 0, None, None]
-            _take(known, least, most)
+        for one, other, by_ends, by_starts in bounds(trace):
+            starts, ends = self._of(min(one, other), max(one, other))
+            if one < other:
+                starts.take(None, by_starts)
+                if by_ends is not None:
+                    ends.take(by_ends, None)
+            else:
+                starts.take(None if by_starts is None else -by_starts, None)
+                if by_ends is not None:
+                    ends.take(None, -by_ends)
+
+    def _of(self, one: str, other: str) -> tuple[_Bounds, _Bounds]:
+        if (known := self._found.get((one, other))) is None:
+            known = self._found[one, other] = _Bounds(), _Bounds()
+        return known
 
     def merge(self, other: Offsets) -> None:
         """Take all that another one took."""
-        for hosts, (pairs, impossible, least, most) in other._found.items():
-            known = self._found.setdefault(hosts, [0, 0, None, None])
-            known[0], known[1] = (known[0] or 0) + (pairs or 0), (known[1] or 0) + (impossible or 0)
-            _tighten(known, least, most)
+        for hosts, theirs in other._found.items():
+            for known, told in zip(self._of(*hosts), theirs, strict=True):
+                known.join(told)
 
     def clocks(self) -> list[Clocks]:
         """Every two hosts that exchanged a message, in the order of their names; `other` is the one that is ahead, as
@@ -80,30 +117,33 @@ class Offsets:
         return [each for each in self.clocks() if each.impossible]
 
 
-def _take(known: list[int | None], least: int | None, most: int | None) -> None:
-    known[0] = (known[0] or 0) + 1
-    if (least is not None and least > 0) or (most is not None and most < 0):
-        known[1] = (known[1] or 0) + 1
-    _tighten(known, least, most)
-
-
-def _tighten(known: list[int | None], least: int | None, most: int | None) -> None:
-    _, _, low, high = known
-    if least is not None and (low is None or least > low):
-        known[2] = least
-    if most is not None and (high is None or most < high):
-        known[3] = most
-
-
-def _row(one: str, other: str, pairs: int | None, impossible: int | None, low: int | None, high: int | None) -> Clocks:
+def _row(one: str, other: str, starts: _Bounds, ends: _Bounds) -> Clocks:
+    low, high, impossible = starts.least, starts.most, starts.impossible
+    both = _within(starts, ends)
+    if not _is_crossed(*both):
+        low, high = both
+        if impossible or _is_believed(ends, *both):
+            impossible = min(starts.n, impossible + ends.impossible)
     if high is not None and high < 0 and (low is None or low <= 0):
         one, other, low, high = other, one, -high, None if low is None else -low
-    return Clocks(one, other, pairs or 0, impossible or 0, low, high)
+    return Clocks(one, other, starts.n, impossible, low, high)
+
+
+def _is_crossed(least: int | None, most: int | None) -> bool:
+    return least is not None and most is not None and least > most
+
+
+def _is_believed(ends: _Bounds, least: int | None, most: int | None) -> bool:
+    """Whether ends alone accuse a clock: the offset is at least three times what is uncertain of it, either way."""
+    if ends.impossible < MANY or 2 * ends.impossible < ends.n or least is None or most is None:
+        return False
+    return 2 * least >= most > 0 or 2 * most <= least < 0
 
 
 def bounds(trace: Trace) -> Iterator[Bound]:
-    """(one, other, least, most) for each message between two hosts: `other`'s clock is ahead of `one`'s by `least` to
-    `most` microseconds, None where the message does not bound it."""
+    """(one, other, least, most) for each message from `one` to `other`: the clock of `other` is ahead by `least`
+    microseconds, by the ends, and by no more than `most`, by the starts; None where it does not bound that. The ends of
+    a call that failed for its client do not."""
     seen = view.of(trace)
     hosts: dict[int, str] = {}
     for (kind, message), receivers in seen.sides.items():
@@ -134,6 +174,7 @@ def _between(seen: View, sent: int, got: int, hosts: dict[int, str], *, answered
     if one == other or not begun or not arrived:
         return
     least = None
+    answered = answered and "error" not in seen.spans[sent].tags
     if answered and seen.ends[sent] > begun and seen.ends[got] > arrived:
         least = seen.ends[got] - seen.ends[sent] - LATE_US
     yield one, other, least, arrived - begun + EARLY_US

@@ -469,3 +469,16 @@ def _replying(node: Node, random: Random) -> Node:
     if random.random() < 0.5:
         return answered
     return dataclasses.replace(answered, steps=[*answered.steps, ("reply", [Node(f"{node.name}-replied")])])
+
+
+def gave_up(spans: Sequence[Span], random: Random) -> list[Span]:
+    """The same, but that some callers did not wait: a deadline was over, or they cancelled. Servers went on."""
+
+    def end(span: Span) -> Span:
+        if span.kind != "CLIENT" or "toolkit.message" not in span.tags or random.random() < 0.5:
+            return span
+        why = random.choice(["DEADLINE_EXCEEDED", "CANCELLED"])
+        over = max(1, round((span.duration or 1) * random.random()))
+        return dataclasses.replace(span, duration=over, tags={**span.tags, "error": why})
+
+    return [end(span) for span in spans]

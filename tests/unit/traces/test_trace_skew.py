@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.traces.known import Node, Played, any_chain
+from tests.unit.traces.known import Node, Played, any_chain, gave_up
 from tests.unit.traces.made import calm, span, tangled
 from toolkit.traces.anatomy import anatomy
 from toolkit.traces.model import Span
@@ -79,10 +79,55 @@ def test_bounds_get_narrower_with_every_trace_and_name_the_clock_that_is_ahead()
 
 
 def test_a_clock_that_moves_fits_no_constant_offset() -> None:
-    found = known(*(played(PAIR, ahead, ahead) for ahead in range(0, 5000, 100)))
+    both_ways = Node("a", [("call", [Node("b", [("event", [Node("a")])])])])
+    found = known(*(played(both_ways, ahead, ahead + 2500) for ahead in range(-2500, 2500, 100)))
     assert found.least_us is not None
     assert found.most_us is not None
     assert found.least_us > found.most_us
+
+
+def test_one_way_alone_never_says_that_a_clock_moved() -> None:
+    found = known(*(played(PAIR, ahead, ahead + 2500) for ahead in range(-2500, 2500, 100)))
+    assert found.impossible
+    assert found.least_us is not None
+    assert found.most_us is None or found.least_us <= found.most_us
+
+
+def test_clients_that_gave_up_say_nothing_of_clocks() -> None:
+    offsets = Offsets()
+    for seed in range(300):
+        given_up = gave_up(played(any_chain(Random(seed)), 0, seed, most_ns=10**9), Random(seed))
+        offsets.add(given_up)
+        assert not any(each.skewed for each in anatomy(given_up))
+        assert not any(each.skewed for each in rows(given_up))
+    assert offsets.disagreeing() == []
+
+
+def late(seed: int, over_us: int = 40, back_us: int = 60) -> list[Span]:
+    """A call whose handler goes on for a while after its answer was read."""
+    begun = 1000 + seed % 7
+    return [A_TO_B[0], span(2, "b", "SERVER", 1, message="m", start=begun + back_us, duration=100 - back_us + over_us)]
+
+
+def test_a_server_that_outlasts_its_client_a_little_is_no_clock() -> None:
+    for n in (1, 200):
+        offsets = Offsets()
+        for seed in range(n):
+            offsets.add(late(seed))
+            offsets.add(late(seed, over_us=2, back_us=5))
+        assert offsets.disagreeing() == []
+        assert not any(each.skewed for seed in range(n) for each in anatomy(late(seed)))
+        assert not any(each.skewed for seed in range(n) for each in rows(late(seed)))
+
+
+def test_ends_alone_accuse_a_clock_only_when_many_agree() -> None:
+    few, many = Offsets(), Offsets()
+    for seed in range(9):
+        few.add(played(PAIR, 5000, seed))
+    for seed in range(10):
+        many.add(played(PAIR, 5000, seed))
+    assert few.disagreeing() == []
+    assert [each.other for each in many.disagreeing()] == ["b-0"]
 
 
 def test_an_event_that_arrives_before_it_was_sent_says_who_is_ahead_at_least() -> None:
