@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -38,6 +39,42 @@ async def test_a_page_of_any_other_origin_is_refused_and_told_nothing(method: st
             answer = await client.request(method, store.url + path, asked)
             assert answer.status == 403
             assert answer.header(b"access-control-allow-origin") is None
+    finally:
+        await client.close()
+        await store.close()
+
+
+EVIL = ((b"Host", b"evil.example"), (b"Origin", b"http://evil.example"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "127.1.2.3", "0.0.0.0"])
+async def test_a_name_that_could_be_anybodys_is_refused_wherever_the_store_listens(host: str) -> None:
+    store, client = await tracestore.serve(host, 0), Client()
+    try:
+        for path in ("/api/v2/services", "/metrics"):
+            for headers in (EVIL, EVIL[:1]):
+                assert (await client.request("GET", store.url + path, headers)).status == 403
+            assert (await client.request("GET", store.url + path)).status == 200
+    finally:
+        await client.close()
+        await store.close()
+
+
+async def test_a_store_for_others_is_asked_by_addresses_and_by_names_that_nobody_can_buy_or_that_it_was_told() -> None:
+    store = await tracestore.serve(
+        "0.0.0.0",
+        0,
+        allow_origins=["https://ui.example:8443"],
+        allow_hosts=["Traces.Example.com"],
+    )
+    client = Client()
+    try:
+        for host in (b"10.1.2.3:9411", b"[fd00::1]:80", b"zipkin", b"zipkin.traces.svc.cluster.local:9411",
+                     b"zipkin.traces.svc", b"traces.example.com:9411", b"traces.example.com.", b"ui.example",
+                     socket.gethostname().encode()):  # fmt: skip
+            assert (await client.request("GET", store.url + "/api/v2/services", ((b"Host", host),))).status == 200, host
+        for host in (b"evil.example", b"xtraces.example.com", b"10.1.2.3.evil.example", b"svc.example", b"1.2.3.4.5"):
+            assert (await client.request("GET", store.url + "/api/v2/services", ((b"Host", host),))).status == 403, host
     finally:
         await client.close()
         await store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 from pathlib import Path
 
 from toolkit.cli.output import note, say
@@ -35,6 +36,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ORIGIN",
         help="let a page of this origin, such as http://localhost:3000, use the store (repeatable; default: none may)",
     )
+    parser.add_argument(
+        "--allow-host",
+        type=_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer when asked by this name, such as traces.example.com (repeatable; addresses, this machine's names "
+        "and names that nobody can buy are always answered)",
+    )
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", lowered := text.lower()):
+        raise argparse.ArgumentTypeError(f"{text[:100]!r} is no host name, such as traces.example.com")
+    return lowered
 
 
 def _origin(text: str) -> str:
@@ -93,6 +109,7 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
             on_warning=lambda text: note(f"warning: {text}"),
             pages=pages,
             allow_origins=options.allow_origin,
+            allow_hosts=options.allow_host,
         )
     except OSError as error:
         raise EngineError(

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from toolkit.engines import guard
 from toolkit.engines.tracestore import bodies, lens, normal, otlp, query
 from toolkit.engines.tracestore.bodies import Refusal
 from toolkit.engines.tracestore.committing import Committer
@@ -34,7 +33,7 @@ Answer = Callable[[Parameters], Awaitable[Response]]
 
 
 class Api:
-    """The handler. `now_ms` tells the time."""
+    """The handler. `now_ms` tells the time; `refuse` tells why a request is not answered at all."""
 
     def __init__(
         self,
@@ -43,11 +42,11 @@ class Api:
         readers: Readers,
         now_ms: Callable[[], int],
         *,
-        loopback: bool,
+        refuse: Callable[[Request], str | None],
         pages: lens.Pages = lens.absent,
     ) -> None:
         self._store, self._committer, self._ask = store, committer, readers.ask
-        self._now_ms, self._loopback = now_ms, loopback
+        self._now_ms, self._refuse = now_ms, refuse
         self._dependency = Dependencies(store)
         self._pages = pages
         self._paths: dict[str, Answer] = {
@@ -74,7 +73,7 @@ class Api:
             return _text(503, str(error))
 
     async def _answer(self, request: Request) -> Response:
-        if (why := guard.refusal(request, loopback=self._loopback, what="store")) is not None:
+        if (why := self._refuse(request)) is not None:
             raise Refusal(403, why)
         if (page := self._pages(request)) is not None:
             return page

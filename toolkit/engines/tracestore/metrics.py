@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from toolkit.engines import guard
 from toolkit.sdk.http1 import Handler, Request, Response
 from toolkit.sdk.http1.message import MessageError
 
@@ -29,17 +28,19 @@ class Spans:
 
 
 class Counting:
-    """The handler before `handler`; `spans` tells how they stand now."""
+    """The handler before `handler`; `spans` tells how they stand now, `refuse` why somebody is not answered."""
 
-    def __init__(self, handler: Handler, spans: Callable[[], Spans], *, loopback: bool) -> None:
-        self._handler, self._spans, self._loopback = handler, spans, loopback
+    def __init__(
+        self, handler: Handler, spans: Callable[[], Spans], *, refuse: Callable[[Request], str | None]
+    ) -> None:
+        self._handler, self._spans, self._refuse = handler, spans, refuse
         self._answers: Counter[tuple[str, int]] = Counter()  # by what was asked ("spans", "questions") and the status
         self._bytes = 0
 
     async def __call__(self, request: Request) -> Response:
         path = request.target.partition("?")[0]
         if path in ("/metrics", "/prometheus") and request.method in ("GET", "HEAD"):
-            if (why := guard.refusal(request, loopback=self._loopback, what="store")) is not None:
+            if (why := self._refuse(request)) is not None:
                 return Response(403, _TEXT, why.encode())
             return self._as_zipkin() if path == "/metrics" else self._as_prometheus()
         answer = await self._answer(request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from toolkit.sdk.http1 import Handler, Request, Response
 
@@ -27,6 +28,11 @@ def origin(text: str) -> str:
     if not _ORIGIN(lowered):
         raise ValueError(f"{text[:100]!r} is no origin, such as https://ui.example or http://localhost:3000")
     return lowered
+
+
+def host(of: str) -> str:
+    """The host of an origin, without its port."""
+    return urlsplit(of).hostname or ""
 
 
 class Allowing:

@@ -9,8 +9,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from toolkit.engines import guard
 from toolkit.engines.tracestore import lens, limits, metrics, origins
 from toolkit.engines.tracestore.api import Api
 from toolkit.engines.tracestore.bodies import MAX_BODY
@@ -22,7 +24,6 @@ from toolkit.engines.tracestore.store import Store
 from toolkit.errors import EngineError
 from toolkit.sdk import http1
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _GRACE_S = 2.0
 
 
@@ -70,11 +71,13 @@ async def serve(
     pages: lens.Pages = lens.absent,
     use: limits.Limits | None = None,
     allow_origins: Sequence[str] = (),
+    allow_hosts: Sequence[str] = (),
 ) -> TraceStore:
     """Listen on `host:port` (0: any free port), with the spans of the file `store` if there is one.
 
     `max_age` is in seconds; `autocomplete_keys` are tags whose values can be asked for, as Zipkin's AUTOCOMPLETE_KEYS;
-    `use` is how much of the store others may use at once; pages of `allow_origins` may use it, too.
+    `use` is how much of the store others may use at once; pages of `allow_origins` may use it, too; it may be asked by
+    the names `allow_hosts` (see `guard`).
 
     Raises EngineError when the file cannot be had, and OSError when the address cannot.
     """
@@ -87,7 +90,9 @@ async def serve(
         database.close()
         raise
     committer, readers = Committer(kept), Readers(database)
-    handler = origins.Allowing(_handler(kept, committer, readers, pages, loopback=host in _LOOPBACK), allow_origins)
+    names = {each.lower() for each in (host, *allow_hosts, *map(origins.host, allow_origins))}
+    refuse = partial(guard.refusal, loopback=guard.is_loopback(host), what="store", names=names)
+    handler = origins.Allowing(_handler(kept, committer, readers, pages, refuse), allow_origins)
     try:
         server = await limits.serve(handler, host, port, max_body=MAX_BODY, limits=use or limits.Limits())
     except BaseException:
@@ -108,13 +113,17 @@ def _from_threads(tell: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _handler(
-    kept: Store, committer: Committer, readers: Readers, pages: lens.Pages, *, loopback: bool
+    kept: Store,
+    committer: Committer,
+    readers: Readers,
+    pages: lens.Pages,
+    refuse: Callable[[http1.Request], str | None],
 ) -> http1.Handler:
     def spans() -> metrics.Spans:
         return metrics.Spans(committer.taken, kept.forgetting.spans, kept.forgetting.evicted_spans)
 
-    api = Api(kept, committer, readers, lambda: time.time_ns() // 1_000_000, loopback=loopback, pages=pages)
-    return metrics.Counting(api, spans, loopback=loopback)
+    api = Api(kept, committer, readers, lambda: time.time_ns() // 1_000_000, refuse=refuse, pages=pages)
+    return metrics.Counting(api, spans, refuse=refuse)
 
 
 def address(text: str) -> tuple[str, int]:
