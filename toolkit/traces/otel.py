@@ -81,7 +81,7 @@ def fields(span: Span, of: Origin) -> dict[str, Any]:
         "timestamp": span.start_time_unix_nano // 1000,
         "duration": _duration_us(span),
         "localEndpoint": {"serviceName": of.service},
-        "remoteEndpoint": _peer(own) if kind in ("CLIENT", "PRODUCER") else None,
+        "remoteEndpoint": _remote(kind, own),
         "annotations": [_annotation(event, span) for event in span.events] or None,
         "tags": _tags(span, {**of.tags, **own}),
     }
@@ -116,6 +116,17 @@ def _tags(span: Span, tags: dict[str, str]) -> dict[str, str]:
         dropped = link.dropped_attributes_count
         tags[f"otlp.link.{at}"] = f"{link.trace_id.hex()}|{link.span_id.hex()}|{link.trace_state}|{about}|{dropped}"
     return tags
+
+
+def _remote(kind: str | None, tags: Mapping[str, str]) -> dict[str, Any] | None:
+    """The transformation has a remote endpoint for CLIENT and PRODUCER alone. Ours, on purpose: a CONSUMER that names
+    its `peer.service` has it too. A Zipkin tracer says there which broker the message came from, and links between
+    services are drawn from it (`zipkin2.internal.DependencyLinker`): without it, the broker would be missing for
+    those who send OTLP. Addresses do not count: a CONSUMER's are often its own."""
+    if kind in ("CLIENT", "PRODUCER"):
+        return _peer(tags)
+    who = tags.get("peer.service") if kind == "CONSUMER" else None
+    return {"serviceName": who} if who else None
 
 
 def _peer(tags: Mapping[str, str]) -> dict[str, Any] | None:

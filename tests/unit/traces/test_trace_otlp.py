@@ -120,6 +120,8 @@ def test_the_spans_own_attribute_outranks_the_resources() -> None:
         (3, {"server.address": "10.0.0.1", "server.port": "80"}, {"ipv4": "10.0.0.1", "port": 80}),
         (3, {"network.peer.address": "fe80::1", "network.peer.port": "many"}, {"ipv6": "fe80::1"}),
         (2, {"peer.service": "them"}, None),
+        (5, {"peer.service": "Broker"}, {"serviceName": "broker"}),
+        (5, {"server.address": "10.0.0.1", "net.peer.name": "old"}, None),
         (3, {}, None),
     ],
 )
