@@ -7,6 +7,7 @@ May live here: tables of an analysis, of one or of two beside each other. Names 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from toolkit.analysis import Analysis, AnalysisChange, Band, Completeness, Exemplar, HopAnatomy, MissingEdge, Skew
 from toolkit.report.characters import in_ascii, printable
@@ -14,6 +15,7 @@ from toolkit.report.drawing import arrow
 from toolkit.report.tables import NONE, count, milliseconds, percent, plural, quantile_table, spent
 
 FEW = 10  # traces of a band, at least, for a sentence about them
+NAMED = 3  # segments in that sentence, at most
 ROWS = 20  # of a table; the rest of it is summed up
 LEAST = 0.001  # of some band: what is less in all of them is summed up as well
 CELL, PAIR = 9, 14
@@ -91,7 +93,11 @@ def _bands(bands: Sequence[Band], width: int) -> Iterator[str]:
 
 
 def _ranks(band: Band) -> str:
-    return "all" if (band.low, band.high) == (0, 1) else f"p{band.low * 100:g}–p{band.high * 100:g}"
+    return "all" if (band.low, band.high) == (0, 1) else _span(band)
+
+
+def _span(band: Band | Finding) -> str:
+    return f"p{band.low * 100:g}–p{band.high * 100:g}"
 
 
 def _cell(mean_us: float, whole_us: float, pairs: bool) -> str:
@@ -116,23 +122,48 @@ def _named(label: str, what: str, room: int) -> str:
     return f"{shown:<{kept}} {what}  "
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the `n` traces between two percentiles spend their time on that the faster half does not.
+
+    They take `longer_us` longer, on average. `growths` are (label, what, microseconds) of each segment, largest first;
+    what they have less of is below zero, and all add up to `longer_us`.
+    """
+
+    low: float
+    high: float
+    n: int
+    longer_us: float
+    growths: tuple[tuple[str, str, float], ...]
+
+
+def finding(found: Analysis) -> Finding | None:
+    """Of the slowest band that has ten traces; None where none of the slower half has, or it is no slower."""
+    return _finding(found.bands)
+
+
+def _finding(bands: Sequence[Band]) -> Finding | None:
+    fast = next((band for band in bands if (band.low, band.high) == (0.0, 0.5)), None)
+    slow = next((band for band in reversed(bands) if band.low >= 0.5 and band.n >= FEW), None)
+    if fast is None or slow is None or (longer := slow.mean_us - fast.mean_us) <= 0:
+        return None
+    before, now = _means(fast), _means(slow)
+    growths = [(*name, now.get(name, 0.0) - before.get(name, 0.0)) for name in {**now, **before}]
+    growths.sort(key=lambda each: (-each[2], each))
+    return Finding(slow.low, slow.high, slow.n, longer, tuple(growths))
+
+
 def slowest(bands: Sequence[Band]) -> Iterator[str]:
     """What slow traces spend their time on that the faster half does not; nothing where there are too few of them."""
-    fast = next((band for band in bands if (band.low, band.high) == (0.0, 0.5)), None)
-    slow = next((band for band in reversed(bands) if band.low >= 0.9 and band.n >= FEW), None)
-    if fast is None or slow is None or (longer := slow.mean_us - fast.mean_us) <= 0:
+    if (told := _finding(bands)) is None:
         return
-    before = _means(fast)
-    more = {name: mean_us - before.get(name, 0.0) for name, mean_us in _means(slow).items()}
-    label, what = max(more, key=lambda name: more[name])
     who = (
-        f"the slowest {percent(1 - slow.low)}" if slow.high == 1 else f"traces from {_ranks(slow).replace('–', ' to ')}"
+        f"the slowest {percent(1 - told.low)}" if told.high == 1 else f"traces from {_span(told).replace('–', ' to ')}"
     )
-    share = percent(more[label, what] / longer)
-    yield (
-        f"{who} take {milliseconds(longer)} ms longer than the faster half; "
-        f"{share} of that is {printable(label)}: {what}"
-    )
+    most = told.growths[0][2]
+    most_grown = [each for each in told.growths[:NAMED] if each[2] >= most / 2]
+    parts = ", ".join(f"{printable(label)}: {what} +{milliseconds(us)} ms" for label, what, us in most_grown)
+    yield f"{who} take {milliseconds(told.longer_us)} ms longer than the faster half, most of all {parts}"
 
 
 def _hops(hops: Sequence[HopAnatomy], width: int) -> Iterator[str]:

@@ -16,8 +16,9 @@ from toolkit.report import json as as_json
 from toolkit.report import text
 from toolkit.report.reading import from_json
 from toolkit.report.tables import hop_table, path_table
-from toolkit.report.traces_text import render, render_change, slowest
+from toolkit.report.traces_text import finding, render, render_change, slowest
 from toolkit.results import Hop, PathPart, Report
+from toolkit.traces.model import Span
 
 FOUND = analyse([trace(number, Lasting(way=3000 if number > 180 else 30)) for number in range(1, 201)], EDGES)
 
@@ -75,12 +76,40 @@ def test_clocks_and_what_is_missing_are_told() -> None:
 
 def test_what_makes_traces_slow_is_said_of_enough_traces_only() -> None:
     (said,) = slowest(FOUND.bands)
-    assert said.startswith(
-        "traces from p90 to p99 take 2.97 ms longer than the faster half; 100% of that is a → b (event)"
+    assert said == (
+        "traces from p90 to p99 take 2.97 ms longer than the faster half, most of all a → b (event): network +2.97 ms"
     )
     assert list(slowest(analyse([trace(1), trace(2, Lasting(way=99_999))]).bands)) == []
     assert list(slowest(analyse([trace(number) for number in range(1, 2001)]).bands)) == []
     assert list(slowest(())) == []
+
+
+def test_a_segment_that_grew_more_than_the_whole_is_told_in_time_and_not_as_a_share() -> None:
+    def elsewhere(number: int, name: str, work: int) -> list[Span]:
+        return [replace(each, service=name if each.service == "b" else each.service)
+                for each in trace(number, Lasting(work=work))]  # fmt: skip
+
+    found = analyse(
+        elsewhere(number, "db" if number > 900 else "cache", 1080 if number > 900 else 980) for number in range(1, 1001)
+    )
+    (said,) = slowest(found.bands)
+    assert "take 0.10 ms longer" in said
+    assert "db: work +1.08 ms" in said
+    assert "%" not in said.partition("take")[2]
+    told = finding(found)
+    assert told is not None
+    assert (told.low, told.high, told.n, told.longer_us) == (0.99, 1.0, 10, 100)
+    assert told.growths[0] == ("db", "work", 1080)
+    assert told.growths[-1] == ("cache", "work", -980)
+    assert sum(us for _, _, us in told.growths) == told.longer_us
+
+
+def test_what_is_found_is_of_the_slowest_band_with_ten_traces() -> None:
+    few = analyse([trace(number, Lasting(way=3000 if number > 15 else 30)) for number in range(1, 31)])
+    told = finding(few)
+    assert told is not None
+    assert (told.low, told.n) == (0.5, 12)
+    assert finding(analyse([])) is None
 
 
 def test_a_segment_says_what_it_was_spent_on_where_that_does_not_go_without_saying() -> None:
@@ -128,4 +157,4 @@ def test_a_report_from_before_there_were_bands_is_read() -> None:
 
 
 def test_a_run_says_what_makes_its_slow_traces_slow() -> None:
-    assert "of that is a → b (event): network" in " ".join(text.render(stored()).split())
+    assert "most of all a → b (event): network" in " ".join(text.render(stored()).split())
