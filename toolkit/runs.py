@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from toolkit import exports, pages, spanfile, traced
 from toolkit.contract import Receipt, Sent
@@ -134,16 +134,40 @@ def find(run: str, out: Path) -> Path:
             return folder
     known = sorted(each.parent.name for each in out.glob(f"*/{REPORT}")) if out.is_dir() else []
     near = difflib.get_close_matches(run, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"the last one is {known[-1]}" if known else f"{out} holds no runs"
+    if not known:
+        raise _no_runs(out, f"no run {run!r} here, and {out} holds none")
+    hint = f"did you mean {near[0]}?" if near else f"the last one is {newest(out).name}"
     raise UsageError(f"no run {run!r} here or in {out}", next_step=hint)
+
+
+def _no_runs(out: Path, text: str) -> UsageError:
+    return UsageError(text, next_step="run a chain first: toolkit run chained-serving; or name another --out")
 
 
 def newest(out: Path) -> Path:
     """The folder of the run in `out` that was stored last. Raises UsageError when there is none."""
     found = list(out.glob(f"*/{REPORT}")) if out.is_dir() else []
     if not found:
-        raise UsageError(f"{out} holds no runs", next_step="run a chain first, or name another folder with --out")
+        raise _no_runs(out, f"{out} holds no runs")
     return max(found, key=lambda path: path.stat().st_mtime_ns).parent
+
+
+def spans_of(folder: Path) -> Path:
+    """The file of a stored run's spans. Raises UsageError when it is not there."""
+    path = folder / SPANS
+    if not path.is_file():
+        raise UsageError(f"{folder} is a run without {SPANS}", next_step="name a run with traces: a 'toolkit run' has")
+    return path
+
+
+def no_traces(where: str, kind: Literal["run", "file", "store"]) -> UsageError:
+    """The error for a place that holds no trace."""
+    hints = {
+        "run": "it was run with --sample 0, or nothing came back; run it again with --sample 1",
+        "file": "name a file of Zipkin v2 spans, such as a run's spans.json",
+        "store": "name a store that was sent spans",
+    }
+    return UsageError(f"{where} holds no trace", next_step=hints[kind])
 
 
 def spans(folder: Path) -> list[Span]:

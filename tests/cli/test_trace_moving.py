@@ -154,7 +154,7 @@ def test_of_very_many_bad_spans_the_first_are_told(
         (["import"], "the following arguments are required: FILE"),
         (["export", "--run", "nothing"], "nothing"),
         (["export", "--store", "nothing"], "nothing is not there"),
-        (["export", "--service", "a"], "--service chooses traces of a store"),
+        (["export", "--service", "a"], "--service says nothing without --zipkin or --store"),
         (["export", "--lookback", "soon"], "'soon' is not a duration"),
         (["export", "--lookback", "0s"], "'0s' is no time to look back"),
         (["export", "-o", "thrift"], "invalid choice: 'thrift'"),

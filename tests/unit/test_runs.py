@@ -111,7 +111,9 @@ def test_an_unknown_run_gets_the_near_miss(tmp_path: Path) -> None:
 def test_without_runs_the_message_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
         runs.load("latest", tmp_path / "none")
-    assert refused.value.next_step == f"{tmp_path / 'none'} holds no runs"
+    assert f"{tmp_path / 'none'} holds none" in str(refused.value)
+    assert refused.value.next_step is not None
+    assert "toolkit run chained-serving" in refused.value.next_step
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"nothing", b"1" * 5000])

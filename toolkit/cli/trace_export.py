@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from toolkit.cli import options as arguments
+from toolkit.cli import sources
 from toolkit.cli.output import forget, note
 from toolkit.contract import units
 from toolkit.errors import EngineError, Exit, UsageError
@@ -24,26 +25,20 @@ if TYPE_CHECKING:
     from toolkit.engines.span_order import Order
 
 LOOKBACK = "24h"  # as Zipkin's own
+_FILE = "name a file of Zipkin v2 spans, such as a run's spans.json"
 _AHEAD_MS = 60_000  # by which others' clocks may be ahead of ours
 Pieces = Callable[[Iterable[str]], Iterator[bytes]]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--run", metavar="RUN", help="a stored run: its id, or its folder (default: the newest)")
-    source.add_argument(
-        "--zipkin", type=arguments.web_address, metavar="URL", help="a Zipkin, or a 'toolkit trace serve'"
-    )
-    source.add_argument("--store", type=Path, metavar="FILE", help="the file of a 'toolkit trace serve' that is not up")
+    sources.configure(parser)
     parser.add_argument("--service", metavar="NAME", help="only traces of this service (with --zipkin, --store)")
     parser.add_argument(
         "--lookback",
         type=_milliseconds,
-        default=LOOKBACK,
         metavar="TIME",
         help=f"only traces that began within this time, such as 1h (with --zipkin; default {LOOKBACK})",
     )
-    parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
     parser.add_argument(
         "--to", type=Path, metavar="FILE", help="write there, gzipped where it ends in .gz (default: standard output)"
     )
@@ -65,26 +60,31 @@ def execute(options: argparse.Namespace) -> int:
 
     if options.output == "protobuf" and options.to is None and sys.stdout.isatty():
         raise UsageError("protobuf is nothing for a terminal", next_step="name a file with --to")
-    if options.service and not (options.zipkin or options.store):
-        raise UsageError("--service chooses traces of a store", next_step="name one with --zipkin or --store")
+    sources.settle(options)
+    sources.only_of(options, ("zipkin", "store"), "service")
+    sources.only_of(options, ("zipkin",), "lookback")
     with span_order.ordered() as order:
-        if options.run or not (options.zipkin or options.store):
-            _from_run(options, order)
+        if options.zipkin:
+            asyncio.run(_from_zipkin(options.zipkin, options, order))
         elif options.store:
-            _from_file(options, order)
+            _from_store(options, order)
         else:
-            asyncio.run(_from_store(options.zipkin, options, order))
+            _from_file(options, order)
         written = _write(options, order.texts())
-    note(f"{written:,} spans exported" + (f" to {options.to}" if options.to else ""))
+    if not written:
+        note("warning: there was no span to export")
+    note(f"{written:,} {'span' if written == 1 else 'spans'} exported" + (f" to {options.to}" if options.to else ""))
     return Exit.OK
 
 
-async def _from_store(url: str, options: argparse.Namespace, order: Order) -> None:
+async def _from_zipkin(url: str, options: argparse.Namespace, order: Order) -> None:
     from toolkit.engines import zipkin_transfer
     from toolkit.traces import wire
 
     end_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
-    asked = zipkin_transfer.Asked(end_ms, min(options.lookback + _AHEAD_MS, end_ms), options.service)
+    asked = zipkin_transfer.Asked(
+        end_ms, min((options.lookback or _milliseconds(LOOKBACK)) + _AHEAD_MS, end_ms), options.service
+    )
     async for trace in zipkin_transfer.traces(url, asked):
         try:
             order.add(map(wire.normal, trace))
@@ -92,32 +92,34 @@ async def _from_store(url: str, options: argparse.Namespace, order: Order) -> No
             raise EngineError(f"{url} answered with a span that is none: {refused}") from refused
 
 
-def _from_file(options: argparse.Namespace, order: Order) -> None:
+def _from_store(options: argparse.Namespace, order: Order) -> None:
     from toolkit.engines.tracestore import walking
 
     if not options.store.exists():
-        raise UsageError(f"{options.store} is not there", next_step="name the file of a 'toolkit trace serve'")
+        raise UsageError(f"{options.store} is not there", next_step="name the file of a 'toolkit trace serve --store'")
     wanted = options.service and options.service.lower()
     for trace in walking.traces(options.store):
         if not wanted or any(span.get("localEndpoint", {}).get("serviceName") == wanted for span in trace):
             order.add(trace)
 
 
-def _from_run(options: argparse.Namespace, order: Order) -> None:
+def _from_file(options: argparse.Namespace, order: Order) -> None:
     from toolkit import runs
     from toolkit.traces import streams, zipkin
 
-    path = (runs.find(options.run, options.out) if options.run else runs.newest(options.out)) / runs.SPANS
+    path = options.file
+    if path is None:
+        path = runs.spans_of(runs.find(options.run, options.out) if options.run else runs.newest(options.out))
     try:
         with path.open("rb") as file:
             for each in streams.spans(iter(lambda: file.read(1 << 18), b"")):
                 if isinstance(each, streams.Bad):
-                    raise UsageError(f"{path}: span {each.index}: {each.reason}")
+                    raise UsageError(f"{path}: span {each.index}: {each.reason}", next_step=_FILE)
                 order.add((each,))
     except zipkin.ZipkinError as error:
-        raise UsageError(f"{path}: {error}", next_step="run it again") from error
+        raise UsageError(f"{path}: {error}", next_step=_FILE) from error
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}", next_step="run again with --sample 1") from error
+        raise UsageError(f"{path}: {error.strerror or error}", next_step=_FILE) from error
 
 
 def _write(options: argparse.Namespace, texts: Iterator[str]) -> int:
@@ -158,7 +160,9 @@ def _target(path: Path | None) -> Iterator[IO[bytes]]:
                 Path(building.name).unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror or error}", next_step="name a file in a folder that is there"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from toolkit.cli import options as arguments
-from toolkit.cli.output import say
+from toolkit.cli.output import note, say
 from toolkit.errors import MOST_PRINTED, EngineError, Exit, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ STORE = "http://127.0.0.1:9411"
 _CHUNK = 1 << 18  # bytes
 _ANY = 1 << 62  # spans, or bytes: nothing is forgotten before the store is served
 _IN_MEMORY = 16 << 20  # bytes of standard input that are kept without a file
+_RUNNING = "send them to the store that is up, with --zipkin URL"
 _FORMS = "Zipkin v2 spans: a JSON list, a list of traces, a span a line, or protobuf; gzipped or not"
 
 
@@ -43,7 +44,9 @@ def execute(options: argparse.Namespace) -> int:
         inputs = [(name, open_files.enter_context(_opened(name))) for name in options.files]
         _check(inputs)
         taken = asyncio.run(_send(options, (span for name, file in inputs for span in _good(name, file))))
-    say(f"{taken:,} spans imported into {options.store or options.zipkin or STORE}")
+    if not taken:
+        note("warning: there was no span to import")
+    say(f"{taken:,} {'span' if taken == 1 else 'spans'} imported into {options.store or options.zipkin or STORE}")
     return Exit.OK
 
 
@@ -53,7 +56,12 @@ async def _send(options: argparse.Namespace, spans: Iterable[dict[str, Any]]) ->
     if options.store is None:
         return await zipkin_transfer.send(options.zipkin or STORE, spans)
     async with contextlib.AsyncExitStack() as ending:
-        store = await tracestore.serve("127.0.0.1", 0, options.store, max_spans=_ANY, max_bytes=_ANY)
+        try:
+            store = await tracestore.serve("127.0.0.1", 0, options.store, max_spans=_ANY, max_bytes=_ANY)
+        except EngineError as error:
+            raise EngineError(
+                str(error), next_step=_RUNNING if "is running" in str(error) else error.next_step
+            ) from error
         ending.push_async_callback(store.close)
         return await zipkin_transfer.send(store.url, spans)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli import options as arguments
+from toolkit.cli import sources
 from toolkit.cli.output import note, say
-from toolkit.errors import EngineError, Exit, UsageError
+from toolkit.errors import EngineError, Exit
 
 if TYPE_CHECKING:
     from toolkit.explorer.source import Source
@@ -17,34 +18,26 @@ if TYPE_CHECKING:
 
 LISTEN = "127.0.0.1:0"
 READY_WITHIN_S = 3.0
+WINDOW_S = 60.0
 TOLD_EVERY = 5_000  # traces
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", metavar="RUN", help="a stored run: its id, or its folder (default: newest)")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--zipkin",
-        type=arguments.web_address,
-        metavar="URL",
-        help="the newest traces of this Zipkin, or of a 'toolkit trace serve', as they come",
+    parser.add_argument(
+        "subject", nargs="?", metavar="RUN|FILE", help="a stored run or a file of spans, as --run, --file"
     )
-    source.add_argument("--file", type=Path, metavar="SPANS", help="a file of Zipkin v2 spans (JSON; .gz too)")
-    source.add_argument(
-        "--store", type=Path, metavar="FILE", help="what the file of a 'toolkit trace serve --store' holds"
-    )
+    sources.configure(parser)
     parser.add_argument("--against", metavar="RUN", help="another run, or file of spans, to hold beside it")
     parser.add_argument(
         "--chain", metavar="CHAIN", help="whose graph it is (default: what the run says, or traces show)"
     )
     parser.add_argument(
-        "--window", type=arguments.seconds, metavar="TIME", default=60.0, help="of --zipkin: how far back (default 60s)"
+        "--window", type=arguments.seconds, metavar="TIME", help=f"of --zipkin: how far back (default {WINDOW_S:g}s)"
     )
     parser.add_argument(
         "--listen", type=_place, default=LISTEN, metavar="HOST:PORT", help="default: any port of this machine"
     )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
-    parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -57,8 +50,12 @@ def _place(text: str) -> tuple[str, int]:
 def execute(options: argparse.Namespace) -> int:
     from toolkit.cli.running import interruptible
 
-    if options.run is not None and (options.zipkin or options.file or options.store):
-        raise UsageError("a RUN, --zipkin, --file and --store exclude each other", next_step="name one of them")
+    sources.settle(options, "subject")
+    if options.subject is not None and _is_spans(path := Path(options.subject)):
+        options.file = path
+    elif options.subject is not None:
+        options.run = options.subject
+    sources.only_of(options, ("zipkin",), "window")
     interruptible(lambda stop: _keep_serving(options, stop))
     return Exit.OK
 
@@ -103,8 +100,10 @@ async def _source(options: argparse.Namespace, against: Traced | None, stop: asy
 
     chain = opening.chain_of(options.chain) if options.chain else None
     if options.zipkin:
-        await zipkin_client.ready(options.zipkin, within_s=READY_WITHIN_S)
-        live = Live(options.zipkin, chain, options.window, against)
+        await zipkin_client.ready(
+            options.zipkin, within_s=READY_WITHIN_S, next_step="start one with 'toolkit trace serve', or name a run"
+        )
+        live = Live(options.zipkin, chain, options.window or WINDOW_S, against)
         return live, chain.name if chain else "traces"
     telling = _Telling(stop)
     if options.file:

@@ -109,8 +109,9 @@ class Parser(argparse.ArgumentParser):
     def _near(self, message: str) -> str:
         """A flag that looks like the one nobody knows."""
         _, found, words = message.partition("unrecognized arguments: ")
-        flags = [flag for each in leaves(self) for action in each._actions for flag in action.option_strings]
-        near = difflib.get_close_matches(words.split()[0].partition("=")[0], flags, n=1) if found and words else []
+        flags = {flag for each in leaves(self) for action in each._actions for flag in action.option_strings}
+        typed = words.split()[0].partition("=")[0] if found and words else ""
+        near = difflib.get_close_matches(typed, sorted(flags - {typed}), n=1) if typed else []
         return f" — did you mean '{near[0]}'?" if near else ""
 
 
@@ -142,7 +143,13 @@ def named(arguments: Sequence[str]) -> tuple[str, list[str]]:
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     """Flags may stand anywhere, also between positional arguments."""
     nested = leaves(parser) != [parser]  # argparse cannot do both
-    return parser.parse_args(arguments) if nested else parser.parse_intermixed_args(arguments)
+    if not nested:
+        return parser.parse_intermixed_args(arguments)
+    found, unknown = parser.parse_known_args(arguments)
+    if unknown:  # what the sub-command does not know is its own to tell, and its flags are those that may be meant
+        chosen = next((each for each in leaves(parser) if each.prog.split()[-1] in arguments), parser)
+        chosen.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return found
 
 
 def load(name: str) -> Module:
@@ -176,15 +183,20 @@ def leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
 
 
 def take_environment(parser: argparse.ArgumentParser) -> None:
-    """Every flag has an environment variable: `--requests` is `TOOLKIT_REQUESTS`. The flag wins."""
+    """Every flag has an environment variable: `--requests` is `TOOLKIT_REQUESTS`. The flag wins.
+
+    Which values are the environment's is in the namespace, as `of_environment`.
+    """
+    taken: dict[str, object] = {}
     for action in parser._actions:
         if not action.option_strings or isinstance(action, argparse._HelpAction):
             continue
         variable = ENVIRONMENT + action.dest.upper()
         action.help = f"{action.help or ''} [${variable}]".strip()
         if (text := os.environ.get(variable)) is not None:
-            action.default = _from_environment(parser, action, variable, text)
+            action.default = taken[action.dest] = _from_environment(parser, action, variable, text)
             action.required = False
+    parser.set_defaults(of_environment=taken)
 
 
 def _from_environment(parser: argparse.ArgumentParser, action: argparse.Action, variable: str, text: str) -> object:

@@ -97,9 +97,16 @@ async def _shows(client: Carrier, url: str, span: Span) -> bool:
 
 
 async def ready(
-    url: str, *, within_s: float = READY_WITHIN_S, carrier: Carrier | None = None, sending: bool = False
+    url: str,
+    *,
+    within_s: float = READY_WITHIN_S,
+    carrier: Carrier | None = None,
+    sending: bool = False,
+    next_step: str | None = None,
 ) -> None:
     """Return once the store answers as a Zipkin does; with `sending`, once it is sure that it takes spans there too.
+
+    `next_step` is what whoever waits can do when nobody answers.
 
     Raises EngineError: when nobody answers in time, with the reason of the last attempt; at once, when it is no Zipkin.
     """
@@ -121,7 +128,7 @@ async def ready(
         if not await until(answers, within_s=within_s):
             raise EngineError(
                 f"the trace store was not ready after {within_s:g} s: {reason}",
-                next_step="start it, or leave --zipkin away: the local engine then brings its own store",
+                next_step=next_step or "start it, or leave --zipkin away: the local engine then brings its own store",
             )
         _see_that_it_is_a_list(probe, said)
         if sending:

@@ -6,13 +6,15 @@ May live here: finding and reading, once. May not: serving (`server`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from toolkit import catalog, runs, spanfile, traced
 from toolkit.engines.tracestore import TraceFile
-from toolkit.errors import UsageError
+from toolkit.errors import EngineError, UsageError
 from toolkit.gathered import gather
 from toolkit.report.traces.graph import Chain
 from toolkit.report.traces.overview import Subject
@@ -32,7 +34,7 @@ async def of_file(path: Path, tell: Telling, chain: Chain | None = None) -> Trac
 
 
 async def of_store(path: Path, tell: Telling, chain: Chain | None = None) -> Traced:
-    """What the file of a store of ours holds now, whether it runs or not. Raises EngineError or UsageError."""
+    """What the file of a store of ours holds now, whether it runs or not. Raises UsageError or EngineError."""
     return await asyncio.to_thread(_store, path, tell, chain)
 
 
@@ -44,25 +46,48 @@ def chain_of(name: str) -> Chain:
 
 
 def _run(folder: Path, tell: Telling, chain: Chain | None) -> Traced:
-    path = folder / runs.SPANS
+    path = runs.spans_of(folder)
     report = runs.load(str(folder), folder.parent)
-    return _some(path, traced.of_run(report, spanfile.traces(path), chain, partial(tell, str(path))))
+    return _some(path, "run", traced.of_run(report, spanfile.traces(path), chain, partial(tell, str(path))))
 
 
 def _file(path: Path, tell: Telling, chain: Chain | None) -> Traced:
     subject = Subject(title=path.name, source="file", subject=str(path), chain=chain.name if chain else None)
     found = gather(spanfile.traces(path), chain, tell=partial(tell, str(path)))
-    return _some(path, traced.timed(subject, chain, found))
+    return _some(path, "file", traced.timed(subject, chain, found))
 
 
 def _store(path: Path, tell: Telling, chain: Chain | None) -> Traced:
     subject = Subject(title=path.name, source="store", subject=str(path), chain=chain.name if chain else None)
-    with TraceFile.open(path) as file:
+    with store(path) as file:
         found = gather(file.traces(), chain, tell=partial(tell, str(path)))
-    return _some(path, traced.timed(subject, chain, found))
+    return _some(path, "store", traced.timed(subject, chain, found))
 
 
-def _some(path: Path, found: Traced) -> Traced:
+def _some(path: Path, kind: Literal["run", "file", "store"], found: Traced) -> Traced:
     if not found.gathered.lines:
-        raise UsageError(f"{path} holds no trace", next_step="run again with --sample 1, or name another file")
+        raise runs.no_traces(str(path), kind)
     return found
+
+
+@contextlib.contextmanager
+def store(path: Path) -> Iterator[TraceFile]:
+    """The open file of a store. Raises UsageError when it is not there, or is something else."""
+    if not path.exists():
+        raise UsageError(f"{path} is not there", next_step=_STORE)
+    if path.is_file() and path.stat().st_size == 0:
+        raise UsageError(f"{path} is no trace store: it is empty", next_step=_STORE)
+    try:
+        file = TraceFile.open(path)
+    except EngineError as error:
+        raise UsageError(str(error), next_step=_STORE) from error
+    with file:
+        try:
+            yield file
+        except EngineError as error:
+            if "no such table" not in str(error):
+                raise
+            raise UsageError(f"{path} is no trace store: it lacks its tables", next_step=_STORE) from error
+
+
+_STORE = "name the file of a 'toolkit trace serve --store'"
