@@ -7,10 +7,14 @@ known is None, never 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from toolkit.coldness import Quantiles
 from toolkit.hops import HopPart as HopPart
 from toolkit.traces.segments import What
+
+Apart = Literal["cold", "failed"]  # traces that are kept apart from the others
+APART: tuple[Apart, ...] = get_args(Apart)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,9 @@ class Band:
 class HopAnatomy:
     """One edge. A call lasts as long as its CLIENT span, an event from PRODUCER start to CONSUMER start.
 
-    Of a call, the time inside the receiver's SERVER span is `work` (whatever it waits for there). `failed` calls and
-    `skewed` deliveries (that begin before they were sent) are counted and not timed; `n` were.
+    Of a call, the time inside the receiver's SERVER span is `work` (whatever it waits for there). `failed` calls,
+    `skewed` deliveries (that begin before they were sent) and `repeated` ones (the second and later ones of one message
+    to one function, by one trigger) are counted and not timed; `n` messages were.
     """
 
     source: str
@@ -61,6 +66,7 @@ class HopAnatomy:
     p50_us: float | None
     p99_us: float | None
     parts: tuple[HopPart, ...]
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +130,11 @@ class Completeness:
 class Analysis:
     """Everything that many traces tell together.
 
-    `traces` have a root with a time. `unusable` ones have none: they are held against the chain, and are in no other
-    number; nor are their spans.
+    `traces` have a root with a time, and are what durations, exemplars, bins, bands and hops are of: neither failed
+    (a span has an error) nor cold (a function says that it was), but for what is `pooled` on purpose, or because there
+    is nothing else. `failed` and `cold` count all of these, pooled or not, one that is both as failed; `failed_us` and
+    `cold_us` are their durations. Failed messages of a hop are counted in all traces. `spans` are those of `traces`.
+    `unusable` traces have no root with a time: they are held against the chain, and are in no other number.
     `bands` begins with all traces (0..1), then 0..0.5, 0.5..0.9, 0.9..0.99, 0.99..1 as far as they have traces.
     `durations_us` is from a trace's root's start to the end of all that followed from it.
     """
@@ -141,6 +150,10 @@ class Analysis:
     skews: tuple[Skew, ...]
     completeness: Completeness | None
     failed: int = 0  # traces with a span that has an error
+    cold: int = 0
+    failed_us: Quantiles | None = None
+    cold_us: Quantiles | None = None
+    pooled: tuple[Apart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

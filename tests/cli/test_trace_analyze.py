@@ -30,7 +30,10 @@ SLOW = 30_000
 MANY = [
     span
     for number in range(1, 201)
-    for span in trace(number, Lasting(1000, 2000, SLOW if number > 190 else 3000, 4000), failed=number == 7)
+    for span in trace(
+        number,
+        Lasting(1000, 2000, SLOW if number > 190 else 3000, 4000),
+    )
 ]
 
 
@@ -51,7 +54,7 @@ def test_a_file_is_told_from_its_fastest_traces_to_its_slowest(
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["trace", "analyze", str(file)]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"{file}: 200 traces, 800 spans\n1 trace with an error\n")
+    assert out.startswith(f"{file}: 200 traces, 800 spans\n")
     rows = [" ".join(line.split()) for line in out.splitlines()]
     assert "traces 200 100 80 18 2" in rows
     assert "a → b (event) network 4.35 38% 3.00 30% 3.00 30% 15.0 68% 30.0 81%" in rows
@@ -66,12 +69,35 @@ def test_a_file_is_told_from_its_fastest_traces_to_its_slowest(
     assert capsys.readouterr().out.startswith(f"trace {200:016x} · 4 spans")
 
 
+def test_failed_traces_are_told_apart_unless_they_are_pooled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    spanfile.write(tmp_path / "mixed.json", [each for n in range(1, 31) for each in trace(n, failed=n > 27)])
+    subject = str(tmp_path / "mixed.json")
+    assert main(["trace", "analyze", subject]) == 0
+    first, second, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"{subject}: 27 traces, 108 spans"
+    assert second.startswith("beside them 3 failed")
+    assert any(line.split()[:2] == ["failed", "3"] for line in rest)
+    for pooling in (["--include", "cold,failed"], ["--all"]):
+        assert main(["trace", "analyze", subject, *pooling]) == 0
+        told = capsys.readouterr().out.splitlines()
+        assert told[:2] == [f"{subject}: 30 traces, 120 spans", "among them 3 failed"]
+        assert not any(line.startswith("failed") for line in told)
+    spanfile.write(tmp_path / "failed.json", trace(1, failed=True))
+    assert main(["trace", "analyze", str(tmp_path / "failed.json")]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "there are no others: 1 failed"
+    assert main(["trace", "analyze", subject, "--include", "warm"]) == 2
+    assert "'warm' is neither 'cold' nor 'failed'" in capsys.readouterr().err
+
+
 def test_as_json_it_is_the_analysis_and_what_it_is_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "analyze", str(file), "-o", "json"]) == 0
     found = told(capsys)
     assert list(found) == ["schema", "subject", "source", "partial", "notes", "analysis", "against"]
     assert (found["schema"], found["source"], found["partial"], found["against"]) == (1, "file", None, None)
-    assert (found["analysis"]["traces"], found["analysis"]["failed"]) == (200, 1)
+    assert (found["analysis"]["traces"], found["analysis"]["failed"]) == (200, 0)
     assert found["analysis"]["durations_us"]["max"] == 37_000
     assert [band["n"] for band in found["analysis"]["bands"]] == [200, 100, 80, 18, 2]
 
@@ -103,8 +129,8 @@ def test_two_sides_are_told_by_their_largest_difference(
     out = str(stored / "runs")
     assert main(["trace", "analyze", str(file), "--against", REPORT.run, "--out", out]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"A: {REPORT.run}: 30 traces, 0 with an error"
-    assert lines[1] == f"B: {file}: 200 traces, 1 with an error"
+    assert lines[0] == f"A: {REPORT.run}: 30 traces"
+    assert lines[1] == f"B: {file}: 200 traces"
     head = next(at for at, line in enumerate(lines) if line.startswith("critical path"))
     assert lines[head + 1].split() == ["a", "→", "b", "(event)", "network", "—", "4.35", "+4.35"]
     assert main(["trace", "analyze", str(file), "--against", REPORT.run, "--out", out, "-o", "json"]) == 0

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.analysis import APART, Apart
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, say, speaks_unicode
 from toolkit.errors import Exit, UsageError
@@ -42,9 +43,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chain", metavar="CHAIN", help="hold each trace against this chain's graph (default: the run's own)"
     )
+    apart = parser.add_mutually_exclusive_group()
+    apart.add_argument(
+        "--include", type=_apart, default=(), metavar="cold,failed",
+        help="pool cold traces, failed ones, or both with the others (default: they are told apart)",
+    )  # fmt: skip
+    apart.add_argument("--all", dest="include", action="store_const", const=APART, help="pool all traces")
     parser.add_argument("--against", metavar="RUN|FILE", help="what changed from this one, largest change first")
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
     arguments.output(parser, "text", "json")
+
+
+def _apart(text: str) -> tuple[Apart, ...]:
+    named = [each.strip() for each in text.split(",")]
+    if strange := [each for each in named if each not in APART]:
+        raise argparse.ArgumentTypeError(f"{strange[0]!r} is neither 'cold' nor 'failed'")
+    return tuple(each for each in APART if each in named)
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -76,13 +90,13 @@ async def _both(options: argparse.Namespace, stop: asyncio.Event) -> tuple[Taken
     edges = None if options.chain is None else trace_sources.edges_of(options.chain)
     against = None
     if options.against is not None:
-        against = await trace_sources.named(options.against, options.out, edges, options.limit, stop)
+        against = await trace_sources.named(options.against, options.out, edges, options.limit, stop, options.include)
     if options.zipkin is not None:
         found = await trace_sources.zipkin(options, edges, stop)
     elif options.store is not None:
-        found = await trace_sources.store(options.store, edges, options.limit, stop)
+        found = await trace_sources.store(options.store, edges, options.limit, stop, options.include)
     else:
-        found = await trace_sources.named(options.subject, options.out, edges, options.limit, stop)
+        found = await trace_sources.named(options.subject, options.out, edges, options.limit, stop, options.include)
     return found, against
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from toolkit import catalog, runs, spanfile
-from toolkit.analysis import Analysis
+from toolkit.analysis import Analysis, Apart
 from toolkit.cli.output import note, progress_wanted
 from toolkit.contract import CALLER
 from toolkit.engines import tracestore, zipkin_transfer
@@ -59,30 +59,33 @@ def _edges(chain: ChainSpec) -> Collection[Edge]:
 
 
 async def named(
-    name: str | None, out: Path, edges: Collection[Edge] | None, limit: int | None, stop: asyncio.Event
-) -> Taken:
+    name: str | None, out: Path, edges: Collection[Edge] | None, limit: int | None, stop: asyncio.Event,
+    pool: Collection[Apart] = (),
+) -> Taken:  # fmt: skip
     """A run, the newest one without a name; or a file of spans. Raises UsageError."""
     if name is not None and (path := Path(name)).is_file() and path.name != runs.REPORT:
-        return await _file(path, Taking(str(path), "file", edges, limit, stop, ("--file", str(path))))
+        return await _file(path, Taking(str(path), "file", edges, limit, stop, ("--file", str(path)), pool))
     folder = runs.newest(out) if name is None else runs.find(name, out)
     report = runs.load(str(folder), out)
     if edges is None and report.entry is not None:
         told = [(source, to, "event" if via == "event" else "call") for source, to, via in report.edges]
         edges = {(CALLER, report.entry, "call"), *told}  # type: ignore[arg-type]  # the literal is lost in the list
     where = ("--out", str(out)) if out != Path("runs") else ()
-    taking = Taking(report.run, "run", edges, limit, stop, ("--run", report.run, *where))
+    taking = Taking(report.run, "run", edges, limit, stop, ("--run", report.run, *where), pool)
     if 0 < report.load.sample < 1:
         taking.notes.append(f"one call in {1 / report.load.sample:,.4g} was traced")
     return await _file(folder / runs.SPANS, taking)
 
 
-async def store(path: Path, edges: Collection[Edge] | None, limit: int | None, stop: asyncio.Event) -> Taken:
+async def store(
+    path: Path, edges: Collection[Edge] | None, limit: int | None, stop: asyncio.Event, pool: Collection[Apart] = ()
+) -> Taken:
     """All that is in the file of a store of ours that is not up."""
     if not await asyncio.to_thread(path.is_file):
         raise UsageError(f"{path} is not there", next_step="name the file of a 'toolkit trace serve --store'")
     up = await tracestore.serve("127.0.0.1", 0, path, on_warning=lambda text: note(f"warning: {text}"))
     try:
-        taking = Taking(str(path), "store", edges, limit, stop)
+        taking = Taking(str(path), "store", edges, limit, stop, None, pool)
         now_ms = time.time_ns() // 1_000_000
         await _walk(up.url, Asked(now_ms + _AHEAD_MS, now_ms + _AHEAD_MS), taking)
         return taking.taken(next_step="name a store that was sent spans")
@@ -104,7 +107,7 @@ async def zipkin(options: argparse.Namespace, edges: Collection[Edge] | None, st
     """The traces of the last hour, or of `--lookback`. Raises EngineError."""
     lookback_ms = round((options.lookback or LOOKBACK_S) * 1000)
     end_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
-    taking = Taking(options.zipkin, "zipkin", edges, options.limit, stop, ("--zipkin", options.zipkin))
+    taking = Taking(options.zipkin, "zipkin", edges, options.limit, stop, ("--zipkin", options.zipkin), options.include)
     await _walk(options.zipkin, Asked(end_ms, min(lookback_ms + _AHEAD_MS, end_ms), options.service), taking)
     return taking.taken(next_step="look further back with --lookback, or leave --service away")
 
@@ -132,9 +135,10 @@ class Taking:
         limit: int | None,
         stop: asyncio.Event,
         show: tuple[str, ...] | None = None,
+        pool: Collection[Apart] = (),
     ) -> None:
         self.subject, self.source, self.show = subject, source, show
-        self.analysing = Analysing(edges)
+        self.analysing = Analysing(edges, pool)
         self.notes: list[str] = []
         self.partial: str | None = None
         self.exit = Exit.OK

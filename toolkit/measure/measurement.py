@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from toolkit.analysis import APART
 from toolkit.contract import Receipt
 from toolkit.measure import breakdown
 from toolkit.measure.audit import reasons
@@ -48,7 +49,7 @@ def measure(
         told = (each.receipt for each in receipts)
         matches = match_calls(sampled, told, evidence.spans, services=services, gaps=evidence.gaps)
     whole = [spans[call.trace] for call in warm if call.sampled and matches[call.trace].ok]
-    found = analyse(whole)
+    found = analyse(whole, pool=APART)  # receipts have said which
     return Measurement(
         sent=len(calls),
         ok=sum(call.ok for call in calls),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -15,6 +16,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from toolkit.measure.rows import Numbers
+from toolkit.traces.hops import Edge
 from toolkit.traces.segments import What
 
 Label = tuple[str, What]
@@ -133,6 +135,7 @@ class HopColumns:
     parts: dict[What, array[int]] = field(default_factory=dict)
     failed: int = 0
     skewed: int = 0
+    repeated: int = 0
 
     def append(self, us: int, parts: Iterable[tuple[What, int]]) -> None:
         self.us.append(us)
@@ -146,3 +149,24 @@ class HopColumns:
             self.parts.setdefault(what, _ints()).extend(column)
         self.failed += other.failed
         self.skewed += other.skewed
+        self.repeated += other.repeated
+
+
+@dataclass(slots=True)
+class Pool:
+    """All that is kept of traces of one population."""
+
+    traces: TraceColumns = field(default_factory=TraceColumns)
+    path: PathColumns = field(default_factory=PathColumns)
+    hops: defaultdict[Edge, HopColumns] = field(default_factory=lambda: defaultdict(HopColumns))
+    spans: int = 0
+
+    def __len__(self) -> int:
+        return len(self.traces.ids)
+
+    def extend(self, other: Pool) -> None:
+        self.path.extend(other.path, len(self))
+        self.traces.extend(other.traces)
+        for edge, hop in other.hops.items():
+            self.hops[edge].extend(hop)
+        self.spans += other.spans

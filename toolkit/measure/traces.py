@@ -7,15 +7,17 @@ theirs together.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
 from toolkit.analysis import (
+    APART,
     Analysis,
     AnalysisChange,
+    Apart,
     Completeness,
     HopAnatomy,
     HopPart,
@@ -25,7 +27,7 @@ from toolkit.analysis import (
 )
 from toolkit.measure import bands
 from toolkit.measure.bands import Ranked, microseconds
-from toolkit.measure.trace_columns import HopColumns, Label, PathColumns, TraceColumns, numbers
+from toolkit.measure.trace_columns import HopColumns, Label, Pool, numbers
 from toolkit.traces import view
 from toolkit.traces.anatomy import HopTime, anatomy
 from toolkit.traces.complete import Shown, shown
@@ -37,20 +39,23 @@ from toolkit.traces.view import View
 
 
 class Analysing:
-    """Takes traces one by one. With `edges`, those of the chain and the caller's own, each is held against them."""
+    """Takes traces one by one. With `edges`, those of the chain and the caller's own, each is held against them.
 
-    def __init__(self, edges: Collection[Edge] | None = None) -> None:
+    Failed and cold traces are kept apart, but for those to `pool` with the others.
+    """
+
+    def __init__(self, edges: Collection[Edge] | None = None, pool: Collection[Apart] = ()) -> None:
         self._edges = None if edges is None else frozenset(edges)
-        self._traces, self._path = TraceColumns(), PathColumns()
-        self._hops: defaultdict[Edge, HopColumns] = defaultdict(HopColumns)
+        self._pool = frozenset(pool)
+        self._pools: dict[Apart | None, Pool] = {kind: Pool() for kind in (None, *APART)}
         self._missing: Counter[Edge] = Counter()
         self._unknown: Counter[Edge] = Counter()
         self._clocks = Offsets()
-        self._spans = self._unusable = self._orphans = self._complete = 0
+        self._unusable = self._orphans = self._complete = 0
 
     def __len__(self) -> int:
         """The traces that were taken, with those that are of no use."""
-        return len(self._traces.ids) + self._unusable
+        return sum(map(len, self._pools.values())) + self._unusable
 
     def add(self, trace: Sequence[Span] | View) -> None:
         """Take all spans of one trace, or the view of them that somebody made already; none are no trace."""
@@ -66,12 +71,14 @@ class Analysing:
         if not path:
             self._unusable += 1
             return
-        self._spans += len(seen.spans)
-        self._path.append(len(self._traces.ids), path)
-        self._traces.append(seen.trace, sum(path.values()), seen.failed)
+        failed = seen.failed
+        pool = self._pools["failed" if failed else "cold" if seen.cold else None]
+        pool.spans += len(seen.spans)
+        pool.path.append(len(pool), path)
+        pool.traces.append(seen.trace, sum(path.values()), failed)
         self._clocks.add(seen)
         for hop in anatomy(seen):
-            self._cross(hop)
+            _cross(pool.hops[hop.source, hop.to, hop.via], hop)
 
     def _hold_against(self, found: Shown) -> None:
         self._complete += found.complete
@@ -79,45 +86,58 @@ class Analysing:
         self._unknown.update(dict.fromkeys(found.unknown, 1))
         self._orphans += found.orphans
 
-    def _cross(self, hop: HopTime) -> None:
-        columns = self._hops[hop.source, hop.to, hop.via]
-        if hop.failed:
-            columns.failed += 1
-        elif hop.duration_us < 0:
-            columns.skewed += 1
-        elif hop.attempt == 1:
-            columns.append(hop.duration_us, hop.parts)
-
     def merge(self, other: Analysing) -> None:
         """Take all that another one took, who was told of the same edges. In which order this is done is no matter."""
-        self._path.extend(other._path, len(self._traces.ids))
-        self._traces.extend(other._traces)
-        for edge, hop in other._hops.items():
-            self._hops[edge].extend(hop)
+        for kind, pool in other._pools.items():
+            self._pools[kind].extend(pool)
         self._clocks.merge(other._clocks)
         self._missing.update(other._missing)
         self._unknown.update(other._unknown)
-        self._spans += other._spans
         self._unusable += other._unusable
         self._orphans += other._orphans
         self._complete += other._complete
 
     def result(self) -> Analysis:
         """What the traces so far tell; more may be added afterwards."""
-        ranked = Ranked(self._traces)
+        pool, pooled = self._chosen()
+        ranked = Ranked(pool.traces)
+        aside = {kind: Ranked(self._pools[kind].traces) for kind in APART}
         return Analysis(
             traces=len(ranked),
-            spans=self._spans,
+            spans=pool.spans,
             unusable=self._unusable,
             durations_us=bands.spread(ranked.durations_us),
             exemplars=bands.exemplars(ranked),
             bins=bands.bins(ranked),
-            bands=bands.bands(ranked, self._path),
-            hops=tuple(_hop(edge, columns) for edge, columns in sorted(self._hops.items())),
+            bands=bands.bands(ranked, pool.path),
+            hops=tuple(self._hops(pool)),
             skews=tuple(Skew(**asdict(each)) for each in self._clocks.disagreeing()),
             completeness=None if self._edges is None else self._completeness(),
-            failed=int(ranked.failed.sum()),
+            failed=len(aside["failed"]),
+            cold=len(aside["cold"]),
+            failed_us=bands.spread(aside["failed"].durations_us),
+            cold_us=bands.spread(aside["cold"].durations_us),
+            pooled=pooled,
         )
+
+    def _chosen(self) -> tuple[Pool, tuple[Apart, ...]]:
+        """The traces that most numbers are of; when all are apart, these."""
+        pool: frozenset[Apart] = self._pool
+        if not len(self._pools[None]) and not any(len(self._pools[kind]) for kind in pool):
+            pool = frozenset(APART)
+        pooled = tuple(kind for kind in APART if kind in pool and len(self._pools[kind]))
+        if not pooled:
+            return self._pools[None], ()
+        whole = Pool()
+        for kind in (None, *pooled):
+            whole.extend(self._pools[kind])
+        return whole, pooled
+
+    def _hops(self, pool: Pool) -> Iterator[HopAnatomy]:
+        edges = {edge for each in self._pools.values() for edge, hop in each.hops.items() if hop.failed} | {*pool.hops}
+        for edge in sorted(edges):
+            failed = sum(each.hops[edge].failed for each in self._pools.values() if edge in each.hops)
+            yield _hop(edge, pool.hops.get(edge) or HopColumns(), failed)
 
     def _completeness(self) -> Completeness:
         return Completeness(
@@ -129,9 +149,22 @@ class Analysing:
         )
 
 
-def analyse(traces: Iterable[Sequence[Span]], edges: Collection[Edge] | None = None) -> Analysis:
+def _cross(columns: HopColumns, hop: HopTime) -> None:
+    if hop.failed:
+        columns.failed += 1
+    elif hop.attempt > 1:
+        columns.repeated += 1
+    elif hop.duration_us < 0:
+        columns.skewed += 1
+    else:
+        columns.append(hop.duration_us, hop.parts)
+
+
+def analyse(
+    traces: Iterable[Sequence[Span]], edges: Collection[Edge] | None = None, pool: Collection[Apart] = ()
+) -> Analysis:
     """What all these traces tell together."""
-    analysing = Analysing(edges)
+    analysing = Analysing(edges, pool)
     for spans in traces:
         analysing.add(spans)
     return analysing.result()
@@ -158,7 +191,7 @@ def _edges(counted: Counter[Edge]) -> tuple[MissingEdge, ...]:
     return tuple(MissingEdge(*edge, n) for edge, n in sorted(counted.items(), key=lambda each: (-each[1], each[0])))
 
 
-def _hop(edge: Edge, columns: HopColumns) -> HopAnatomy:
+def _hop(edge: Edge, columns: HopColumns, failed: int) -> HopAnatomy:
     ordered = np.sort(numbers(columns.us))
     n, total_us = len(ordered), int(ordered.sum())
     parts = []
@@ -170,10 +203,11 @@ def _hop(edge: Edge, columns: HopColumns) -> HopAnatomy:
     return HopAnatomy(
         *edge,
         n=n,
-        failed=columns.failed,
+        failed=failed,
         skewed=columns.skewed,
         mean_us=total_us / n if n else None,
         p50_us=microseconds(ordered, 500),
         p99_us=microseconds(ordered, 990),
         parts=tuple(sorted(parts, key=lambda part: (-part.mean_us, part.what))),
+        repeated=columns.repeated,
     )

@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from toolkit.analysis import Analysis, AnalysisChange, Band, Completeness, Exemplar, HopAnatomy, MissingEdge, Skew
+from toolkit.analysis import (
+    APART,
+    Analysis,
+    AnalysisChange,
+    Apart,
+    Band,
+    Completeness,
+    Exemplar,
+    HopAnatomy,
+    MissingEdge,
+    Skew,
+)
+from toolkit.coldness import Quantiles
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.drawing import arrow
 from toolkit.report.tables import NONE, count, milliseconds, percent, plural, quantile_table, spent
@@ -27,7 +39,7 @@ def render(found: Analysis, subject: str, show: Command | None, *, width: int = 
     """The whole analysis, newline at the end; `show` makes the command that shows one trace."""
     sections = (
         _title(found, subject),
-        quantile_table({"duration": found.durations_us}, width),
+        quantile_table(_durations(found), width),
         _bands(found.bands, width),
         slowest(found.bands),
         _hops(found.hops, width),
@@ -59,10 +71,28 @@ def _joined(sections: Sequence[Iterator[str] | Sequence[str]], unicode: bool) ->
 
 def _title(found: Analysis, subject: str) -> Iterator[str]:
     yield f"{printable(subject)}: {plural(found.traces, 'trace')}, {plural(found.spans, 'span')}"
-    if found.failed:
-        yield f"{plural(found.failed, 'trace')} with an error"
+    pooled = [f"{count(_number(found, kind))} {kind}" for kind in found.pooled]
+    if pooled and sum(_number(found, kind) for kind in found.pooled) == found.traces:
+        yield f"there are no others: {' and '.join(pooled)}"
+    elif pooled:
+        yield f"among them {' and '.join(pooled)}"
+    if apart := [f"{count(_number(found, kind))} {kind}" for kind in APART if _is_apart(found, kind)]:
+        yield f"beside them {' and '.join(apart)}, in no other number than their own durations (--all pools them)"
     if found.unusable:
         yield f"{plural(found.unusable, 'trace')} more without a root that tells its time: left out"
+
+
+def _number(found: Analysis, kind: Apart) -> int:
+    return found.cold if kind == "cold" else found.failed
+
+
+def _is_apart(found: Analysis, kind: Apart) -> bool:
+    return _number(found, kind) > 0 and kind not in found.pooled
+
+
+def _durations(found: Analysis) -> dict[str, Quantiles | None]:
+    aside = {"cold": found.cold_us, "failed": found.failed_us}
+    return {"duration": found.durations_us} | {kind: aside[kind] for kind in APART if _is_apart(found, kind)}
 
 
 def _bands(bands: Sequence[Band], width: int) -> Iterator[str]:
@@ -177,8 +207,9 @@ def _hops(hops: Sequence[HopAnatomy], width: int) -> Iterator[str]:
     for name, hop in zip(names, hops, strict=True):
         cells = (count(hop.n), milliseconds(hop.mean_us), milliseconds(hop.p50_us), milliseconds(hop.p99_us))
         yield f"{name:<{room}}" + "".join(f"{each:>{CELL}}" for each in cells) + f"  {spent(hop.parts)}"
-        if hop.failed or hop.skewed:
+        if hop.failed or hop.skewed or hop.repeated:
             told = [f"{count(hop.failed)} failed"] * bool(hop.failed)
+            told += [f"{count(hop.repeated)} delivered again"] * bool(hop.repeated)
             told += [f"{count(hop.skewed)} arrived before they were sent, on two clocks"] * bool(hop.skewed)
             yield f"{'':<{room}}not timed: {', '.join(told)}"
     if more > 0:
@@ -230,7 +261,9 @@ def _exemplars(exemplars: Sequence[Exemplar], show: Command | None) -> Iterator[
 
 def _sides(change: AnalysisChange, one: str, other: str) -> Iterator[str]:
     for letter, subject, found in (("A", one, change.one), ("B", other, change.other)):
-        yield f"{letter}: {printable(subject)}: {plural(found.traces, 'trace')}, {count(found.failed)} with an error"
+        told = [f"{count(_number(found, kind))} {kind} {'apart' if _is_apart(found, kind) else 'among them'}"
+                for kind in APART if _number(found, kind)]  # fmt: skip
+        yield ", ".join((f"{letter}: {printable(subject)}: {plural(found.traces, 'trace')}", *told))
 
 
 def _changes(change: AnalysisChange, width: int) -> Iterator[str]:

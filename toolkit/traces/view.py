@@ -52,7 +52,13 @@ class View:
 
     @property
     def failed(self) -> bool:
+        """Whether a span of anybody's has an error, whatever the caller was told."""
         return any("error" in span.tags for span in self.spans)
+
+    @property
+    def cold(self) -> bool:
+        """Whether a function says that it was met cold."""
+        return any(is_cold(span) for span in self.spans)
 
     def walk(self) -> Iterator[tuple[int, int]]:
         """(position, depth) of every span as they are hung, parents before children, siblings in the order of start."""
@@ -64,6 +70,14 @@ class View:
             at, depth = waiting.pop()
             yield at, depth
             waiting.extend((child, depth + 1) for child in reversed(children[at]))
+
+
+COLD_TAGS = ("cold", "faas.coldstart")  # on a function's span; the scaffold's own, and OpenTelemetry's name
+
+
+def is_cold(span: Span) -> bool:
+    """Whether this span of a function says that it was its process' first."""
+    return any(span.tags.get(tag, "").lower() in ("true", "1") for tag in COLD_TAGS)
 
 
 Trace = Iterable[Span] | View  # what every analysis takes

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.measure.many import EDGES, START, Lasting, trace
 from tests.unit.traces.made import calm, tangled
-from toolkit.analysis import Analysis, Band, Exemplar, MissingEdge
+from toolkit.analysis import APART, Analysis, Band, Exemplar, MissingEdge
 from toolkit.measure.traces import Analysing, analyse, change
 from toolkit.traces.critical import critical_path
 from toolkit.traces.model import Span
@@ -83,8 +83,53 @@ def test_bins_hold_every_trace_once_and_name_one_of_their_own() -> None:
 
 
 def test_failed_traces_are_counted_in_their_bins_too() -> None:
-    found = analyse([trace(number, failed=number == 3) for number in range(1, 6)])
+    found = analyse([trace(number, failed=number == 3) for number in range(1, 6)], pool=["failed"])
     assert (found.failed, found.bins[0].failed, found.bins[0].n) == (1, 1, 5)
+
+
+def cold(number: int, tag: str = "cold") -> list[Span]:
+    caller, server, *rest = trace(number, Lasting(before=5000))
+    return [caller, replace(server, tags={**server.tags, tag: "true"}), *rest]
+
+
+MIXED = [*(trace(number) for number in range(1, 21)), cold(21), cold(22, "faas.coldstart"), trace(23, failed=True)]
+
+
+def test_cold_and_failed_traces_are_counted_and_told_apart() -> None:
+    found = analyse(MIXED)
+    assert (found.traces, found.cold, found.failed, found.pooled) == (20, 2, 1, ())
+    warm = analyse(MIXED[:20])
+    assert (found.bands, found.bins, found.hops) == (warm.bands, warm.bins, warm.hops)
+    assert (found.durations_us, found.exemplars) == (warm.durations_us, warm.exemplars)
+    assert found.cold_us is not None
+    assert (found.cold_us.n, found.cold_us.max) == (2, 5080)
+    assert found.failed_us is not None
+    assert (found.failed_us.n, found.failed_us.max) == (1, 100)
+
+
+def test_what_is_apart_can_be_pooled_on_purpose() -> None:
+    some = analyse(MIXED, pool=["cold"])
+    assert (some.traces, some.cold, some.failed, some.pooled) == (22, 2, 1, ("cold",))
+    assert analyse(MIXED, pool=["failed", "cold"]).bands[0].n == 23
+
+
+def test_where_all_traces_are_cold_or_failed_they_are_analysed() -> None:
+    found = analyse(MIXED[20:])
+    assert (found.traces, found.pooled) == (3, ("cold", "failed"))
+    assert analyse(MIXED[22:]).pooled == ("failed",)
+
+
+def test_a_hop_tells_of_failures_in_all_traces() -> None:
+    client, *rest = trace(2)
+    broken = [replace(client, tags={**client.tags, "error": "UNAVAILABLE"}), *rest]
+    call = next(hop for hop in analyse([trace(1), broken]).hops if hop.via == "call")
+    assert (call.n, call.failed) == (1, 1)
+
+
+def test_messages_that_were_delivered_again_are_counted_and_not_timed() -> None:
+    again = [*trace(1), replace(trace(1)[-1], id="e" * 16, timestamp=START + 900)]
+    event = next(hop for hop in analyse([again]).hops if hop.via == "event")
+    assert (event.n, event.repeated, event.mean_us) == (1, 1, 30)
 
 
 def test_a_hop_has_parts_that_add_up() -> None:
@@ -154,7 +199,7 @@ def test_shares_of_every_band_add_up_to_its_whole(traces: Sequence[list[Span]]) 
 @given(st.lists(tangled(), max_size=8))
 @calm
 def test_whatever_the_spans_are_a_band_is_as_long_as_its_traces(traces: Sequence[list[Span]]) -> None:
-    found = analyse(traces)
+    found = analyse(traces, pool=APART)
     lasting = [sum(each.duration_us for each in critical_path(spans)) for spans in traces]
     assert found.traces == sum(each > 0 for each in lasting)
     for band in found.bands[:1]:
