@@ -11,8 +11,10 @@ span below another and none of which corrects a time:
 - A *join* that says nothing. A function waits, while it handles one event, for others of the same call, and sends on
   when the last is there. The span of what it sends hangs below the event it was handling. It is taken to be caused by
   the last arrival that was over before it was sent, provided that this is another event, of the same call
-  (`toolkit.call`), of the same service and replica, arrived after the one it hangs below, and sent no event on itself
-  (or it would be one of several that are handled side by side).
+  (`toolkit.call`), of the same service and replica, arrived after the one it hangs below, and sent nothing on itself,
+  neither an event nor a call (or it would be one of several that are handled side by side). This is a guess: it
+  explains no more than the time between the last thing that the span it hangs below is known to have waited for, and
+  the sending.
 
 A reply hangs elsewhere then. What was linked or joined stays where it is, and is said to have waited: between the end
 of what it waited for and its own start, the span it hangs below was at work.
@@ -100,6 +102,11 @@ def _is_between(known: Known, at: int) -> bool:
     return MESSAGE_TAG not in span.tags and (span.kind != "PRODUCER" or known.parts[at] is not None)
 
 
+def is_stated(span: Span) -> bool:
+    """Whether what this span waited for is what it says itself, and not a guess."""
+    return _FIRST_LINK in span.tags
+
+
 def _link(known: Known, parents: Sequence[int | None], waits: dict[int, int], at: int) -> None:
     above = parents[at]
     if above is None or not known.starts[at]:
@@ -133,12 +140,12 @@ def _join(
         for first in sorted(found, key=lambda at: (known.starts[at], at)) if silent else ():
             for child in below[first]:
                 last = _last_arrival(known, child, first, silent)
-                if last is not None and not is_above(parents, first, last):
+                if last is not None and child not in waits and not is_above(parents, first, last):
                     waits[child] = last
 
 
 def _sends_on(known: Known, children: Sequence[int]) -> bool:
-    return any(known.spans[at].kind == "PRODUCER" for at in children)
+    return any(known.spans[at].kind in ("PRODUCER", "CLIENT") and known.parts[at] is None for at in children)
 
 
 def _last_arrival(known: Known, child: int, first: int, silent: Sequence[tuple[int, int]]) -> int | None:

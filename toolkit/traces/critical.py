@@ -12,10 +12,11 @@ Where the platform tells what it did, its own time has a name of its own, and th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from toolkit.traces import view
+from toolkit.traces.causes import is_stated
 from toolkit.traces.expect import ORIGIN_TAG
 from toolkit.traces.model import Span
 from toolkit.traces.segments import Segment, What
@@ -38,12 +39,20 @@ def critical_path(trace: Trace, *, until_answer: bool = False) -> list[Segment]:
     told = _told(seen, root)
     until = seen.ends[root] if until_answer else told.reach[root]
     segments: list[Segment] = []
+    kept: list[tuple[int, int, int]] = []  # what is known to have been over, when, before a guess; the segments by then
     at: int | None = root
     after: int | None = None  # what was caused from `until` on
-    while at is not None:
+    while at is not None or kept:
+        if kept and (at is None or until <= kept[-1][1]):
+            at, until, before = kept.pop()
+            after, segments[before:] = None, _since(until, segments[before:])
+            continue
+        assert at is not None
         child, over = _last(told, at, until, after)
         if seen.waits and (other := _waited_for(told, after, over, until)) is not None:
             _gap(told, at, seen.ends[other], until, after, None, segments)
+            if child is not None and (not kept or over > kept[-1][1]) and not _is_stated(seen, after):
+                kept.append((child, over, len(segments)))
             at, until, after = other, seen.ends[other], None
             continue
         if over < until:
@@ -55,6 +64,14 @@ def critical_path(trace: Trace, *, until_answer: bool = False) -> list[Segment]:
             at, after = None if at == root else told.parents[at], at
     segments.sort(key=attrgetter("start"))
     return segments
+
+
+def _since(begin: int, segments: Sequence[Segment]) -> Iterator[Segment]:
+    return (replace(each, start=max(each.start, begin)) for each in segments if each.end > begin)
+
+
+def _is_stated(seen: View, after: int | None) -> bool:
+    return after is not None and is_stated(seen.spans[after])
 
 
 @dataclass(frozen=True, slots=True)

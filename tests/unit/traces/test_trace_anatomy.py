@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 
 from hypothesis import given
@@ -69,6 +70,37 @@ def test_a_function_that_calls_after_it_waited_was_led_there_by_what_it_waited_f
 
 def changed(at: int, **changes: object) -> list[Span]:
     return [*JOIN[:at], dataclasses.replace(JOIN[at], **changes), *JOIN[at + 1 :]]  # type: ignore[arg-type]
+
+
+def guessed(*between: Span, other: Sequence[Span] = ()) -> list[tuple[str, int, str | None]]:
+    """The path of a handling of one event that sends on when another one's handling is over; with what it did between,
+    and what the other one did."""
+    spans = [
+        span(1, "a", "SERVER", message="c", start=1000, duration=200),
+        span(2, "a", "PRODUCER", 1, message="e1", start=1020, duration=10),
+        span(3, "a", "PRODUCER", 1, message="e2", start=1040, duration=10),
+        span(4, "j", "CONSUMER", 2, message="e1", start=1100, duration=4900),
+        span(5, "j", "CONSUMER", 3, message="e2", start=1300, duration=4500),
+        span(6, "j", "CLIENT", 4, message="o", start=5900, duration=50),
+        *between,
+        *other,
+    ]
+    return [(each.what, each.duration_us, each.span and each.span.lstrip("0")) for each in critical_path(spans)]
+
+
+def test_a_guess_never_overrides_what_is_known_to_have_been_waited_for() -> None:
+    call = span(7, "j", "CLIENT", 4, message="p", start=1150, duration=4550)  # until 5700
+    served = span(8, "db", "SERVER", 7, message="p", start=1200, duration=4400)
+    path = guessed(call, served)
+    assert ("work", 4400, "8") in path
+    assert ("work", 100, "5") in path  # until 5800, when the other one was over
+    assert sum(us for _, us, _ in path) == 5000
+
+
+def test_who_called_somebody_is_not_waited_for_by_another() -> None:
+    assert "5" in {who for _, _, who in guessed()}
+    asks = span(7, "j", "CLIENT", 5, message="p", start=1350, duration=10)
+    assert "5" not in {who for _, _, who in guessed(other=[asks])}
 
 
 def test_what_no_join_can_be_is_none() -> None:
