@@ -60,8 +60,22 @@ explorer.words = (() => {
     return place === what ? what : `${what} in ${place}`;
   };
 
+  // Of which traces an analysis is; cold and failed ones are counted beside them unless they are pooled.
+  const apart = (analysis) => ["cold", "failed"].filter((each) => analysis[each] && !(analysis.pooled ?? ["cold", "failed"]).includes(each));
+  const whole = (analysis) => analysis.traces + apart(analysis).reduce((sum, each) => sum + analysis[each], 0);
+  const population = (analysis) => {
+    const pooled = analysis.pooled ?? ["cold", "failed"];
+    const among = pooled.filter((each) => analysis[each]).map((each) => `${count(analysis[each])} ${each}`);
+    const kind = pooled.includes("cold") ? "" : "warm ";
+    const ending = pooled.includes("failed") ? "" : analysis.traces === 1 ? " that was answered" : " that were answered";
+    const beside = apart(analysis).map((each) => `${count(analysis[each])} ${each}`);
+    return `${many(analysis.traces, `${kind}trace`)}${ending}${among.length ? `, ${listed(among)} among them` : ""}${beside.length ? `; ${listed(beside)} beside` : ""}`;
+  };
+
   return {
     NONE,
+    whole,
+    population,
     plain,
     digits,
     count,

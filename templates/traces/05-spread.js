@@ -1,7 +1,7 @@
 // How long traces take: the histogram, and a way from each percentile and each bar to a trace that shows it.
 explorer.spread = (() => {
   const { element, shape, drawing, letters, ticks, logTicks, table, walkable } = explorer.drawing;
-  const { count, time, milliseconds, percentile, many } = explorer.words;
+  const { count, time, milliseconds, percentile, many, population } = explorer.words;
   const WIDTH = 1160;
   const FRAME = { left: 52, right: 1148, top: 62, bottom: 250 };
   const MARKS = [
@@ -108,7 +108,7 @@ explorer.spread = (() => {
         shape("path", { class: "grid", d: `M${FRAME.left} ${y(n)}H${FRAME.right}` }),
         letters(FRAME.left - 8, y(n) + 4, count(n), "", "end"),
       ]);
-    const about = `${many(analysis.traces - analysis.unusable, "trace")} from ${time(analysis.bins[0].from_us)} to ${time(analysis.bins.at(-1).to_us)}; bars of equal ratio.`;
+    const about = `${many(analysis.traces, "trace")} from ${time(analysis.bins[0].from_us)} to ${time(analysis.bins.at(-1).to_us)}; bars of equal ratio.`;
     const svg = drawing(
       "traces-histogram",
       WIDTH,
@@ -138,6 +138,8 @@ explorer.spread = (() => {
     section.hidden = analysis.bins.length === 0;
     if (section.hidden) return;
     show ??= walkable(section.querySelector("figure"));
+    const early = found.live && !found.analysis.completeness && found.note ? "So far, where the root is not there yet: from the first span. " : "";
+    section.querySelector(".about").textContent = `${early}Of ${population(analysis)}. From the root's start to the end of all that followed from it.`;
     show(...histogram(analysis));
     section.querySelector(".steps").replaceChildren(...buttons(analysis));
     const failed = analysis.bins.some((each) => each.failed);

@@ -1,8 +1,9 @@
 // Where the time goes, of all traces and of fast and slow ones apart, and in a sentence what makes the slow ones slow.
 explorer.bands = (() => {
   const { element, stack, legend, swatch, table } = explorer.drawing;
-  const { count, time, signed, share, percentile, doing } = explorer.words;
+  const { count, time, signed, share, percentile, doing, population } = explorer.words;
   const SLOW = 3; // causes named in the sentence
+  const FEW = 10; // traces of a band, at least, for what it says to be more than chance
 
   const key = (each) => `${each.label}\n${each.what}`;
   const mean = (band, each) => band.shares.find((one) => key(one) === key(each))?.mean_us ?? 0;
@@ -23,28 +24,22 @@ explorer.bands = (() => {
     });
   };
 
-  const finding = (bands) => {
-    const [, fast, ...rest] = bands;
-    const slow = rest.at(-1);
-    if (!fast || !slow || slow.mean_us <= fast.mean_us) return null;
-    const more = slow.mean_us - fast.mean_us;
-    const causes = labels(bands)
-      .map((each) => ({ ...each, by: mean(slow, each) - mean(fast, each) }))
-      .sort((a, b) => b.by - a.by);
-    const named = causes.slice(0, SLOW).filter((each) => each.by > 0.05 * more);
+  // Which ones are slow, and by what, is found where `toolkit trace analyze` finds it; here it is put into words.
+  const finding = (found) => {
+    const named = (found?.growths ?? []).slice(0, SLOW).filter((each) => each.us > 0.05 * found.longer_us);
     if (!named.length) return null;
     const told = named.map((each) => [
       `${doing(each.label, each.what)} `,
-      element("b", {}, signed(each.by)),
-      ` (${share(each.by / more)})`,
+      element("b", {}, signed(each.us)),
+      ` (${share(each.us / found.longer_us)})`,
     ]);
     const parts = told.flatMap((each, at) => [at === 0 ? "" : at === told.length - 1 ? " and " : ", ", ...each]);
     return [
       "What makes the slow ones slow: the ",
-      name(slow),
-      " take ",
-      element("b", {}, time(more)),
-      ` longer than the ${name(fast)}: `,
+      found.high === 1 ? name(found) : `traces from ${percentile(found.low)} to ${percentile(found.high)}`,
+      ` (${count(found.n)}) take `,
+      element("b", {}, time(found.longer_us)),
+      " longer than the fastest 50 %: ",
       ...parts,
       ".",
     ];
@@ -60,12 +55,12 @@ explorer.bands = (() => {
       }));
     return element(
       "div",
-      { class: "band-row" },
+      { class: band.n < FEW ? "band-row few" : "band-row" },
       element(
         "span",
         { class: "band-name" },
         element("b", {}, name(band)),
-        element("small", {}, `${count(band.n)} · ${time(band.from_us)} – ${time(band.to_us)}`),
+        element("small", {}, `${count(band.n)}${band.n < FEW ? ": too few to tell" : ""} · ${time(band.from_us)} – ${time(band.to_us)}`),
       ),
       stack(
         pieces,
@@ -111,8 +106,9 @@ explorer.bands = (() => {
     section.hidden = current.length === 0;
     if (section.hidden) return;
     const order = labels(current);
+    section.querySelector(".about").textContent = `Of ${population(found.analysis)}: the critical path, which is what each trace was waiting for at each of its moments. Pieces are disjoint and add up to the whole.`;
     paint(section);
-    section.querySelector(".finding").replaceChildren(...(finding(current) ?? []));
+    section.querySelector(".finding").replaceChildren(...(finding(found.finding) ?? []));
     section.querySelector(".legend").replaceChildren(...legend(order.map((each) => each.what)));
     section.querySelector(":scope > .scroll").replaceChildren(tabular(current, order));
   };

@@ -1,7 +1,7 @@
 // Puts the parts together: follows the address, asks again while the traces are live, and hears the keys.
 explorer.start = (() => {
   const { element, tips } = explorer.drawing;
-  const { plain, many, count } = explorer.words;
+  const { plain, many, count, whole } = explorer.words;
   const THEME = "kn-bench-theme";
   const here = (name) => document.getElementById(`traces-${name}`);
 
@@ -44,9 +44,10 @@ explorer.start = (() => {
     const { analysis, emulated } = overview;
     here("chips").replaceChildren(
       ...state(silence),
-      chip(many(analysis.traces, "trace")),
+      chip(many(whole(analysis), "trace")),
       chip(many(analysis.spans, "span")),
       ...(analysis.failed ? [chip(`✗ ${count(analysis.failed)} failed`, "bad")] : []),
+      ...(analysis.cold ? [chip(`❄ ${count(analysis.cold)} cold`, "cold")] : []),
       ...(emulated ? [chip("local engine (emulated)")] : []),
     );
     here("pause").hidden = !overview.live;

@@ -182,7 +182,9 @@ def test_a_percentile_is_a_link_to_the_trace_there(opened: Open) -> None:
 def test_one_sentence_says_what_makes_the_slow_ones_slow(opened: Open) -> None:
     found = opened("ordinary")
     said = text(found, "#traces-bands .finding")
-    assert said.startswith("What makes the slow ones slow: the slowest 1 % take 1.56 s longer than the fastest 50 %")
+    assert said.startswith(
+        "What makes the slow ones slow: the slowest 1 % (12) take 1.56 s longer than the fastest 50 %"
+    )
     assert "cold wait in activator +1.56 s" in said
 
 

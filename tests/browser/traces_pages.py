@@ -17,6 +17,7 @@ from tests.browser.traces_made import HOSTILE, LONG, Document, Drawn, analysis, 
 from toolkit import catalog
 from toolkit.analysis import SegmentChange
 from toolkit.report.html.sources import hashed
+from toolkit.report.traces.overview import slow_ones
 
 NODES = (("caller", "caller"), ("producer", "function"), ("default", "broker"), ("consumer", "function"))
 RATE = 100.0
@@ -63,6 +64,7 @@ def overview(traces: Sequence[Document], **more: Any) -> Document:
         "window_s": None,
         "note": f"120 of {len(traces):,} traces can be opened in this file" if len(traces) > 120 else None,
         "analysis": json.loads(json.dumps(asdict(found))),
+        "finding": slow_ones(found),
         "graph": graph(len(traces)) if traces else {"nodes": [], "edges": []},
         "traces": lines[:1000],
         "more": len(lines) > 1000,

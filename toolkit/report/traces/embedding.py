@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from toolkit.analysis import Analysis
+from toolkit.analysis import APART, Analysis
 from toolkit.report.traces.lines import Line
 
 MOST = 120  # traces that can be opened
@@ -63,9 +63,15 @@ def embed(
         if size + len(made) <= most_bytes:
             size += len(made)
             details.append(made)
-    whole = int(overview["analysis"]["traces"]) + int(overview["analysis"]["unusable"])
+    whole = _whole(overview["analysis"])
     told = {**overview, "note": _note(overview["note"], len(details), whole)}
     return f'{{"overview":{text(told)},"details":{{{",".join(details)}}}}}'
+
+
+def _whole(analysis: Mapping[str, Any]) -> int:
+    """All traces, with those that are kept apart."""
+    apart: list[int] = [analysis[each] for each in APART if each not in analysis["pooled"]]
+    return int(analysis["traces"]) + int(analysis["unusable"]) + sum(apart)
 
 
 def _note(note: str | None, details: int, whole: int) -> str | None:

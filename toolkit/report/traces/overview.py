@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from toolkit.analysis import Analysis, AnalysisChange
 from toolkit.report.traces.lines import Line
+from toolkit.report.traces_text import finding
 
 MOST_LINES = 1000  # traces in a list
 
@@ -50,12 +51,21 @@ def document(
         **asdict(subject),
         "live": subject.every_ms is not None,
         "analysis": asdict(analysis),
+        "finding": slow_ones(analysis),
         "graph": graph,
         "traces": [line.document() for line in newest(kept)],
         "more": more or len(listed) > MOST_LINES,
         "services": sorted(services)[:MOST_LINES],
         "against": against,
     }
+
+
+def slow_ones(analysis: Analysis) -> dict[str, Any] | None:
+    """What makes them slow, by the rule of `toolkit trace analyze`; None where there are too few to say."""
+    if (found := finding(analysis)) is None:
+        return None
+    growths = [{"label": label, "what": what, "us": us} for label, what, us in found.growths]
+    return {"low": found.low, "high": found.high, "n": found.n, "longer_us": found.longer_us, "growths": growths}
 
 
 def newest(lines: Iterable[Line]) -> list[Line]:

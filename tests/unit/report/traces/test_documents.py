@@ -23,9 +23,11 @@ from tests.unit.report.traces.made import (
     traced,
 )
 from tests.unit.traces.made import any_span, calm, tangled
+from toolkit.report.tables import milliseconds
 from toolkit.report.traces import difference, one
 from toolkit.report.traces.graph import Chain
 from toolkit.report.traces.lines import line
+from toolkit.report.traces_text import FEW, slowest
 from toolkit.traces.model import Span
 
 MANY = [eventing(number) for number in range(20)]
@@ -56,6 +58,24 @@ def test_whatever_the_spans_are_they_make_documents(spans: list[Span]) -> None:
         document = one.document("1", spans)
         assert problems("trace", document) == []
         assert problems("difference", difference.document(document, document)) == []
+
+
+def test_the_page_and_the_terminal_agree_on_what_makes_slow_traces_slow() -> None:
+    found = traced([eventing(number, slower=1 + number // 180) for number in range(200)], CHAIN)
+    told = found.overview()["finding"]
+    (said,) = slowest(found.gathered.analysis.bands)
+    assert told["n"] >= FEW
+    assert f"take {milliseconds(told['longer_us'])} ms longer" in said
+    assert f"{told['growths'][0]['label']}: {told['growths'][0]['what']}" in said
+
+
+def test_of_few_traces_nothing_is_told_to_make_them_slow() -> None:
+    assert traced([eventing(number, slower=number + 1) for number in range(8)], CHAIN).overview()["finding"] is None
+
+
+def test_a_trace_says_that_it_met_a_cold_function() -> None:
+    assert one.document("1", eventing(0, tags={"cold": "true"}))["cold"] is True
+    assert one.document("1", eventing(0))["cold"] is False
 
 
 def test_the_critical_path_adds_up_to_the_duration() -> None:
