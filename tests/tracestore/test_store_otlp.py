@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.tracestore.asking import JSON, asking, wire
 from tests.unit.traces.recorded import EVENT, ROWS, request
 from toolkit.engines.tracestore import otlp as store_otlp
-from toolkit.engines.tracestore.bodies import MAX_BODY
+from toolkit.engines.tracestore.bodies import MAX_BODY, Bodies
 from toolkit.errors import EngineError
 from toolkit.sdk.http1 import Request, Response
 from toolkit.traces import otlp, zipkin
@@ -210,7 +210,7 @@ async def test_a_store_that_cannot_keep_spans_says_that_they_may_be_sent_again()
     async def full(_: object) -> None:
         raise EngineError("no space left on device")
 
-    answer = await store_otlp.answer(Request("POST", PATH, JSON, IN_JSON), full)
+    answer = await store_otlp.answer(Request("POST", PATH, JSON, IN_JSON), Bodies(), full)
     assert (answer.status, json.loads(answer.body)) == (503, {"code": 14, "message": "no space left on device"})
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from toolkit.traces import otel, otlptext, wire
+from toolkit.traces import otel, otlptext, protowire, wire
 
 if TYPE_CHECKING:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_SPANS = 50_000  # in one request; exporters send 512 at a time
 MOST_PARTS = 500_000  # attributes, events and links of a request's spans
 MOST_COPIED = 64 << 20  # characters of resources and scopes, once for each of their spans
+_COUNTED = 128 << 10  # bytes, from which on a request is counted before it is read: less cannot become much
 
 _IDS = ("traceId", "spanId", "parentSpanId")
 _HEX = re.compile("(?:[0-9a-fA-F]{2})*").fullmatch
@@ -70,10 +71,12 @@ def gathered(found: Iterator[dict[str, Any] | Rejection]) -> Decoded:
 
 
 def read_protobuf(body: bytes) -> ExportTraceServiceRequest:
-    """The request in `body`; text that is not UTF-8 is repaired. Raises OtlpError: torn, or nested too deeply."""
+    """The request in `body`; text that is not UTF-8 is repaired. Raises OtlpError: torn, nested too deeply, TooMuch."""
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+    if len(body) > _COUNTED:
+        _count(body)
     try:
         return ExportTraceServiceRequest.FromString(body)
     except DecodeError:
@@ -82,6 +85,16 @@ def read_protobuf(body: bytes) -> ExportTraceServiceRequest:
     try:
         return ExportTraceServiceRequest.FromString(otlptext.repaired(body))
     except DecodeError:
+        raise OtlpError("not an ExportTraceServiceRequest in protobuf") from None
+
+
+def _count(body: bytes) -> None:
+    """Raises TooMuch and OtlpError before anything has been made of the body."""
+    try:
+        protowire.spans(body, protowire.OTLP, most=MOST_SPANS)
+    except protowire.TooMuch as error:
+        raise TooMuch(str(error)) from None
+    except protowire.Torn:
         raise OtlpError("not an ExportTraceServiceRequest in protobuf") from None
 
 

@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.stubs import zipkin_pb2
-from toolkit.traces import wire, zipkin, zipkinproto
+from toolkit.traces import protowire, wire, zipkin, zipkinproto
 from toolkit.traces.model import Annotation, Span
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -154,6 +155,24 @@ def test_what_is_no_list_of_spans_is_refused(data: bytes) -> None:
 def test_more_spans_than_are_taken_are_refused() -> None:
     with pytest.raises(zipkin.ZipkinError, match="3 spans in one list; 2 are the most that are taken"):
         zipkinproto.decode(sent() * 3, most=2)
+
+
+@given(st.lists(SPANS, max_size=4))
+def test_spans_are_counted_before_they_are_read(spans: list[dict[str, Any]]) -> None:
+    data = zipkinproto.encoded(spans)
+    assert protowire.spans(data, protowire.ZIPKIN, most=len(spans)) == len(spans)
+    if spans:
+        with pytest.raises(protowire.TooMuch, match="are the most that are taken"):
+            protowire.spans(data, protowire.ZIPKIN, most=len(spans) - 1)
+
+
+@given(st.binary(max_size=100))
+def test_what_can_be_read_can_be_counted(data: bytes) -> None:
+    try:
+        read = zipkin_pb2.ListOfSpans.FromString(data)
+    except DecodeError:
+        return
+    assert protowire.spans(data, protowire.ZIPKIN, most=1000) >= len(read.spans)
 
 
 def test_no_bytes_are_no_spans() -> None:

@@ -9,16 +9,14 @@ that is not this machine's, is refused (DNS rebinding).
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from toolkit.engines.tracestore import bodies, lens, normal, otlp, query
-from toolkit.engines.tracestore.bodies import Refusal
+from toolkit.engines.tracestore import bodies, lens, limits, otlp, query
+from toolkit.engines.tracestore.bodies import Bodies, Refusal
 from toolkit.engines.tracestore.committing import Committer
 from toolkit.engines.tracestore.dependencies import Dependencies
-from toolkit.engines.tracestore.normal import Stored
 from toolkit.engines.tracestore.readers import Readers
 from toolkit.engines.tracestore.store import Store
 from toolkit.errors import EngineError
@@ -26,7 +24,6 @@ from toolkit.sdk.http1 import Request, Response
 from toolkit.traces import wire, zipkin
 
 MOST_TRACES_ASKED = 1000  # ids in one traceMany, as in Zipkin
-_LARGE = 1 << 20  # bytes of a body, which is read in a thread
 
 Parameters = Mapping[str, str]
 Answer = Callable[[Parameters], Awaitable[Response]]
@@ -40,12 +37,14 @@ class Api:
         store: Store,
         committer: Committer,
         readers: Readers,
+        reading: Bodies,
         now_ms: Callable[[], int],
         *,
         refuse: Callable[[Request], str | None],
         pages: lens.Pages = lens.absent,
     ) -> None:
         self._store, self._committer, self._ask = store, committer, readers.ask
+        self._bodies = reading
         self._now_ms, self._refuse = now_ms, refuse
         self._dependency = Dependencies(store)
         self._pages = pages
@@ -66,7 +65,8 @@ class Api:
         try:
             return await self._answer(request)
         except Refusal as refusal:
-            return _text(refusal.status, str(refusal))
+            busy = refusal.status == 429
+            return _text(refusal.status, str(refusal), *([limits.RETRY_AFTER] if busy else []))
         except (query.BadQuery, wire.Refused) as error:
             return _text(400, str(error))
         except EngineError as error:
@@ -82,7 +82,7 @@ class Api:
         if request.method == "POST" and path == "/api/v2/spans":
             return await self._post(request)
         if path == otlp.PATH:
-            return await otlp.answer(request, self._keep)
+            return await otlp.answer(request, self._bodies, self._committer.keep)
         trace = path.startswith("/api/v2/trace/")
         answer = self._paths.get(path)
         if answer is None and not trace:
@@ -96,19 +96,9 @@ class Api:
         return await self._trace(unquote(path.removeprefix("/api/v2/trace/")))
 
     async def _post(self, request: Request) -> Response:
-        large = len(request.body) > _LARGE
-        await self._commit(await asyncio.to_thread(bodies.spans, request) if large else bodies.spans(request))
-        return Response(202)
-
-    async def _keep(self, spans: Sequence[Mapping[str, Any]]) -> None:
-        """Spans in Zipkin's normal form. Raises EngineError when they cannot be stored."""
-        await self._committer.keep(normal.of_fields(spans))
-
-    async def _commit(self, spans: Sequence[Stored]) -> None:
-        try:
+        async with self._bodies.read(request, bodies.form_of(request)) as spans:
             await self._committer.keep(spans)
-        except EngineError as error:
-            raise Refusal(503, str(error)) from error
+        return Response(202)
 
     async def _trace(self, given: str) -> Response:
         trace_id = wire.trace_id(given)

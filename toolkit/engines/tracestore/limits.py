@@ -8,14 +8,18 @@ with Retry-After, after which exporters send again; nothing is dropped without a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from toolkit.engines.tracestore.bodies import Refusal
 from toolkit.sdk import http1
 from toolkit.sdk.http1 import Handler, Request, Response
 from toolkit.sdk.http1.message import MAX_HEADERS, REASONS, write_head
 from toolkit.sdk.http1.server import Connection
 
 RETRY_AFTER_S = 1
+RETRY_AFTER = (b"Retry-After", b"%d" % RETRY_AFTER_S)
 _LINGER_S = 0.5  # in which a refused peer may go on sending, so that it gets to read why
 
 
@@ -44,6 +48,19 @@ class Usage:
     late: int = 0
 
 
+@contextmanager
+def room(usage: Usage, limits: Limits, size: int) -> Iterator[None]:
+    """Within it, so many bytes more are waiting than came: what a body is once it is unpacked. Raises Refusal."""
+    if usage.waiting_bytes + size > limits.waiting_bytes:
+        usage.refused += 1
+        raise Refusal(429, "too many bytes are waiting")
+    usage.waiting_bytes += size
+    try:
+        yield
+    finally:
+        usage.waiting_bytes -= size
+
+
 class Gate:
     """The handler in front of `handler`: turns away what is too much at once."""
 
@@ -55,7 +72,7 @@ class Gate:
         post = request.method == "POST"
         if usage.posts >= limits.posts if post else usage.questions >= limits.questions:
             usage.refused += 1
-            return Response(429, ((b"Retry-After", b"%d" % RETRY_AFTER_S), _TEXT), b"too many requests at once")
+            return Response(429, (RETRY_AFTER, _TEXT), b"too many requests at once")
         self._count(1, post=post)
         try:
             return await self._handler(request)
@@ -72,8 +89,8 @@ class Gate:
 class Server(http1.Server):
     """An HTTP server within limits; made by `serve`."""
 
-    def __init__(self, handler: Handler, max_body: int, limits: Limits) -> None:
-        self.limits, self.usage = limits, Usage()
+    def __init__(self, handler: Handler, max_body: int, limits: Limits, usage: Usage) -> None:
+        self.limits, self.usage = limits, usage
         super().__init__(Gate(handler, limits, self.usage), max_body, MAX_HEADERS)
 
     def accepted(self) -> asyncio.Protocol:
@@ -82,9 +99,11 @@ class Server(http1.Server):
         return _Watched(inner, self.limits, self.usage)
 
 
-async def serve(handler: Handler, host: str, port: int, *, max_body: int, limits: Limits) -> Server:
-    """Listen on `host:port`, as `http1.serve` does. Raises OSError."""
-    server = Server(handler, max_body, limits)
+async def serve(
+    handler: Handler, host: str, port: int, *, max_body: int, limits: Limits, usage: Usage | None = None
+) -> Server:
+    """Listen on `host:port`, as `http1.serve` does; what is in use is counted in `usage`. Raises OSError."""
+    server = Server(handler, max_body, limits, usage or Usage())
     await server.listen(host, port)
     return server
 
@@ -186,7 +205,7 @@ class _Watched(asyncio.Protocol):
             return
         headers = [_TEXT, (b"Content-Length", b"%d" % len(text)), (b"Connection", b"close")]
         if status == 429:
-            headers.append((b"Retry-After", b"%d" % RETRY_AFTER_S))
+            headers.append(RETRY_AFTER)
         start = b"HTTP/1.1 %d %b" % (status, REASONS[status])
         self._transport.write(write_head(start, headers) + text.encode())
         if self._transport.can_write_eof():

@@ -7,23 +7,23 @@ mapping are `toolkit.traces.otlp`'s.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
-from toolkit.engines.tracestore.bodies import Refusal, unpacked
+from toolkit.engines.tracestore import normal
+from toolkit.engines.tracestore.bodies import Bodies, Refusal, countable
+from toolkit.engines.tracestore.limits import RETRY_AFTER
+from toolkit.engines.tracestore.normal import Stored
 from toolkit.errors import EngineError
 from toolkit.sdk.http1 import Request, Response
 from toolkit.traces import otlp
 
 PATH = "/v1/traces"
 _TYPES = {b"application/x-protobuf": False, b"application/json": True}  # whether it is JSON
-_SPANS_A_TURN = 200  # mapped before others get their turn
 
-Keep = Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]]
+Keep = Callable[[Sequence[Stored]], Awaitable[None]]
 
 
-async def answer(request: Request, keep: Keep) -> Response:
+async def answer(request: Request, bodies: Bodies, keep: Keep) -> Response:
     """Stores what the request brings, and answers it."""
     if request.method != "POST":
         return _plain(405, "method not allowed", (b"Allow", b"POST"))
@@ -33,10 +33,8 @@ async def answer(request: Request, keep: Keep) -> Response:
     if (request.header(b"content-encoding") or b"identity").strip().lower() not in (b"identity", b"gzip"):
         return _plain(415, "spans are taken as they are, or gzipped", (b"Accept-Encoding", b"gzip"))
     try:
-        body = unpacked(request)
-        message = otlp.read_json(body) if as_json else otlp.read_protobuf(body)
-        found = await _all(otlp.spans(message))
-        await keep(found.fields)
+        async with bodies.read(request, _json if as_json else _protobuf) as (found, spans):
+            await keep(spans)
     except Refusal as refusal:
         return _status(refusal.status, str(refusal), as_json=as_json)
     except otlp.TooMuch as error:
@@ -48,28 +46,33 @@ async def answer(request: Request, keep: Keep) -> Response:
     return _answer(200, otlp.success(found, as_json=as_json), as_json=as_json)
 
 
-async def _all(found: Iterator[dict[str, Any] | otlp.Rejection]) -> otlp.Decoded:
-    """All spans, with room for others' requests in between."""
-    read: list[dict[str, Any] | otlp.Rejection] = []
-    for each in found:
-        read.append(each)
-        if len(read) % _SPANS_A_TURN == 0:
-            await asyncio.sleep(0)
-    return otlp.gathered(iter(read))
+def _json(body: bytes) -> tuple[otlp.Decoded, list[Stored]]:
+    countable(body)
+    return _stored(otlp.decode(body, as_json=True))
+
+
+def _protobuf(body: bytes) -> tuple[otlp.Decoded, list[Stored]]:
+    return _stored(otlp.decode(body))
+
+
+def _stored(found: otlp.Decoded) -> tuple[otlp.Decoded, list[Stored]]:
+    return found, normal.of_fields(found.fields)
 
 
 def _status(status: int, text: str, *, as_json: bool, code: int = 3) -> Response:
-    return _answer(status, otlp.failure(text, as_json=as_json, code=code), as_json=as_json)
+    busy = status == 429
+    told = otlp.failure(text, as_json=as_json, code=_EXHAUSTED if busy else code)
+    return _answer(status, told, *([RETRY_AFTER] if busy else []), as_json=as_json)
 
 
-def _answer(status: int, body: bytes, *, as_json: bool) -> Response:
+def _answer(status: int, body: bytes, *headers: tuple[bytes, bytes], as_json: bool) -> Response:
     kind = b"application/json" if as_json else b"application/x-protobuf"
-    return Response(status, ((b"Content-Type", kind), _NOSNIFF), body)
+    return Response(status, ((b"Content-Type", kind), _NOSNIFF, *headers), body)
 
 
 def _plain(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
     return Response(status, ((b"Content-Type", b"text/plain; charset=utf-8"), _NOSNIFF, *headers), text.encode())
 
 
-_UNAVAILABLE = 14  # google.rpc.Code
+_EXHAUSTED, _UNAVAILABLE = 8, 14  # google.rpc.Code
 _NOSNIFF = (b"X-Content-Type-Options", b"nosniff")

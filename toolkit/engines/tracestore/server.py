@@ -15,7 +15,7 @@ from pathlib import Path
 from toolkit.engines import guard
 from toolkit.engines.tracestore import lens, limits, metrics, origins
 from toolkit.engines.tracestore.api import Api
-from toolkit.engines.tracestore.bodies import MAX_BODY
+from toolkit.engines.tracestore.bodies import MAX_BODY, Bodies
 from toolkit.engines.tracestore.committing import Committer
 from toolkit.engines.tracestore.database import Database, open_database
 from toolkit.engines.tracestore.forgetting import MAX_BYTES, MAX_SPANS, Bounds
@@ -30,8 +30,11 @@ _GRACE_S = 2.0
 class TraceStore:
     """A listening store; made by `serve`."""
 
-    def __init__(self, database: Database, committer: Committer, readers: Readers, server: http1.Server) -> None:
+    def __init__(
+        self, database: Database, committer: Committer, readers: Readers, bodies: Bodies, server: http1.Server
+    ) -> None:
         self._database, self._committer, self._readers, self._server = database, committer, readers, server
+        self._bodies = bodies
 
     @property
     def host(self) -> str:
@@ -49,6 +52,7 @@ class TraceStore:
     async def close(self, grace_s: float = _GRACE_S) -> None:
         """Answer what has been asked, then stop; what was accepted is in the file."""
         await self._server.close(grace_s)
+        self._bodies.close()
         await _close(self._database, self._committer, self._readers)
 
 
@@ -56,6 +60,17 @@ async def _close(database: Database, committer: Committer, readers: Readers) -> 
     await committer.close()
     await readers.close()
     await asyncio.to_thread(database.close)
+
+
+def _opened(
+    store: Path | None, bounds: Bounds, autocomplete_keys: Sequence[str], warn: Callable[[str], None]
+) -> tuple[Database, Store]:
+    database = open_database(store)
+    try:
+        return database, Store(database, bounds, time.time, autocomplete_keys, warn)
+    except BaseException:
+        database.close()
+        raise
 
 
 async def serve(
@@ -82,23 +97,24 @@ async def serve(
     Raises EngineError when the file cannot be had, and OSError when the address cannot.
     """
     warn = _from_threads(on_warning)
-    database = await asyncio.to_thread(open_database, store)
-    try:
-        bounds = Bounds(max_spans, max_bytes, max_age)
-        kept = await asyncio.to_thread(Store, database, bounds, time.time, autocomplete_keys, warn)
-    except BaseException:
-        database.close()
-        raise
+    bounds = Bounds(max_spans, max_bytes, max_age)
+    database, kept = await asyncio.to_thread(_opened, store, bounds, autocomplete_keys, warn)
     committer, readers = Committer(kept), Readers(database)
-    names = {each.lower() for each in (host, *allow_hosts, *map(origins.host, allow_origins))}
-    refuse = partial(guard.refusal, loopback=guard.is_loopback(host), what="store", names=names)
-    handler = origins.Allowing(_handler(kept, committer, readers, pages, refuse), allow_origins)
+    allowed, usage = use or limits.Limits(), limits.Usage()
+    bodies = Bodies(partial(limits.room, usage, allowed))
+    refuse = _guard(host, (*allow_hosts, *map(origins.host, allow_origins)))
+    handler = origins.Allowing(_handler(kept, committer, readers, bodies, pages, refuse), allow_origins)
     try:
-        server = await limits.serve(handler, host, port, max_body=MAX_BODY, limits=use or limits.Limits())
+        server = await limits.serve(handler, host, port, max_body=MAX_BODY, limits=allowed, usage=usage)
     except BaseException:
         await _close(database, committer, readers)
         raise
-    return TraceStore(database, committer, readers, server)
+    return TraceStore(database, committer, readers, bodies, server)
+
+
+def _guard(host: str, names: Sequence[str]) -> Callable[[http1.Request], str | None]:
+    known = {each.lower() for each in (host, *names)}
+    return partial(guard.refusal, loopback=guard.is_loopback(host), what="store", names=known)
 
 
 def _from_threads(tell: Callable[[str], None]) -> Callable[[str], None]:
@@ -116,13 +132,14 @@ def _handler(
     kept: Store,
     committer: Committer,
     readers: Readers,
+    bodies: Bodies,
     pages: lens.Pages,
     refuse: Callable[[http1.Request], str | None],
 ) -> http1.Handler:
     def spans() -> metrics.Spans:
         return metrics.Spans(committer.taken, kept.forgetting.spans, kept.forgetting.evicted_spans)
 
-    api = Api(kept, committer, readers, lambda: time.time_ns() // 1_000_000, refuse=refuse, pages=pages)
+    api = Api(kept, committer, readers, bodies, lambda: time.time_ns() // 1_000_000, refuse=refuse, pages=pages)
     return metrics.Counting(api, spans, refuse=refuse)
 
 
