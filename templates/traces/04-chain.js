@@ -4,10 +4,16 @@ explorer.chain = (() => {
   const { count, time, rate, short, many } = explorer.words;
   const NODE = { width: 164, height: 54 };
   const GAP = { x: 182, y: 84 };
+  const CLOSE = { x: 116, y: 112 }; // where room is short: words of a line then stand below each other
+  const LEAST = 0.74; // of its size, to which a drawing shrinks to fit: its words stay 10 px high
   const TRIED = [0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74, 0.2, 0.8]; // along a line, for its words
   const EDGE = { top: 34, left: 6 };
 
-  const place = (node) => ({ ...node, x: EDGE.left + node.column * (NODE.width + GAP.x), y: EDGE.top + node.row * (NODE.height + GAP.y) });
+  const place = (node, gap) => ({
+    ...node,
+    x: EDGE.left + node.column * (NODE.width + gap.x),
+    y: EDGE.top + node.row * (NODE.height + gap.y),
+  });
 
   // A chain that turns back or leaps over others bows out, so that no line runs through a box.
   const bend = (from, to, nodes) => {
@@ -43,15 +49,20 @@ explorer.chain = (() => {
   const speed = (edge) =>
     edge.p50_us == null ? "" : edge.p99_us == null ? `p50 ${time(edge.p50_us)}` : `p50 ${time(edge.p50_us)} · p99 ${time(edge.p99_us)}`;
 
-  // The first place on the line where its words lie on nobody's.
-  const room = (curve, wide, high, taken, wish) => {
+  // Points of a line, as what words of others are not to lie on.
+  const DOTS = 30;
+  const dots = (curve) =>
+    Array.from({ length: DOTS + 1 }, (_, at) => along(curve, at / DOTS)).map(([x, y]) => ({ x: x - 8, y: y - 8, width: 16, height: 16 }));
+
+  // The first place on the line where its words lie on nobody's, and on no other line.
+  const room = (curve, wide, high, taken, wish, others) => {
     const boxAt = (t) => {
       const [x, y] = along(curve, t);
       return { x: x - wide / 2, y: y - 22, width: wide, height: high + 8 };
     };
     const shared = (a, low, size) => Math.max(0, Math.min(a[low] + a[size], a.other[low] + a.other[size]) - Math.max(a[low], a.other[low]));
     const covered = (box) =>
-      taken.reduce((sum, other) => sum + shared({ ...box, other }, "x", "width") * shared({ ...box, other }, "y", "height"), 0);
+      [...taken, ...others].reduce((sum, other) => sum + shared({ ...box, other }, "x", "width") * shared({ ...box, other }, "y", "height"), 0);
     const t = [...TRIED]
       .sort((a, b) => Math.abs(a - wish) - Math.abs(b - wish))
       .map((each) => [covered(boxAt(each)), each])
@@ -66,17 +77,22 @@ explorer.chain = (() => {
     const [out, into] = [edges.filter((each) => each.from === edge.from).length, edges.filter((each) => each.to === edge.to).length];
     return out > 1 && into > 1 ? 0.5 : out > 1 ? 0.62 : into > 1 ? 0.38 : 0.5;
   };
-  const saying = (edge, curve, edges, most, taken) => {
-    const trouble = wrong(edge);
-    const words = [speed(edge), trouble].filter(Boolean);
+  const saying = (edge, curve, edges, most, taken, others, isClose) => {
+    const lines = (text) => (isClose ? text.split(" · ") : [text]).filter(Boolean);
+    const troubles = lines(wrong(edge));
+    const words = [...lines(speed(edge)), ...troubles];
     const widest = Math.max(...[volume(edge), ...words].map((each) => each.length)) * 6.9;
     const thick = thickness(edge, most);
-    const [x, y] = room(curve, widest, 18 + 15 * words.length, taken, Math.abs(curve[0][1] - curve[3][1]) < 4 ? 0.5 : wish(edge, edges));
+    const [x, y] = room(curve, widest, 18 + 15 * words.length, taken, Math.abs(curve[0][1] - curve[3][1]) < 4 ? 0.5 : wish(edge, edges), others);
+    const behind = (text, y) => shape("rect", { class: "behind", x: x - text.length * 3.5, y: y - 12, width: text.length * 7, height: 16, rx: 3 });
+    const below = (at) => y + 17 + thick / 2 + 15 * at;
     return shape(
       "g",
       { class: "saying" },
+      behind(volume(edge), y - 9 - thick / 2),
+      words.map((each, at) => behind(each, below(at))),
       letters(x, y - 9 - thick / 2, volume(edge), "halo strong", "middle"),
-      words.map((each, at) => letters(x, y + 17 + thick / 2 + 15 * at, each, `halo${each === trouble ? " trouble" : " axis"}`, "middle")),
+      words.map((each, at) => letters(x, below(at), each, `halo${troubles.includes(each) ? " trouble" : " axis"}`, "middle")),
     );
   };
   const line = (edge, curve, most) => {
@@ -155,7 +171,10 @@ explorer.chain = (() => {
     show ??= walkable(figure);
     const { nodes: given, edges: all } = found.graph;
     section.hidden = given.length === 0;
-    const flat = given.map(place);
+    const widest = Math.max(...given.map((each) => each.column), 0);
+    const room = figure.querySelector(".scroll").clientWidth || 1200;
+    const isClose = (widest + 1) * NODE.width + widest * GAP.x > 1.12 * room;
+    const flat = given.map((each) => place(each, isClose ? CLOSE : GAP));
     const ends = (nodes) => new Map(nodes.map((each) => [each.id, each]));
     const edges = all.filter((each) => ends(flat).has(each.from) && ends(flat).has(each.to));
     const bent = (by) => edges.map((each) => bend(by.get(each.from), by.get(each.to), [...by.values()]));
@@ -166,7 +185,7 @@ explorer.chain = (() => {
     const taken = nodes.map(({ x, y }) => ({ x, y: y - 2, width: NODE.width, height: NODE.height + 4 }));
     const curves = bent(by);
     const lines = edges.map((each, at) => line(each, curves[at], most));
-    const sayings = edges.map((each, at) => saying(each, curves[at], edges, most, taken));
+    const sayings = edges.map((each, at) => saying(each, curves[at], edges, most, taken, curves.filter((_, other) => other !== at).flatMap(dots), isClose));
     const boxes = nodes.map(box);
     const width = Math.max(...nodes.map((each) => each.x), 0) + NODE.width + EDGE.left;
     const lowest = Math.max(...nodes.map((each) => each.y), 0) + NODE.height;
@@ -175,7 +194,7 @@ explorer.chain = (() => {
     const svg = drawing("traces-graph", width, under + 22, "The chain as a graph", about, lines, boxes, sayings);
     requestAnimationFrame(() => boxes.forEach((each) => fit(each.querySelector("text"))));
     svg.style.setProperty("max-width", `${width * 1.1}px`);
-    svg.style.setProperty("min-width", `${Math.min(width, Math.max(460, width * 0.72))}px`);
+    svg.style.setProperty("min-width", `${Math.min(width, Math.max(460, width * LEAST))}px`);
     show(svg, [
       ...nodes.map((each, at) => ({ node: boxes[at], words: nodeWords(each), open: find(each) })),
       ...edges.map((each, at) => ({ node: lines[at], words: words(each, by) })),
@@ -204,6 +223,7 @@ explorer.chain = (() => {
           seen("call") && sample("call (gRPC)", "call"),
           seen("event") && sample("event (through the broker)", "event"),
           edges.some((each) => !each.n) && sample("not seen", "call missing"),
+          Math.min(width, Math.max(460, width * LEAST)) > room + 1 && element("span", { class: "hint" }, "wider than this window: scroll it sideways →"),
         ].filter(Boolean),
       );
     section.querySelector("details .scroll").replaceChildren(tabular(edges, by));

@@ -179,7 +179,11 @@ explorer.start = (() => {
     });
     addEventListener("keydown", keys);
     addEventListener("hashchange", () => route(false));
-    addEventListener("resize", () => view?.repaint?.());
+    addEventListener("resize", () => {
+      view?.repaint?.();
+      if (view) behind = true;
+      else if (overview) explorer.chain.draw(here("chain"), overview);
+    });
   };
 
   const start = async () => {
