@@ -117,13 +117,15 @@ class MissingEdge:
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """Traces held against the chain's graph. `unknown` are edges that traces show and the chain has not."""
+    """Traces held against the chain's graph. `unknown` are edges that traces show and the chain has not; `failed` are
+    there, but every attempt at a message failed, so that those traces are not complete."""
 
     traces: int
     complete: int
     missing: tuple[MissingEdge, ...] = ()
     unknown: tuple[MissingEdge, ...] = ()
-    orphans: int = 0  # spans whose parent is not in their trace
+    orphans: int = 0  # spans whose parent is not in their trace, or that begin one of their own beside the first
+    failed: tuple[MissingEdge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from toolkit.contract import CALLER
 from toolkit.results import Hop, PathPart
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.model import Span
-from toolkit.traces.platform import PARTS, is_platform, parts
+from toolkit.traces.platform import PARTS, chains_own, is_platform, parts
 
 
 def hops(chain: ChainSpec, found: Analysis, traces: Iterable[Sequence[Span]]) -> tuple[Hop, ...]:
@@ -32,7 +32,8 @@ def _hop(hop: HopAnatomy, total_us: int) -> Hop:
 
 def _end_to_end_us(spans: Sequence[Span]) -> int:
     """From the root's start to the end of the chain's last span; what the platform does afterwards is no part of it."""
-    own = [span for span in spans if span.timestamp and not is_platform(span)]
+    functions = chains_own(spans)  # queue-proxy speaks under their names
+    own = [span for span in spans if span.timestamp and not is_platform(span, functions)]
     known = [(span.timestamp or 0, (span.timestamp or 0) + (span.duration or 0)) for span in own]
     return max(end for _, end in known) - min(start for start, _ in known) if known else 0
 

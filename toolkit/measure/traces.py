@@ -50,6 +50,7 @@ class Analysing:
         self._pools: dict[Apart | None, Pool] = {kind: Pool() for kind in (None, *APART)}
         self._missing: Counter[Edge] = Counter()
         self._unknown: Counter[Edge] = Counter()
+        self._failed: Counter[Edge] = Counter()
         self._clocks = Offsets()
         self._unusable = self._orphans = self._complete = 0
 
@@ -84,6 +85,7 @@ class Analysing:
         self._complete += found.complete
         self._missing.update(dict.fromkeys(found.missing, 1))  # traces, not messages
         self._unknown.update(dict.fromkeys(found.unknown, 1))
+        self._failed.update(dict.fromkeys(found.failed, 1))
         self._orphans += found.orphans
 
     def merge(self, other: Analysing) -> None:
@@ -93,6 +95,7 @@ class Analysing:
         self._clocks.merge(other._clocks)
         self._missing.update(other._missing)
         self._unknown.update(other._unknown)
+        self._failed.update(other._failed)
         self._unusable += other._unusable
         self._orphans += other._orphans
         self._complete += other._complete
@@ -146,6 +149,7 @@ class Analysing:
             missing=_edges(self._missing),
             unknown=_edges(self._unknown),
             orphans=self._orphans,
+            failed=_edges(self._failed),
         )
 
 

@@ -221,6 +221,7 @@ def _completeness(found: Completeness | None) -> Iterator[str]:
         return
     yield f"{count(found.complete)} of {plural(found.traces, 'trace')} show every edge of the chain"
     told = [f"{_edge(edge)} is missing in {plural(edge.traces, 'trace')}" for edge in found.missing]
+    told += [f"{_edge(edge)} failed in {plural(edge.traces, 'trace')}" for edge in found.failed]
     told += [f"{_edge(edge)} is in {plural(edge.traces, 'trace')}, and not in the chain" for edge in found.unknown]
     yield from (f"  {line}" for line in told[:ROWS])
     if len(told) > ROWS:

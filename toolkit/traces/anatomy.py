@@ -28,7 +28,8 @@ class HopTime:
     """One message on its way from `source` to `to`; `start` and `end` in microseconds since the epoch.
 
     `parts` have each kind of time once (microseconds) and add up to `duration_us`. `attempt` is 1 for the first
-    delivery of an event to this function, 2 for the next. `failed`: the call's CLIENT span has an error. `skewed`: it
+    delivery of an event to this function by this trigger, 2 for the next. `failed`: the call's CLIENT span has an
+    error; an event that was delivered has not failed, whatever its PRODUCER and CONSUMER spans say. `skewed`: it
     arrives before it was sent, by more than the resolution of two clocks. An event that does has no parts and a
     duration below zero; the duration of a call is one clock's, and its parts then go by durations alone: the
     receiver's, and the rest. `whole` is False when a gap on the way was filled by a guess, or was not: then the parts
@@ -106,7 +107,7 @@ def _call(seen: View, client: int, message: str, servers: Sequence[int], *, alon
 
 
 def _deliveries(seen: View, consumers: Sequence[int], producers: Sequence[int], message: str) -> Iterator[HopTime]:
-    attempts: dict[str | None, int] = {}
+    attempts: dict[tuple[str | None, str | None], int] = {}
     for at in consumers if len(consumers) == 1 else sorted(consumers, key=lambda at: (seen.starts[at], at)):
         sent, to = _producer(seen, at, producers), seen.spans[at].service
         start, end = seen.starts[sent], seen.starts[at]
@@ -114,7 +115,8 @@ def _deliveries(seen: View, consumers: Sequence[int], producers: Sequence[int], 
             continue
         way, reached = _way(seen, at, sent)
         back = [] if reached else _way_back(seen, sent, way)
-        attempts[to] = attempt = attempts.get(to, 0) + 1
+        by = _trigger(seen, way)
+        attempts[to, by] = attempt = attempts.get((to, by), 0) + 1
         yield HopTime(
             source=seen.spans[sent].service or "?",
             to=to or "?",
@@ -127,6 +129,12 @@ def _deliveries(seen: View, consumers: Sequence[int], producers: Sequence[int], 
             whole=(reached or bool(back)) and (not seen.guessed or seen.guessed.isdisjoint((at, *way, *back))),
             attempt=attempt,
         )
+
+
+def _trigger(seen: View, way: Sequence[int]) -> str | None:
+    """By which trigger of the broker a delivery came, as its filter says; None where nobody does."""
+    names = (seen.spans[at].name for at in reversed(way) if seen.parts[at] == "broker filter")
+    return next((name for name in names if name.startswith("trigger:")), None)
 
 
 def _producer(seen: View, at: int, producers: Sequence[int]) -> int:

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.measure.many import EDGES, Lasting, trace
 from tests.unit.report.sample import REPORT
 from toolkit.analysis import Analysis, Band, Completeness, MissingEdge, Share, Skew
+from toolkit.catalog import load
 from toolkit.measure import breakdown
 from toolkit.measure.traces import analyse, change
 from toolkit.report import json as as_json
@@ -140,6 +141,15 @@ def stored() -> Report:
         hops=tuple(Hop(each.source, each.to, each.via, each.n, 1.0, None, 0.5, each.parts) for each in FOUND.hops),
     )
     return replace(REPORT, measurement=measured)
+
+
+def test_what_queue_proxy_does_under_a_functions_name_is_no_part_of_a_calls_time() -> None:
+    scope = {"otel.scope.name": "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"}
+    spans = trace(1)
+    late = replace(spans[1], id="9" * 16, tags=scope, duration=500_000)
+    chain = load("chained-eventing")
+    (event,) = [each for each in breakdown.hops(chain, analyse([spans]), [[*spans, late]]) if each.via == "event"]
+    assert event.share == 0.3
 
 
 def test_a_report_with_bands_comes_back_as_it_was() -> None:

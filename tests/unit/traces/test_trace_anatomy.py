@@ -72,6 +72,20 @@ def changed(at: int, **changes: object) -> list[Span]:
     return [*JOIN[:at], dataclasses.replace(JOIN[at], **changes), *JOIN[at + 1 :]]  # type: ignore[arg-type]
 
 
+def test_two_triggers_for_one_function_are_two_deliveries_and_a_retry_is_none() -> None:
+    def delivered(number: int, name: str) -> list[Span]:
+        return [
+            span(number, "broker.filter", None, 1, start=number * 10, duration=90, name=name),
+            span(number + 1, "s", "CONSUMER", number, message="m", start=number * 10 + 5, tags={"error": "x"}),
+        ]
+
+    sent = span(1, "a", "PRODUCER", message="m", start=10, tags={"error": "503"})
+    two = [sent, *delivered(10, "trigger:one.ns"), *delivered(20, "trigger:two.ns")]
+    assert [(each.attempt, each.timed, each.failed) for each in anatomy(two)] == [(1, True, False)] * 2
+    again = [sent, *delivered(10, "trigger:one.ns"), *delivered(20, "trigger:one.ns")]
+    assert [(each.attempt, each.timed) for each in anatomy(again)] == [(1, True), (2, False)]
+
+
 def guessed(*between: Span, other: Sequence[Span] = ()) -> list[tuple[str, int, str | None]]:
     """The path of a handling of one event that sends on when another one's handling is over; with what it did between,
     and what the other one did."""

@@ -57,14 +57,35 @@ def test_gaps_are_counted_apart_from_orphans() -> None:
     run = on_a_cluster(healthy(PAIR, 1))
     assert shown(run.spans, edges(PAIR)).gaps == 2  # both activators' parents are the ingress' spans
     astray = [
-        dataclasses.replace(each, parent="9" * 16) if each.service == "b" else each for each in healthy(PAIR).spans
+        dataclasses.replace(each, parent="9" * 16) if each.service == "b" else each for each in healthy(PAIR, 1).spans
     ]
     found = shown(astray, {})
-    assert (found.orphans, found.gaps) == (0, 3)  # their messages tell where they belong
+    assert (found.orphans, found.gaps) == (0, 1)  # its message tells where it belongs
     nobody = [
         dataclasses.replace(each, tags={"toolkit.message": "x"}) if each.service == "b" else each for each in astray
     ]
-    assert shown(nobody, {}).orphans == 3
+    assert shown(nobody, {}).orphans == 1
+
+
+def failing(run_spans: list[Span], *kinds: str) -> list[Span]:
+    return [dataclasses.replace(e, tags={**e.tags, "error": "x"}) if e.kind in kinds else e for e in run_spans]
+
+
+def test_an_edge_whose_every_attempt_failed_is_there_and_the_trace_not_complete() -> None:
+    spans = list(healthy(EVENT_PAIR, 1).spans)
+    found = shown(failing(spans, "CONSUMER"), edges(EVENT_PAIR))
+    (edge,) = [each for each in edges(EVENT_PAIR) if each[2] == "event"]
+    assert (found.missing, found.failed, found.complete) == ({}, {edge: 1}, False)
+    again = [dataclasses.replace(each, id="e" * 16) for each in spans if each.kind == "CONSUMER"]
+    assert shown([*failing(spans, "CONSUMER"), *again], edges(EVENT_PAIR)).complete
+    assert not shown(failing(list(healthy(PAIR, 1).spans), "CLIENT"), edges(PAIR)).complete
+
+
+def test_spans_of_the_chain_that_hang_nowhere_are_orphans() -> None:
+    apart = [dataclasses.replace(each, parent=None) for each in healthy(PAIR, 1).spans]
+    found = shown(apart, edges(PAIR))
+    assert found.orphans == len(apart) - 1
+    assert not found.complete
 
 
 def test_an_edge_that_the_chain_has_not_is_unknown_and_one_that_comes_too_seldom_is_missing() -> None:
