@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,38 @@ def test_standard_input_is_a_file_as_any(
 def test_a_file_whose_name_says_so_is_gzipped(run: Path, tmp_path: Path) -> None:
     assert main(["trace", "export", "--run", str(run), "--to", str(tmp_path / "spans.json.gz")]) == 0
     assert found(zipkin.decode(gzip.decompress((tmp_path / "spans.json.gz").read_bytes()))) == found(SPANS)
+
+
+def test_an_export_through_links_writes_what_they_lead_to(run: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "old").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("there/old")
+    (tmp_path / "dangling").symlink_to("there/new")
+    for link, target in (("link", "old"), ("dangling", "new")):
+        assert main(["trace", "export", "--run", str(run), "--to", str(tmp_path / link)]) == 0
+        assert (tmp_path / link).is_symlink()
+        assert found(zipkin.decode((there / target).read_bytes())) == found(SPANS)
+    assert sorted(each.name for each in there.iterdir()) == ["new", "old"]
+
+
+def test_an_export_to_a_pipe_is_read_at_its_other_end(run: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    assert main(["trace", "export", "--run", str(run), "--to", str(pipe)]) == 0
+    reader.join(10)
+    assert found(zipkin.decode(read[0])) == found(SPANS)
+    assert pipe.is_fifo()
+    assert [each for each in tmp_path.iterdir() if each.name.startswith(".pipe")] == []
+
+
+def test_an_export_to_a_file_that_is_open_is_written_there(run: Path, tmp_path: Path) -> None:
+    with (tmp_path / "open").open("w+b") as file:
+        assert main(["trace", "export", "--run", str(run), "--to", f"/proc/self/fd/{file.fileno()}"]) == 0
+        assert found(zipkin.decode(file.read())) == found(SPANS)
 
 
 def test_traces_of_one_service_are_exported_alone(store: str, run: Path, tmp_path: Path) -> None:

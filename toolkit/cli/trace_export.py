@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import json
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -148,21 +149,39 @@ def _target(path: Path | None) -> Iterator[IO[bytes]]:
             forget()
         return
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as building:
-            try:
-                with _packing(building, path) as file:
-                    yield file
-                umask = os.umask(0)
-                os.umask(umask)
-                os.fchmod(building.fileno(), 0o666 & ~umask)  # a temporary file's own are for secrets
-                Path(building.name).replace(path)
-            except BaseException:
-                Path(building.name).unlink(missing_ok=True)
-                raise
+        target = _whole(Path(os.path.realpath(path))) if _is_file(path) else path.open("wb")
+        with target as raw, _packing(raw, path) as file:
+            yield file
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror or error}", next_step="name a file in a folder that is there"
         ) from error
+
+
+def _is_file(path: Path) -> bool:
+    """A file, through links, or nothing yet. What else is there (a pipe, a device, `/dev/stdout`) is written to."""
+    if path.is_absolute() and path.parts[1:2] in (("dev",), ("proc",)):  # another's file, which is open there
+        return False
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside `path` that takes its place once it has been written."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as building:
+        try:
+            yield building.file
+            building.flush()
+            umask = os.umask(0)
+            os.umask(umask)
+            os.fchmod(building.fileno(), 0o666 & ~umask)  # a temporary file's own are for secrets
+            Path(building.name).replace(path)
+        except BaseException:
+            Path(building.name).unlink(missing_ok=True)
+            raise
 
 
 @contextlib.contextmanager
