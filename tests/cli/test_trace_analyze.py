@@ -169,14 +169,14 @@ def test_a_file_that_is_cut_off_is_told_as_far_as_it_goes(file: Path, capsys: py
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["nothing-here"], "no run 'nothing-here' here or in runs"),
+        (["nothing-here"], "no run 'nothing-here' here"),
         (["empty.json"], "empty.json holds no trace"),
         (["none.json"], "none.json holds no trace"),
         (["garbage.json"], "garbage.json: not JSON"),
         (["binary.json"], "binary.json: not UTF-8"),
         (["spans.json", "--zipkin", "http://127.0.0.1:1"], "exclude each other"),
         (["--store", "no.db"], "no.db is not there"),
-        (["spans.json", "--service", "a"], "--service and --lookback are of --zipkin"),
+        (["spans.json", "--service", "a"], "--service says nothing without --zipkin"),
         (["spans.json", "--chain", "no-such-chain"], "no-such-chain"),
         (["spans.json", "--against", "nobody"], "no run 'nobody'"),
         (["--limit", "0"], "--limit"),

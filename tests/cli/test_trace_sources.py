@@ -10,6 +10,7 @@ from tests.unit.report.traces import made
 from toolkit import spanfile
 from toolkit.cli import main
 
+COMMANDS = [["show"], ["diff", "1", "2"], ["export"], ["ui"], ["analyze"]]
 NOBODY = "http://127.0.0.1:1"
 
 
@@ -36,7 +37,7 @@ def trace(number: int) -> str:
     return made.eventing(number)[0].trace
 
 
-@pytest.mark.parametrize("command", [["show"], ["diff", "1", "2"], ["export"], ["ui"]])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_what_is_typed_beats_the_environment(
     spans: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
@@ -46,7 +47,7 @@ def test_what_is_typed_beats_the_environment(
     assert "exclude" not in said
 
 
-@pytest.mark.parametrize("command", [["show"], ["diff", "1", "2"], ["export"], ["ui"]])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_two_of_the_environment_are_named(
     spans: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
@@ -56,7 +57,7 @@ def test_two_of_the_environment_are_named(
     assert "TOOLKIT_RUN and TOOLKIT_ZIPKIN are set, and exclude each other" in said
 
 
-@pytest.mark.parametrize("command", [["show"], ["diff", "1", "2"], ["export"], ["ui"]])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_two_that_are_typed_exclude_each_other(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     said = refused(capsys, *command, "--run", "some", "--zipkin", NOBODY)
     assert "--run and --zipkin exclude each other" in said

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.analysis import APART, Apart
 from toolkit.cli import options as arguments
+from toolkit.cli import sources
 from toolkit.cli.output import note, say, speaks_unicode
 from toolkit.errors import Exit, UsageError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from toolkit.cli.trace_sources import Taken
 
 SCHEMA = 1
+REPORT = "report.json"  # which names its run
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a stored run (its id, or its folder), or a file of Zipkin v2 spans, packed or not; default: "
         "the newest run",
     )
-    parser.add_argument(
-        "--zipkin", type=arguments.web_address, metavar="URL", help="what this Zipkin, or 'toolkit trace serve', has"
-    )
+    sources.configure(parser)
     parser.add_argument("--service", metavar="NAME", help="of --zipkin: only traces with a span of this service")
     parser.add_argument(
         "--lookback", type=arguments.seconds, metavar="TIME", help="of --zipkin: how far back (default 1h)"
     )
-    parser.add_argument("--store", type=Path, metavar="FILE", help="the file of a 'toolkit trace serve --store'")
     parser.add_argument("--limit", type=arguments.count, metavar="N", help="no more traces than this many")
     parser.add_argument(
         "--chain", metavar="CHAIN", help="hold each trace against this chain's graph (default: the run's own)"
@@ -50,7 +49,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     apart.add_argument("--all", dest="include", action="store_const", const=APART, help="pool all traces")
     parser.add_argument("--against", metavar="RUN|FILE", help="what changed from this one, largest change first")
-    parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
     arguments.output(parser, "text", "json")
 
 
@@ -77,11 +75,13 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    named = [name for name in ("subject", "zipkin", "store") if getattr(options, name) is not None]
-    if len(named) > 1:
-        raise UsageError("a RUN or FILE, --zipkin and --store exclude each other", next_step="name one of them")
-    if options.zipkin is None and (options.service or options.lookback):
-        raise UsageError("--service and --lookback are of --zipkin", next_step="name the store with --zipkin URL")
+    sources.settle(options, "subject")
+    options.subject = options.subject or options.run or (str(options.file) if options.file else None)
+    if options.file is not None and not options.file.is_file():
+        raise UsageError(f"{options.file} is not there", next_step="name a file of Zipkin v2 spans")
+    if options.run is not None and Path(options.run).is_file() and Path(options.run).name != REPORT:
+        raise UsageError(f"--run {options.run} is a file", next_step="name it with --file")
+    sources.only_of(options, ("zipkin",), "service", "lookback")
 
 
 async def _both(options: argparse.Namespace, stop: asyncio.Event) -> tuple[Taken, Taken | None]:
