@@ -148,6 +148,31 @@ async def test_who_does_not_take_an_answer_is_left() -> None:
         await closed(deaf)
 
 
+async def test_answers_that_nobody_takes_are_bounded_and_small_ones_go_on() -> None:
+    class Sized(Held):
+        async def __call__(self, request: Request) -> Response:
+            return Response(200, (), b"x" * int(request.target[1:]))
+
+    ask = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    size = 16 << 20
+    async with serving(Sized(), Limits(answer_bytes=2 * size)) as server:
+        deaf = [await opened(server) for _ in range(6)]
+        for each in deaf:
+            each[1].write(ask % size)
+        assert await until(lambda: _is(server.usage.refused == 4), within_s=10)
+        assert server.usage.answer_bytes == 2 * size
+        client, url = Client(), f"http://127.0.0.1:{server.port}"
+        large = await client.request("GET", f"{url}/{1 << 20}")
+        assert (large.status, large.header(b"retry-after")) == (429, b"1")
+        assert (await client.request("GET", f"{url}/1000")).status == 200
+        await closed(*deaf)
+        assert await until(lambda: _is(server.usage.answer_bytes == 0), within_s=10)
+        alone = await client.request("GET", f"{url}/{3 * size}")
+        assert (alone.status, len(alone.body)) == (200, 3 * size)
+        assert await until(lambda: _is(server.usage.answer_bytes == 0), within_s=10)
+        await client.close()
+
+
 async def test_more_connections_than_may_be_are_told_so() -> None:
     async with serving(Held(), Limits(connections=2)) as server:
         kept = [await opened(server) for _ in range(2)]

@@ -18,6 +18,7 @@ from toolkit.engines.tracestore.bodies import Bodies, Refusal
 from toolkit.engines.tracestore.committing import Committer
 from toolkit.engines.tracestore.dependencies import Dependencies
 from toolkit.engines.tracestore.readers import Readers
+from toolkit.engines.tracestore.reading import Reader
 from toolkit.engines.tracestore.store import Store
 from toolkit.errors import EngineError
 from toolkit.sdk.http1 import Request, Response
@@ -115,13 +116,16 @@ class Api:
             raise Refusal(400, "redundant traceId")
         if len(different) == 1:
             raise Refusal(400, "Use /api/v2/trace/{traceId} endpoint to retrieve a single trace")
-        found = await self._ask(lambda reader: [self._store.text(each, reader) for each in different])
-        return _traces(each for each in found if each is not None)
+
+        def listed(reader: Reader) -> Response:
+            found = (self._store.text(each, reader) for each in different)
+            return _traces(each for each in found if each is not None)
+
+        return await self._ask(listed)
 
     async def _traces(self, given: Parameters) -> Response:
         asked = query.parse(given, self._now_ms())
-        best = await self._ask(lambda reader: self._store.search(asked, reader))
-        return _traces(text for _, text in best.found)
+        return await self._ask(lambda reader: _traces(text for _, text in self._store.search(asked, reader).found))
 
     async def _dependencies(self, given: Parameters) -> Response:
         end_ms, lookback_ms = query.window(given, None)
@@ -188,6 +192,7 @@ def _link(parent: str, child: str, calls: int, errors: int) -> dict[str, Any]:
 
 
 def _traces(texts: Iterable[bytes]) -> Response:
+    """Made in the thread that found them: there may be half a gigabyte."""
     return _json(b"[%b]" % b",".join(b"[%b]" % each for each in texts))
 
 

@@ -20,6 +20,7 @@ from toolkit.sdk.http1.server import Connection
 
 RETRY_AFTER_S = 1
 RETRY_AFTER = (b"Retry-After", b"%d" % RETRY_AFTER_S)
+_SMALL_ANSWER = 64 << 10  # bytes; so much of every connection's is no matter
 _LINGER_S = 0.5  # in which a refused peer may go on sending, so that it gets to read why
 
 
@@ -31,6 +32,7 @@ class Limits:
     posts: int = 128  # being read and stored at once
     questions: int = 256  # being answered at once
     waiting_bytes: int = 128 << 20  # of all requests together
+    answer_bytes: int = 256 << 20  # of all large answers that have not been taken; one alone may be larger
     request_s: float = 30.0  # from a request's first byte to its last
     answer_s: float = 120.0  # from its last byte until the answer has been taken
     idle_s: float = 300.0  # between requests
@@ -44,6 +46,7 @@ class Usage:
     posts: int = 0
     questions: int = 0
     waiting_bytes: int = 0
+    answer_bytes: int = 0
     refused: int = 0
     late: int = 0
 
@@ -75,9 +78,25 @@ class Gate:
             return Response(429, (RETRY_AFTER, _TEXT), b"too many requests at once")
         self._count(1, post=post)
         try:
-            return await self._handler(request)
+            return self._held(await self._handler(request))
         finally:
             self._count(-1, post=post)
+
+    def _held(self, answer: Response) -> Response:
+        """The answer, if there is room for it until its peer has taken it: that long, the request's task runs."""
+        size, usage, task = len(answer.body), self._usage, asyncio.current_task()
+        if size <= _SMALL_ANSWER or task is None:
+            return answer
+        if usage.answer_bytes and usage.answer_bytes + size > self._limits.answer_bytes:
+            usage.refused += 1
+            return Response(429, (RETRY_AFTER, _TEXT), b"too many answers are waiting to be taken; ask for less")
+
+        def taken(_: object) -> None:
+            usage.answer_bytes -= size
+
+        usage.answer_bytes += size
+        task.add_done_callback(taken)
+        return answer
 
     def _count(self, change: int, *, post: bool) -> None:
         if post:
