@@ -213,7 +213,7 @@ def thawed(number: int, revision: int, forgotten: int, directory: Directory, chu
 
 
 def replay(block: Block, entries: Iterable[Entry]) -> None:
-    """Add what the log has of it."""
+    """Add what the log has of it. Raises ValueError when that is of other traces."""
     for entry in entries:
         while len(block.traces) <= entry.at:
             block.traces.append(None)
@@ -221,6 +221,8 @@ def replay(block: Block, entries: Iterable[Entry]) -> None:
             continue
         if (trace := block.traces[entry.at]) is None:
             trace = block.traces[entry.at] = Trace(entry.id, block, entry.at, entry.received)
+        elif trace.id != entry.id:
+            raise ValueError(f"the log has spans of {entry.id} where trace {trace.id} lies")
         spans = zip(normal.texts(entry.text), normal.stored(entry.text), strict=True)
         block.add(trace, {text: span for text, span in spans if text not in trace.spans})
         block.logged += len(entry.text)
@@ -249,6 +251,20 @@ def fingerprints(terms: Mapping[str, Terms]) -> dict[int, bytes]:
             digest = _digest(term)
             found.setdefault(digest % PARTS, []).append(crc32(told, digest).to_bytes(4, "little"))
     return {number: b"".join(each) for number, each in found.items()}
+
+
+def united(before: bytes, more: bytes) -> bytes:
+    """Fingerprints, each once."""
+    words = {body[at : at + 4] for body in (before, more) for at in range(0, len(body), 4)}
+    return b"".join(sorted(words))
+
+
+def holds(body: bytes, word: bytes) -> bool:
+    """Whether a fingerprint is among these; four bytes of two neighbours are none."""
+    at = body.find(word)
+    while at % 4 and at >= 0:
+        at = body.find(word, at + 1)
+    return at >= 0
 
 
 def spoken(

@@ -13,10 +13,12 @@ from itertools import chain
 
 from toolkit.engines.tracestore.normal import Stored
 from toolkit.engines.tracestore.store import Store
-from toolkit.errors import EngineError
 
 MOST_SPANS = 20_000  # in one commit, unless one request brings more
+MOST_BYTES = 16 << 20  # of span text in one commit, unless one request brings more
 _LOOKS_EVERY_S = 1.0  # for traces that have become too old
+
+_Waiting = tuple[Sequence[Stored], int, asyncio.Future[None]]  # spans, their bytes, and who is to be told
 
 
 class Committer:
@@ -24,20 +26,23 @@ class Committer:
 
     def __init__(self, store: Store) -> None:
         self._store, self._loop = store, asyncio.get_running_loop()
-        self._waiting: list[tuple[Sequence[Stored], asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self.taken = 0  # spans that were committed, repetitions too
         self._changed = threading.Condition()
         self._ends = False
         self._thread = threading.Thread(target=self._run, name="trace store", daemon=True)
         self._thread.start()
 
-    async def keep(self, spans: Sequence[Stored]) -> None:
-        """Returns when these spans are committed. Raises EngineError when they cannot be."""
+    async def keep(self, spans: Sequence[Stored], size: int = 0) -> None:
+        """Returns when these spans are committed. Raises EngineError when they cannot be, and then none of them is.
+
+        `size` is about how many bytes they have: those of the body that brought them will do.
+        """
         if not spans:
             return
         done = self._loop.create_future()
         with self._changed:
-            self._waiting.append((spans, done))
+            self._waiting.append((spans, size, done))
             self._changed.notify()
         await done
         self.taken += len(spans)
@@ -57,31 +62,40 @@ class Committer:
                 self._store.forget()
             self._store.settle()
 
-    def _next(self) -> list[tuple[Sequence[Stored], asyncio.Future[None]]] | None:
+    def _next(self) -> list[_Waiting] | None:
         """What goes into the next commit: nothing when only time has passed, None at the end."""
         with self._changed:
             if not self._waiting and not self._ends:
                 self._changed.wait(_LOOKS_EVERY_S)
             if not self._waiting:
                 return None if self._ends else []
-            taken = count = 0
-            for spans, _ in self._waiting:
-                if taken and count + len(spans) > MOST_SPANS:
+            taken = count = size = 0
+            for spans, length, _ in self._waiting:
+                if taken and (count + len(spans) > MOST_SPANS or size + length > MOST_BYTES):
                     break
-                taken, count = taken + 1, count + len(spans)
+                taken, count, size = taken + 1, count + len(spans), size + length
             some, self._waiting = self._waiting[:taken], self._waiting[taken:]
             return some
 
-    def _commit(self, some: Sequence[tuple[Sequence[Stored], asyncio.Future[None]]]) -> None:
-        problem: Exception | None = None
+    def _commit(self, some: Sequence[_Waiting]) -> None:
+        problem = self._kept(some)
+        if problem is not None and len(some) > 1:  # one of them may be why: the others are not refused for it
+            for each in some:
+                self._answer([each], self._kept([each]))
+        else:
+            self._answer(some, problem)
+
+    def _kept(self, some: Sequence[_Waiting]) -> Exception | None:
+        """Why these are not committed, all of them together; None when they are."""
         try:
-            self._store.keep(chain.from_iterable(spans for spans, _ in some))
-            self._store.forget()
-        except EngineError as error:
-            problem = error
-        except Exception as error:  # the boundary of a thread: whoever waits is told of our bug
-            problem = error
-        waiting = [done for _, done in some]
+            self._store.keep(chain.from_iterable(spans for spans, _, _ in some))
+        except Exception as error:  # the boundary of a thread: whoever waits is told, of a full disk as of our bug
+            return error
+        self._store.forget()
+        return None
+
+    def _answer(self, some: Sequence[_Waiting], problem: Exception | None) -> None:
+        waiting = [done for _, _, done in some]
         with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
             self._loop.call_soon_threadsafe(_tell, waiting, problem)
 

@@ -18,7 +18,7 @@ import msgspec
 
 from toolkit.engines.tracestore import block as blocks
 from toolkit.engines.tracestore.block import Block, Entry
-from toolkit.engines.tracestore.owning import APPLICATION, CACHE_KIB, VERSION, check, connect, lock_path, take
+from toolkit.engines.tracestore.owning import APPLICATION, CACHE_KIB, VERSION, check, connect, lock_path, resolved, take
 from toolkit.engines.tracestore.reading import CHUNKS, NEXT, Reader
 from toolkit.errors import EngineError
 
@@ -101,6 +101,7 @@ def open_database(path: Path | None) -> Database:
             f"PRAGMA page_size={_PAGE}; PRAGMA journal_mode=MEMORY; PRAGMA cache_size=-{CACHE_KIB}; {_SCHEMA}"
         )
         return Database(None, connection, None)
+    path = resolved(path)
     check(path)
     lock = take(path)
     try:
@@ -121,6 +122,7 @@ def open_database(path: Path | None) -> Database:
 
 def open_reader(path: Path) -> Reader:
     """To read the store's file at `path`, beside its store or without. Raises EngineError."""
+    path = resolved(path)
     check(path, must_exist=True)
     return Reader(connect(path, read_only=True), str(path))
 
@@ -167,12 +169,17 @@ def write(connection: sqlite3.Connection, block: Block, completed: Collection[st
     )
     connection.execute("DELETE FROM names WHERE block=? AND kind<>'value'", (number,))
     connection.executemany("INSERT OR REPLACE INTO names VALUES (?,?,?,?,?,?,?)", _names(block, completed))
-    connection.executemany(
-        "INSERT INTO terms VALUES (?,?,?) "
-        "ON CONFLICT (block, part) DO UPDATE SET body = CAST(body || excluded.body AS BLOB)",
-        [(number, part, body) for part, body in sorted(blocks.fingerprints(block.terms).items())],
-    )
+    _write_terms(connection, block)
     connection.execute("DELETE FROM log WHERE block=?", (number,))
+
+
+def _write_terms(connection: sqlite3.Connection, block: Block) -> None:
+    """Each fingerprint once, however often late spans say the same."""
+    for part, body in sorted(blocks.fingerprints(block.terms).items()):
+        found = connection.execute("SELECT body FROM terms WHERE block=? AND part=?", (block.number, part)).fetchone()
+        before = found[0] if found else b""
+        if len(both := blocks.united(before, body)) > len(before):
+            connection.execute("INSERT OR REPLACE INTO terms VALUES (?,?,?)", (block.number, part, both))
 
 
 def _names(block: Block, completed: Collection[str]) -> Iterator[tuple[str, str, str, int, int, int, bytes]]:

@@ -73,6 +73,7 @@ class Forgetting:
         self.bounds, self._database, self._reader, self._held = bounds, database, reader, held
         self._on_warning, self._warn_at = on_warning, 1
         self._numbers: deque[int] = deque()
+        self._ahead_since: int | None = None  # when traces were first seen that came "later than now"
         self._resting: tuple[int, int, list[_Old]] = (-1, -1, [])  # a block not in memory, and its revision
         self.traces = self.spans = self.bytes = self.evicted_traces = self.evicted_spans = self.expired_traces = 0
 
@@ -116,11 +117,14 @@ class Forgetting:
         """What goes, and how many traces of it for their age."""
         gone: list[Gone] = []
         spans = size = aged = 0
+        since, self._ahead_since = now if self._ahead_since is None else min(self._ahead_since, now), None
         for number in self._numbers:
             forgotten, traces = self._traces(number)
             here = Gone(number, forgotten)
             for received, some, length, trace_id in traces:
                 full = self.spans - spans > self.bounds.spans or self.bytes - size > self.bounds.bytes
+                if received > now:  # the clock was wrong when it came: it did not come after it was seen to be here
+                    received = self._ahead_since = since
                 old = self.bounds.age is not None and received + self.bounds.age < now
                 if not (full or old):
                     break

@@ -18,42 +18,51 @@ from toolkit.errors import EngineError
 APPLICATION = 0x6B6E7473  # `PRAGMA application_id` of our files
 VERSION = 1
 CACHE_KIB = 32 << 10
-_MAGIC = b"SQLite format 3\0"
+_LEAST = 512  # bytes of any SQLite database: one page
+
+
+def resolved(path: Path) -> Path:
+    """The file itself: a lock and a log beside a link to it would be another store's. Raises EngineError."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise EngineError(f"{path} cannot be opened: {error}", next_step=NEXT) from error
 
 
 def check(path: Path, *, must_exist: bool = False) -> None:
-    """Refuses what is no store's file, and only looks at it. Raises EngineError."""
+    """Refuses what is no store's file, and only looks at it. Raises EngineError.
+
+    SQLite does the looking: were the file opened and closed beside it, a store of this very process would lose its
+    locks (POSIX drops all locks of a process when it closes any descriptor of the file).
+    """
     if not path.exists() and not must_exist and path.parent.is_dir():
         return
     try:
-        if path.exists() and not path.is_file():
-            raise EngineError(f"{path} is no regular file", next_step=NEXT)
-        with path.open("rb") as file:
-            head = file.read(100)
+        told = path.stat()
     except OSError as error:
         raise EngineError(f"{path} cannot be opened: {error.strerror}", next_step=NEXT) from error
-    if not head:
-        return
-    if not head.startswith(_MAGIC):
+    if not path.is_file():
+        raise EngineError(f"{path} is no regular file", next_step=NEXT)
+    if told.st_nlink > 1:
         raise EngineError(
-            f"{path} is no trace store: it holds something else",
-            next_step=f"{NEXT}; spans that an earlier version kept as lines of JSON come in by 'toolkit trace import'",
+            f"{path} has {told.st_nlink} names (hard links): the log of a store lies beside one of them",
+            next_step=f"keep one of the names, or {NEXT}",
         )
-    _check_owner(path, application=int.from_bytes(head[68:72]), version=int.from_bytes(head[60:64]))
+    if told.st_size:
+        _check_owner(path, told.st_size)
 
 
-def _check_owner(path: Path, *, application: int, version: int) -> None:
-    """`application` and `version` are what the head of the file says; while it says nothing, the log may."""
-    if application == 0:
-        with contextlib.closing(connect(path, read_only=True)) as connection:
-            try:
-                application = connection.execute("PRAGMA application_id").fetchone()[0]
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-            except sqlite3.Error as error:
-                raise EngineError(f"{path} cannot be used: {error}", next_step=NEXT) from error
-        if application == 0 and empty:  # whoever began to make it was killed
-            return
+def _check_owner(path: Path, size: int) -> None:
+    if size < _LEAST:
+        raise _something_else(path)
+    said = _said(path, "immutable=1")  # what the head of the file says, without a look at the log
+    if said is None or said[0] == 0:
+        said = _said(path, "mode=ro")
+    if said is None:
+        raise EngineError(f"{path} cannot be read", next_step=NEXT)
+    application, version, empty = said
+    if application == 0 and empty:  # whoever began to make it was killed
+        return
     if application != APPLICATION:
         raise EngineError(f"{path} is no trace store: it is a database of another program", next_step=NEXT)
     if version > VERSION:
@@ -61,6 +70,30 @@ def _check_owner(path: Path, *, application: int, version: int) -> None:
             f"{path} was written by a newer version (its form is {version}, this one knows {VERSION})",
             next_step=f"use that version, or {NEXT}",
         )
+
+
+def _said(path: Path, how: str) -> tuple[int, int, bool] | None:
+    """Whose the file is, its version, and whether nothing is in it; None when that cannot be told so."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if application:
+                return application, version, False
+            return 0, version, connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise _something_else(path) from error
+        if how == "immutable=1":  # a store may be writing it at this moment
+            return None
+        raise EngineError(f"{path} cannot be used: {error}", next_step=NEXT) from error
+
+
+def _something_else(path: Path) -> EngineError:
+    return EngineError(
+        f"{path} is no trace store: it holds something else",
+        next_step=f"{NEXT}; spans that an earlier version kept as lines of JSON come in by 'toolkit trace import'",
+    )
 
 
 def lock_path(path: Path) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from toolkit.engines.tracestore.block import MOST_BYTES, MOST_TRACES, Block, Trace
+from toolkit.engines.tracestore.block import MOST_BYTES, MOST_TRACES, Block, Entry, Trace
 from toolkit.engines.tracestore.normal import Stored
 
 
@@ -52,3 +52,11 @@ class Plan:
         to_come[0] += 1
         to_come[1] += size
         return self.open, len(self.open.traces) + to_come[0] - 1
+
+    def entries(self, received: int) -> dict[int, list[Entry]]:
+        """What the log is to have, by block."""
+        found: dict[int, list[Entry]] = {}
+        for each in self.changes:
+            entry = Entry(each.at, each.id, received, b",".join(each.spans))
+            found.setdefault(each.block.number, []).append(entry)
+        return found

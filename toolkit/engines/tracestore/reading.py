@@ -125,13 +125,13 @@ class Reader:
             )
             found = blocks.thawed(number, revision, forgotten, directory, (each for (each,) in chunks))
         for (body,) in entries:
-            blocks.replay(found, self._read(_entries.decode, body))
+            self._read(lambda body: blocks.replay(found, _entries.decode(body)), body)
         return found if found.traces else None
 
     def _read(self, decode: Callable[[bytes], Any], body: bytes) -> Any:
         try:
             return decode(body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise EngineError(f"{self._name} is damaged: {error}", next_step=NEXT) from error
 
     def by_time(self, begin: int, end: int) -> Iterator[Found]:

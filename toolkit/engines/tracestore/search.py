@@ -165,7 +165,7 @@ def _say(asked: Query, number: int, services: Iterable[str], reader: Reader) -> 
     """Whether every tag and annotation asked for may be said by one of the services in this block."""
     for term in query.terms(asked):
         body = reader.fingerprints(number, blocks.part(term))
-        if not any(blocks.fingerprint(service, term) in body for service in services):
+        if not any(blocks.holds(body, blocks.fingerprint(service, term)) for service in services):
             return False
     return True
 

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 from toolkit.engines.tracestore import database as files
+from toolkit.engines.tracestore import late as coming
 from toolkit.engines.tracestore import normal, search
-from toolkit.engines.tracestore.block import MOST_BYTES, Block, Directory, Entry, Trace, values
+from toolkit.engines.tracestore.block import MOST_BYTES, Block, Directory, Trace, values
 from toolkit.engines.tracestore.database import Database
 from toolkit.engines.tracestore.forgetting import Bounds, Forgetting, Gone
 from toolkit.engines.tracestore.normal import Stored
@@ -23,7 +24,6 @@ from toolkit.engines.tracestore.query import Query
 from toolkit.engines.tracestore.reading import Reader
 from toolkit.errors import EngineError
 
-_OLD_BLOCKS_AT_ONCE = 8  # brought back to memory for late spans
 _DIRECTORIES = 64
 
 
@@ -80,41 +80,42 @@ class Store:
         groups: dict[str, dict[bytes, Stored]] = {}
         for span in spans:
             groups.setdefault(span.trace_id, {})[normal.text(span)] = span
-        late = self._at_rest(groups)
-        old = {each: groups.pop(each) for some in late.values() for each in some}
-        self._keep(groups)  # before others come back to memory, and these leave it
-        for some in _slices(late):
-            self._bring_back(some)
-            self._keep({each: old[each] for number in some for each in late[number]})
-            self.settle()
+        wanted, received = self._at_rest(groups), int(self._seconds())
+        old = {each: groups.pop(each) for ids in wanted.values() for each in ids}
+        logged: dict[int, int] = {}
+        with self._database.writing() as connection:  # all of them or none
+            late = coming.log(connection, self._reader, wanted, old, received)
+            groups.update((each, old[each]) for each in late.strays)
+            plan = self._planned(groups)
+            for number, some in plan.entries(received).items():
+                logged[number] = files.append(connection, number, some)
+        with self._lock:
+            self._apply(plan, received)
+            for number, size in logged.items():
+                self._held[number].logged += size
+        with self._trying():
+            self._bring_back(late)
 
     def _at_rest(self, groups: Collection[str]) -> dict[int, list[str]]:
         """Those of the traces that are not in memory, by their blocks."""
         found: dict[int, list[str]] = {}
         for each, place in self._reader.places(each for each in groups if each not in self._traces).items():
-            found.setdefault(place.block, []).append(each)
+            if place.block not in self._held:
+                found.setdefault(place.block, []).append(each)
         return found
 
-    def _bring_back(self, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            if number not in self._held and (block := self._reader.block(number)) is not None:
+    def _bring_back(self, late: coming.Late) -> None:
+        """Blocks with late spans, a few at a time: others leave the memory for them."""
+        self.forgetting.grown(0, late.spans, late.bytes)
+        for number in list(late.blocks):
+            block = late.blocks.pop(number) or self._reader.block(number)
+            if block is not None:
+                self._turn += 1
+                block.touched = self._turn
                 with self._lock:
                     self._hold(block)
-
-    def _keep(self, groups: dict[str, dict[bytes, Stored]]) -> None:
-        plan, received = self._planned(groups), int(self._seconds())
-        entries: dict[int, list[Entry]] = {}
-        for each in plan.changes:
-            entry = Entry(each.at, each.id, received, b",".join(each.spans))
-            entries.setdefault(each.block.number, []).append(entry)
-        if not entries:
-            return
-        with self._database.writing() as connection:
-            logged = {number: files.append(connection, number, some) for number, some in entries.items()}
-        with self._lock:
-            self._apply(plan, received)
-            for number, size in logged.items():
-                self._held[number].logged += size
+            if len(late.blocks) % coming.AT_ONCE == 0:
+                self.settle()
 
     def _planned(self, groups: dict[str, dict[bytes, Stored]]) -> Plan:
         plan = Plan(self._open, self._sizes.traces)
@@ -148,9 +149,12 @@ class Store:
     def forget(self) -> None:
         """Forget what is beyond the bounds."""
         with self._trying():
-            if gone := self.forgetting.forget(int(self._seconds()), self._open.number):
+            while gone := self.forgetting.forget(int(self._seconds()), self._open.number):
                 with self._lock:
                     self._forget(gone)
+                    if not self._open.traces or any(self._open.living()):
+                        return
+                    self._open = self._begun(Block(self._open.number + 1))  # so that the old one goes whole
 
     def settle(self) -> None:
         """Write what has come to rest."""
@@ -275,9 +279,3 @@ def _spoken(block: Block, kind: str, service: str) -> Iterator[str]:
 def _directory(reader: Reader, number: int, revision: int) -> Directory | None:
     """Blocks of one revision are the same for ever."""
     return reader.directory(number)
-
-
-def _slices(late: Collection[int]) -> Iterator[list[int]]:
-    numbers = sorted(late)
-    for begin in range(0, len(numbers), _OLD_BLOCKS_AT_ONCE):
-        yield numbers[begin : begin + _OLD_BLOCKS_AT_ONCE]
