@@ -200,7 +200,7 @@ explorer.chain = (() => {
       ...edges.map((each, at) => ({ node: lines[at], words: words(each, by) })),
     ]);
     const told = [
-      found.window_s ? `${found.live ? "Of the last" : "Rates are over"} ${explorer.words.digits(found.window_s)} s.` : "",
+      found.window_s ? `Rates are over ${explorer.words.digits(found.window_s)} s: from the first trace ${found.live ? "that is looked at " : ""}to the last.` : "",
       "Thickness is the number of messages; times are of the hop.",
     ].filter(Boolean);
     section.querySelector(".about").textContent = told.join(" ");

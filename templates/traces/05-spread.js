@@ -138,7 +138,7 @@ explorer.spread = (() => {
     section.hidden = analysis.bins.length === 0;
     if (section.hidden) return;
     show ??= walkable(section.querySelector("figure"));
-    const early = found.live && !found.analysis.completeness && found.note ? "So far, where the root is not there yet: from the first span. " : "";
+    const early = found.live && /no root yet/.test(found.note ?? "") ? "So far, and not final: where the root is not there yet, from the first span. " : "";
     section.querySelector(".about").textContent = `${early}Of ${population(analysis)}. From the root's start to the end of all that followed from it.`;
     show(...histogram(analysis));
     section.querySelector(".steps").replaceChildren(...buttons(analysis));

@@ -55,7 +55,7 @@ explorer.hops = (() => {
     return `${seen} The clock of ${fast} is ahead of that of ${slow} by ${high == null ? "at least " : ""}${time(low)}${high == null ? "" : ` to ${time(high)}`}; hops between them are off by as much.`;
   };
   const complete = (found) => {
-    if (!found) return [];
+    if (!found?.traces) return [];
     const edge = (each) => `${hop(each)} (${each.via}) in ${many(each.traces, "trace")}`;
     const told = [
       `${count(found.complete)} of ${many(found.traces, "trace")} ${found.complete === 1 ? "shows" : "show"} the whole chain${found.complete === found.traces ? "" : "; the others lack something"}.`,

@@ -60,6 +60,8 @@ class Answers:
             return _refused(502, str(error))
 
     async def _answer(self, request: Request) -> Response:
+        if request.header(b"host") is None:
+            raise Refusal(400, "a request names its host (RFC 9112)")
         if (why := guard.refusal(request, loopback=self._loopback, what="page")) is not None:
             raise Refusal(403, why)
         path, _, asked = request.target.partition("?")

@@ -18,15 +18,13 @@ from toolkit.explorer.source import Asked, Document, Found, ordered
 from toolkit.gathered import Gathered, gather
 from toolkit.report.traces.graph import Chain
 from toolkit.report.traces.lines import Wanted, line
-from toolkit.report.traces.overview import Subject
+from toolkit.report.traces.overview import Subject, rate_window
 from toolkit.traced import Traced
 from toolkit.traces.model import Span
 
 MOST = 500  # traces that are asked for at once
 EVERY_MS = 2000
 IDLE = 4  # parts of the time that asking and analysing are followed by, at least
-COMING_S = 5.0  # how old the newest trace is at most while a load runs: spans are sent now and then
-MOMENT_S = 0.001
 LOOKBACK_MS = 24 * 3600 * 1000  # of a search
 
 
@@ -77,7 +75,7 @@ class Live:
         subject = replace(
             self._subject,
             every_ms=every_ms,
-            window_s=_covered(gathered, self._window_s, cut=cut),
+            window_s=rate_window(gathered.lines),
             note="; ".join(_notes(cut=cut, early=early)) or None,
         )
         return Traced(subject, self._chain, gathered).overview(self._against, more=cut)
@@ -85,7 +83,7 @@ class Live:
     def _stale(self, error: EngineError) -> Document:
         """What was known, with the reason why it is no longer new."""
         known = self._known or self._told(gather([], self._chain), EVERY_MS)
-        return {**known, "every_ms": EVERY_MS, "note": f"not up to date: {error}"}
+        return {**known, "every_ms": EVERY_MS, "note": f"not up to date: {_why(error)}"}
 
     async def trace(self, trace: str) -> list[Span]:
         return with_root(await zipkin_client.spans(self.url, [trace]))
@@ -145,13 +143,7 @@ def with_root(spans: list[Span]) -> list[Span]:
     return [replace(span, parent=None) if span is first else span for span in spans]
 
 
-def _covered(gathered: Gathered, window_s: float, *, cut: bool) -> float:
-    """Seconds that the traces at hand tell of: from the first one's start until now, not more than asked for. Of the
-    newest of very many, until the last one's, while they are still coming."""
-    starts = [each.start_us / 1e6 for each in gathered.lines if each.start_us]
-    if not starts:
-        return window_s
-    newest = time.time()
-    if cut and newest - max(starts) < COMING_S:
-        return max(MOMENT_S, max(starts) - min(starts))
-    return min(window_s, max(1.0, newest - min(starts)))
+def _why(error: EngineError) -> str:
+    """Without the numbers of the system's errors, which say nothing to whoever looks at a page."""
+    told = str(error)
+    return "the store cannot be reached" if "cannot be reached" in told else told
