@@ -139,6 +139,19 @@ def test_two_sides_are_told_by_their_largest_difference(
     assert against["segments"][0] == {"label": "a → b (event)", "what": "network", "one_us": None, "other_us": 4350.0}
 
 
+def test_sides_that_are_not_alike_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spanfile.write(tmp_path / "one.json", trace(1))
+    spanfile.write(tmp_path / "fewer.json", trace(1)[:2])
+    spanfile.write(tmp_path / "failed.json", trace(1, failed=True))
+    one, fewer, failed = (str(tmp_path / name) for name in ("one.json", "fewer.json", "failed.json"))
+    assert main(["trace", "analyze", one, "--against", fewer]) == 0
+    assert f"warning: only {one} has a ~event~▶ b: not the same chain" in capsys.readouterr().err
+    assert main(["trace", "analyze", one, "--against", failed]) == 0
+    assert "warning: the traces are not alike" in capsys.readouterr().err
+    assert main(["trace", "analyze", one, "--against", one]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
 def test_a_chain_can_be_named(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "analyze", str(file), "--chain", "chained-serving", "-o", "json"]) == 0
     found = told(capsys)["analysis"]["completeness"]

@@ -7,7 +7,7 @@ import asyncio
 import json
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from toolkit.cli import options as arguments
 from toolkit.cli import sources
 from toolkit.cli.output import note, say, speaks_unicode
 from toolkit.errors import Exit, UsageError
+from toolkit.report.characters import printable
+from toolkit.report.drawing import arrow
 
 if TYPE_CHECKING:
     from toolkit.cli.trace_sources import Taken
@@ -70,8 +72,23 @@ def execute(options: argparse.Namespace) -> int:
             note(f"{each.subject}: {told}")
         if each.partial is not None:
             note(f"PARTIAL: {each.subject}: {each.partial}")
+    for told in () if against is None else _unlike(against, found):
+        note(f"warning: {told}")
     partial = [each.exit for each in (found, against) if each is not None and each.exit != Exit.OK]
     return partial[0] if partial else Exit.OK
+
+
+def _unlike(one: Taken, other: Taken) -> Iterator[str]:
+    """Why what changed from one to the other may not be what is meant."""
+    here, there = ({(hop.source, hop.to, hop.via) for hop in each.analysis.hops} for each in (one, other))
+    for edges, who in ((here - there, one), (there - here, other)):
+        if edges:
+            named = printable(", ".join(f"{source} {arrow(via)} {to}" for source, to, via in sorted(edges)[:3]))
+            more = " and others" if len(edges) > 3 else ""
+            yield f"only {who.subject} has {named}{more}: not the same chain"
+    if one.analysis.pooled != other.analysis.pooled:
+        kinds = (" and ".join(each.analysis.pooled) or "neither cold nor failed" for each in (one, other))
+        yield f"the traces are not alike: among those of A are {' ones, of B '.join(kinds)} ones"
 
 
 def _check(options: argparse.Namespace) -> None:
