@@ -210,6 +210,7 @@ class Connection(asyncio.Protocol):
             return
         close = close or self._server.closing
         self._write(request.method, minor, response, close)
+        del response  # the transport has it: a slow peer's is held once
         if self._resumed is not None:
             with suppress(asyncio.CancelledError):
                 await self._resumed.wait()
