@@ -9,7 +9,7 @@ part of the platform did meanwhile is its own. Where nobody tells of anything, i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,8 +81,11 @@ def _is_timed(seen: View, at: int) -> bool:
 def _call(seen: View, client: int, message: str, servers: Sequence[int], *, alone: bool) -> HopTime:
     span, start, end = seen.spans[client], seen.starts[client], seen.ends[client]
     served, way, reached = None, list[int](), True
+    tried: list[int] = []
     for each in servers:  # the last to be over is the one that answered
         climbed, there = _way(seen, each, client)
+        if there:
+            tried.append(each)
         if (there or alone) and (served is None or seen.ends[each] >= seen.ends[served]):
             served, way, reached = each, climbed, there
     if served is None:
@@ -99,7 +102,7 @@ def _call(seen: View, client: int, message: str, servers: Sequence[int], *, alon
         end=end,
         parts=_by_durations(over - begin, end - start)
         if skewed
-        else _both_ways(seen, client, way, served, begin, over),
+        else _both_ways(seen, client, way, served, begin, over, [each for each in tried if each != served]),
         failed="error" in span.tags,
         skewed=skewed,
         whole=reached and (not seen.guessed or seen.guessed.isdisjoint(way if served is None else (served, *way))),
@@ -193,15 +196,29 @@ def _all_network(whole: int) -> tuple[tuple[What, int], ...]:
 
 
 def _both_ways(
-    seen: View, client: int, way: Sequence[int], served: int | None, begin: int, over: int
+    seen: View, client: int, way: Sequence[int], served: int | None, begin: int, over: int, tried: Sequence[int] = ()
 ) -> tuple[tuple[What, int], ...]:
     start, end = seen.starts[client], seen.ends[client]
     begin = min(max(begin, start), end)
     over = min(max(over, begin), end)
-    if not way:
+    if not way and not tried:
         return _by_durations(over - begin, end - start)
-    pieces = [*_there(seen, way, served, start, begin), (begin, over, "work"), *_back(seen, way, served, over, end)]
+    pieces: list[Piece] = [
+        *_there(seen, way, served, start, begin),
+        (begin, over, "work"),
+        *_back(seen, way, served, over, end),
+    ]
+    for each in tried:  # somebody on the way sent it again
+        pieces = list(_at_work(pieces, seen.starts[each], seen.ends[each]))
     return _sums(pieces)
+
+
+def _at_work(pieces: Iterable[Piece], begin: int, end: int) -> Iterator[Piece]:
+    """The same, with `work` in place of all between two moments."""
+    for first, last, what in pieces:
+        yield first, min(last, begin), what
+        yield max(first, begin), min(last, end), "work"
+        yield max(first, end), last, what
 
 
 def _there(

@@ -86,6 +86,20 @@ def test_two_triggers_for_one_function_are_two_deliveries_and_a_retry_is_none() 
     assert [(each.attempt, each.timed) for each in anatomy(again)] == [(1, True), (2, False)]
 
 
+def test_a_call_that_somebody_sent_again_was_at_work_in_every_attempt() -> None:
+    spans = [
+        span(1, "caller", "CLIENT", message="m", start=1000, duration=1000),
+        span(2, "a", "SERVER", 1, message="m", start=1100, duration=300, tags={"error": "x"}),
+        span(3, "a", "SERVER", 1, message="m", start=1500, duration=400),
+    ]
+    (hop,) = anatomy(spans)
+    assert dict(hop.parts) == {"work": 700, "network": 300}
+    on_path = Counter[str]()
+    for each in critical_path(spans):
+        on_path[each.what] += each.duration_us
+    assert on_path == dict(hop.parts)
+
+
 def guessed(*between: Span, other: Sequence[Span] = ()) -> list[tuple[str, int, str | None]]:
     """The path of a handling of one event that sends on when another one's handling is over; with what it did between,
     and what the other one did."""
@@ -194,7 +208,7 @@ def test_the_server_that_answered_is_the_last_of_a_call_that_was_tried_again() -
         span(3, "c", "SERVER", 1, message="m", start=130, duration=50),
     ]
     (hop,) = anatomy(spans)
-    assert (hop.to, dict(hop.parts)) == ("c", {"network": 50, "work": 50})
+    assert (hop.to, dict(hop.parts)) == ("c", {"network": 40, "work": 60})
 
 
 def test_a_bypassed_activator_has_no_cold_wait_and_lost_nothing() -> None:
