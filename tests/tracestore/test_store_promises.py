@@ -121,6 +121,25 @@ def test_when_a_store_is_empty_again_its_file_has_nothing_of_what_it_held(tmp_pa
     database.close()
 
 
+def test_what_is_forgotten_leaves_the_file_of_a_quiet_store_within_the_same_age_again(tmp_path: Path) -> None:
+    now = [1000.0]
+    database = open_database(tmp_path / "spans.db")
+    store = Store(database, Bounds(age=60), lambda: now[0], ("env",))
+    for trace in range(1, 20):  # one trace in every 30 seconds
+        store.keep(spans(wire(trace, tags={"env": f"e{trace}"})))
+        store.forget()
+        now[0] += 30
+    values = store.values("env", database.own())
+    with database.writing() as connection:
+        bodies = connection.execute("SELECT body FROM log UNION ALL SELECT body FROM texts").fetchall()
+    database.close()
+    assert 3 <= len(values) <= 6
+    assert "e19" in values
+    assert not any(b'"e1"' in body or b'"e10"' in body for (body,) in bodies)
+    with TraceFile.open(tmp_path / "spans.db") as kept:
+        assert len(list(kept.traces())) <= 3
+
+
 def _at_rest() -> tuple[files.Database, Store]:
     database = open_database(None)
     store = Store(database, Bounds(), lambda: 1.0, sizes=Sizes(traces=2, blocks=1))

@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from toolkit.engines.tracestore.normal import Stored
+from toolkit.engines.tracestore.normal import Stored, text
 from toolkit.engines.tracestore.store import Store
 
 MOST_SPANS = 20_000  # in one commit, unless one request brings more
 MOST_BYTES = 16 << 20  # of span text in one commit, unless one request brings more
 _LOOKS_EVERY_S = 1.0  # for traces that have become too old
 
-_Waiting = tuple[Sequence[Stored], int, asyncio.Future[None]]  # spans, their bytes, and who is to be told
+_Waiting = tuple[Sequence[Stored], int | None, asyncio.Future[None]]  # spans, their bytes, and who is to be told
 
 
 class Committer:
@@ -33,10 +33,10 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name="trace store", daemon=True)
         self._thread.start()
 
-    async def keep(self, spans: Sequence[Stored], size: int = 0) -> None:
+    async def keep(self, spans: Sequence[Stored], size: int | None = None) -> None:
         """Returns when these spans are committed. Raises EngineError when they cannot be, and then none of them is.
 
-        `size` is about how many bytes they have: those of the body that brought them will do.
+        `size` is about how many bytes they have: those of the body that brought them will do. None: it is looked at.
         """
         if not spans:
             return
@@ -56,9 +56,9 @@ class Committer:
 
     def _run(self) -> None:
         while (some := self._next()) is not None:
-            if some:
-                self._commit(some)
-            else:
+            for piece in _pieces(some):
+                self._commit(piece)
+            if not some:
                 self._store.forget()
             self._store.settle()
 
@@ -69,11 +69,11 @@ class Committer:
                 self._changed.wait(_LOOKS_EVERY_S)
             if not self._waiting:
                 return None if self._ends else []
-            taken = count = size = 0
-            for spans, length, _ in self._waiting:
-                if taken and (count + len(spans) > MOST_SPANS or size + length > MOST_BYTES):
+            taken = count = 0
+            for spans, _, _ in self._waiting:
+                if taken and count + len(spans) > MOST_SPANS:
                     break
-                taken, count, size = taken + 1, count + len(spans), size + length
+                taken, count = taken + 1, count + len(spans)
             some, self._waiting = self._waiting[:taken], self._waiting[taken:]
             return some
 
@@ -98,6 +98,26 @@ class Committer:
         waiting = [done for _, _, done in some]
         with contextlib.suppress(RuntimeError):  # nobody waits any more: the loop is closed
             self._loop.call_soon_threadsafe(_tell, waiting, problem)
+
+
+def _pieces(some: Sequence[_Waiting]) -> Iterator[list[_Waiting]]:
+    """The same, no more bytes together than one commit may have."""
+    piece: list[_Waiting] = []
+    size = 0
+    for each in some:
+        length = _size(each) if len(some) > 1 else 0
+        if piece and size + length > MOST_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(each)
+        size += length
+    if piece:
+        yield piece
+
+
+def _size(waiting: _Waiting) -> int:
+    spans, size, _ = waiting
+    return sum(len(text(each)) for each in spans) if size is None else size
 
 
 def _tell(waiting: Sequence[asyncio.Future[None]], problem: Exception | None) -> None:

@@ -152,9 +152,10 @@ class Store:
             while gone := self.forgetting.forget(int(self._seconds()), self._open.number):
                 with self._lock:
                     self._forget(gone)
-                    if not self._open.traces or any(self._open.living()):
+                    if not self._open.forgotten:
                         return
-                    self._open = self._begun(Block(self._open.number + 1))  # so that the old one goes whole
+                    # Only a whole block leaves the file: this one takes no more traces that it would wait for.
+                    self._open = self._begun(Block(self._open.number + 1))
 
     def settle(self) -> None:
         """Write what has come to rest."""
