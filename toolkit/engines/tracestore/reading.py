@@ -172,14 +172,18 @@ class Reader:
         found = self._ask("SELECT body FROM terms WHERE block=? AND part=?", number, part)
         return found[0][0] if found else b""
 
-    def names(self, kind: str, service: str) -> list[str]:
-        """Every name of that kind: each step leaps over all blocks that have the same."""
+    def partial(self) -> int:
+        """The last block of which traces are forgotten, -1 when there is none: `names` of it would tell of them."""
+        return int(self._ask("SELECT coalesce(max(number), -1) FROM blocks WHERE forgotten > 0")[0][0])
+
+    def names(self, kind: str, service: str, after: int = -1) -> list[str]:
+        """Every name of that kind in blocks after that one: each step leaps over all blocks that have the same."""
         found = self._ask(
             "WITH RECURSIVE each(name) AS ("
-            "SELECT min(name) FROM names WHERE kind=?1 AND service=?2 UNION ALL "
-            "SELECT (SELECT min(name) FROM names WHERE kind=?1 AND service=?2 AND name > each.name) "
+            "SELECT min(name) FROM names WHERE kind=?1 AND service=?2 AND block > ?3 UNION ALL "
+            "SELECT (SELECT min(name) FROM names WHERE kind=?1 AND service=?2 AND block > ?3 AND name > each.name) "
             "FROM each WHERE each.name IS NOT NULL) SELECT name FROM each WHERE name IS NOT NULL",
-            *(kind, service),
+            *(kind, service, after),
         )
         return [each for (each,) in found]
 

@@ -260,13 +260,25 @@ class Store:
         if key not in self.completed:
             return []
         with self._lock:
-            found = {value for block in self._held.values() for _, value in values(block.terms, {key})}
-        return sorted(found.union(reader.names("value", key)))
+            whole = [block for block in self._held.values() if not block.forgotten]
+            found = {value for block in whole for _, value in values(block.terms, {key})}
+        with reader.snapshot():
+            partial = reader.partial()
+            block = reader.block(partial)
+            found.update(reader.names("value", key, partial))
+        texts = (trace.text() for trace in block.living()) if block is not None else ()
+        spans = (span for text in texts for span in normal.stored(text))
+        return sorted(found.union(span.tags[key] for span in spans if span.tags and key in span.tags))
 
     def _names(self, kind: str, service: str, reader: Reader) -> list[str]:
         with self._lock:
             found = {name for block in self._held.values() for name in _spoken(block, kind, service)}
-        return sorted(found.union(reader.names(kind, service)))
+        with reader.snapshot():
+            partial = reader.partial()
+            found.update(reader.names(kind, service, partial))
+            if (block := reader.block(partial)) is not None:
+                found.update(_spoken(block, kind, service))
+        return sorted(found)
 
 
 def _spoken(block: Block, kind: str, service: str) -> Iterator[str]:
