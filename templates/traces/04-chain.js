@@ -84,16 +84,16 @@ explorer.chain = (() => {
     const widest = Math.max(...[volume(edge), ...words].map((each) => each.length)) * 6.9;
     const thick = thickness(edge, most);
     const [x, y] = room(curve, widest, 18 + 15 * words.length, taken, Math.abs(curve[0][1] - curve[3][1]) < 4 ? 0.5 : wish(edge, edges), others);
-    const behind = (text, y) => shape("rect", { class: "behind", x: x - text.length * 3.5, y: y - 12, width: text.length * 7, height: 16, rx: 3 });
+    const behind = (text, y) => shape("rect", { class: "behind", x: x - text.length * 3.2, y: y - 12, width: text.length * 6.4, height: 16, rx: 3 });
     const below = (at) => y + 17 + thick / 2 + 15 * at;
-    return shape(
+    const under = [behind(volume(edge), y - 9 - thick / 2), words.map((each, at) => behind(each, below(at)))].flat();
+    const said = shape(
       "g",
       { class: "saying" },
-      behind(volume(edge), y - 9 - thick / 2),
-      words.map((each, at) => behind(each, below(at))),
       letters(x, y - 9 - thick / 2, volume(edge), "halo strong", "middle"),
       words.map((each, at) => letters(x, below(at), each, `halo${troubles.includes(each) ? " trouble" : " axis"}`, "middle")),
     );
+    return [shape("g", { class: "saying" }, under), said]; // a line gives way to words, a box does not
   };
   const line = (edge, curve, most) => {
     const [a, b, c, d, upwards] = curve;
@@ -191,7 +191,7 @@ explorer.chain = (() => {
     const lowest = Math.max(...nodes.map((each) => each.y), 0) + NODE.height;
     const under = Math.max(lowest, ...taken.map((each) => each.y + each.height));
     const about = `${many(nodes.length, "part")} and ${many(edges.length, "edge")}; the table below says the same.`;
-    const svg = drawing("traces-graph", width, under + 22, "The chain as a graph", about, lines, boxes, sayings);
+    const svg = drawing("traces-graph", width, under + 22, "The chain as a graph", about, lines, sayings.map(([under]) => under), boxes, sayings.map(([, said]) => said));
     requestAnimationFrame(() => boxes.forEach((each) => fit(each.querySelector("text"))));
     svg.style.setProperty("max-width", `${width * 1.1}px`);
     svg.style.setProperty("min-width", `${Math.min(width, Math.max(460, width * LEAST))}px`);
