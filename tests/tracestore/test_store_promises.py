@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.tracestore.asking import asking, wire
-from toolkit.engines.tracestore import TraceFile, block, normal, serve
+from toolkit.engines.tracestore import TraceFile, block, fingerprints, normal, serve
 from toolkit.engines.tracestore import database as files
 from toolkit.engines.tracestore.committing import MOST_BYTES, Committer
 from toolkit.engines.tracestore.database import open_database
@@ -197,8 +197,8 @@ def test_late_spans_that_say_the_same_again_add_nothing_to_the_index() -> None:
 
 
 def test_four_bytes_of_two_neighbours_are_no_fingerprint() -> None:
-    assert not block.holds(b"abcdefgh", b"cdef")
-    assert block.holds(b"abcdefghcdef", b"cdef")
+    assert not fingerprints.holds(b"abcdefgh", b"cdef")
+    assert fingerprints.holds(b"abcdefghcdef", b"cdef")
 
 
 async def test_one_commit_has_no_more_bytes_than_it_may_and_one_failure_is_not_everybodys() -> None:

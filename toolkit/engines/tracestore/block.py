@@ -253,20 +253,6 @@ def fingerprints(terms: Mapping[str, Terms]) -> dict[int, bytes]:
     return {number: b"".join(each) for number, each in found.items()}
 
 
-def united(before: bytes, more: bytes) -> bytes:
-    """Fingerprints, each once."""
-    words = {body[at : at + 4] for body in (before, more) for at in range(0, len(body), 4)}
-    return b"".join(sorted(words))
-
-
-def holds(body: bytes, word: bytes) -> bool:
-    """Whether a fingerprint is among these; four bytes of two neighbours are none."""
-    at = body.find(word)
-    while at % 4 and at >= 0:
-        at = body.find(word, at + 1)
-    return at >= 0
-
-
 def spoken(
     names: Iterable[Name], said: Sequence[Said], newest: Mapping[int, int]
 ) -> dict[tuple[str, str, str], tuple[int, int, int]]:

@@ -17,6 +17,7 @@ from typing import IO
 import msgspec
 
 from toolkit.engines.tracestore import block as blocks
+from toolkit.engines.tracestore import fingerprints
 from toolkit.engines.tracestore.block import Block, Entry
 from toolkit.engines.tracestore.owning import APPLICATION, CACHE_KIB, VERSION, check, connect, lock_path, resolved, take
 from toolkit.engines.tracestore.reading import CHUNKS, NEXT, Reader
@@ -178,7 +179,7 @@ def _write_terms(connection: sqlite3.Connection, block: Block) -> None:
     for part, body in sorted(blocks.fingerprints(block.terms).items()):
         found = connection.execute("SELECT body FROM terms WHERE block=? AND part=?", (block.number, part)).fetchone()
         before = found[0] if found else b""
-        if len(both := blocks.united(before, body)) > len(before):
+        if len(both := fingerprints.united(before, body)) > len(before):
             connection.execute("INSERT OR REPLACE INTO terms VALUES (?,?,?)", (block.number, part, both))
 
 

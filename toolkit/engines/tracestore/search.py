@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.engines.tracestore import block as blocks
-from toolkit.engines.tracestore import normal, query
+from toolkit.engines.tracestore import fingerprints, normal, query
 from toolkit.engines.tracestore.block import Block, Directory, Row, Trace
 from toolkit.engines.tracestore.query import Query
 from toolkit.engines.tracestore.reading import Found, Reader
@@ -165,7 +165,7 @@ def _say(asked: Query, number: int, services: Iterable[str], reader: Reader) -> 
     """Whether every tag and annotation asked for may be said by one of the services in this block."""
     for term in query.terms(asked):
         body = reader.fingerprints(number, blocks.part(term))
-        if not any(blocks.holds(body, blocks.fingerprint(service, term)) for service in services):
+        if not any(fingerprints.holds(body, blocks.fingerprint(service, term)) for service in services):
             return False
     return True
 
