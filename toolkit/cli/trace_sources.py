@@ -21,8 +21,7 @@ from toolkit.errors import EngineError, Exit, UsageError
 from toolkit.measure.traces import Analysing
 from toolkit.spanread import span_of
 from toolkit.spec.model import ChainSpec
-from toolkit.traces.hops import Edge
-from toolkit.traces.model import Span
+from toolkit.traces.model import Edge, Span
 from toolkit.traces.wire import Refused
 
 LOOKBACK_S = 3600.0

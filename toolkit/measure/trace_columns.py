@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from toolkit.measure.rows import Numbers
-from toolkit.traces.hops import Edge
+from toolkit.traces.model import Edge
 from toolkit.traces.segments import What
 
 Label = tuple[str, What]

@@ -32,8 +32,7 @@ from toolkit.traces import view
 from toolkit.traces.anatomy import HopTime, anatomy
 from toolkit.traces.complete import Shown, shown
 from toolkit.traces.critical import critical_path
-from toolkit.traces.hops import Edge
-from toolkit.traces.model import Span
+from toolkit.traces.model import Edge, Span
 from toolkit.traces.skew import Offsets
 from toolkit.traces.view import View
 

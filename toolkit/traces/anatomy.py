@@ -54,7 +54,7 @@ class HopTime:
 
     @property
     def timed(self) -> bool:
-        """Whether its duration counts as the edge's latency, by the rules of `hops`."""
+        """Whether its duration counts as the edge's latency, the first delivery of what did not fail, in order."""
         return not self.failed and self.attempt == 1 and self.duration_us >= 0
 
 

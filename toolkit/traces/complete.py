@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from toolkit.traces import view
 from toolkit.traces.expect import ORIGIN_TAG
-from toolkit.traces.hops import Edge
+from toolkit.traces.model import Edge
 from toolkit.traces.view import Trace, View
 
 

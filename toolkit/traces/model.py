@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["CLIENT", "SERVER", "PRODUCER", "CONSUMER"]
+Via = Literal["call", "event"]
+Edge = tuple[str, str, Via]  # who sent, who received, and how
 
 
 @dataclass(frozen=True, slots=True)

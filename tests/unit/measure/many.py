@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolkit.traces.hops import Edge
-from toolkit.traces.model import Kind, Span
+from toolkit.traces.model import Edge, Kind, Span
 
 START = 1_790_000_000_000_000
 EDGES: tuple[Edge, ...] = (("caller", "a", "call"), ("a", "b", "event"))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from toolkit.contract import Receipt, Sent, child_id
-from toolkit.traces.model import Annotation, Kind, Span
+from toolkit.traces.anatomy import anatomy
+from toolkit.traces.model import Annotation, Edge, Kind, Span
 
 TRACE = "04799b8b27ad65ea9abf4b7f937eb4a9"
 CALL = "c" * 32
@@ -183,3 +185,13 @@ def tangled(most: int = 12) -> st.SearchStrategy[list[Span]]:
         shared=st.booleans(),
     )
     return st.lists(one, max_size=most)
+
+
+def hop_times(*traces: Iterable[Span]) -> dict[Edge, list[int]]:
+    """The latencies of each edge (microseconds), as these traces tell them; only of messages that are timed."""
+    times: defaultdict[Edge, list[int]] = defaultdict(list)
+    for spans in traces:
+        for each in anatomy(spans):
+            if each.timed:
+                times[each.source, each.to, each.via].append(each.duration_us)
+    return dict(times)

@@ -17,7 +17,6 @@ from toolkit.traces import view
 from toolkit.traces.anatomy import HopTime, anatomy
 from toolkit.traces.complete import shown
 from toolkit.traces.critical import critical_path
-from toolkit.traces.hops import hops
 from toolkit.traces.model import Span
 from toolkit.traces.passages import passages
 from toolkit.traces.rows import rows
@@ -266,17 +265,6 @@ def test_a_stranger_on_the_way_is_on_the_network() -> None:
 
 
 seeds = st.integers(0, 2**32)
-
-
-@calm
-@given(seeds, st.sampled_from([None, "1.18", "1.22", "1.23"]))
-def test_what_counts_as_latency_is_what_hops_count(seed: int, generation: None) -> None:
-    random = Random(seed)
-    found = Played(microseconds(random), generation)
-    found.play(any_chain(random))
-    counted = Counter((each.source, each.to, each.via, us) for each in hops([found.spans]) for us in each.durations_us)
-    got = (each for each in anatomy(found.spans) if each.timed)
-    assert Counter((each.source, each.to, each.via, each.duration_us) for each in got) == counted
 
 
 # whatever the spans

@@ -13,8 +13,7 @@ from tests.unit.traces.made import calm, span, tangled
 from tests.unit.traces.recorded import COLD, EVENT
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.complete import shown
-from toolkit.traces.hops import Edge
-from toolkit.traces.model import Span
+from toolkit.traces.model import Edge, Span
 from toolkit.traces.platform import is_platform
 from toolkit.traces.rows import rows
 

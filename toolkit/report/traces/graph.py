@@ -16,8 +16,8 @@ from toolkit.analysis import Analysis, HopAnatomy
 from toolkit.contract import BROKER, CALLER
 from toolkit.report.traces.layout import place
 from toolkit.report.traces.lines import Counts
-from toolkit.traces.hops import Edge, Via
 from toolkit.traces.links import Link
+from toolkit.traces.model import Edge, Via
 
 MOST_NODES = 300  # a drawing of more is no drawing; what is left out is counted
 MOST_EDGES = 2000

@@ -12,7 +12,6 @@ from typing import Any
 
 from toolkit.contract import CALLER
 from toolkit.traces.expect import MESSAGE_TAG
-from toolkit.traces.hops import ERROR_TAG
 from toolkit.traces.model import Span
 from toolkit.traces.platform import part
 
@@ -60,7 +59,7 @@ def line(trace: str, spans: Spans) -> Line:
         spans=len(spans),
         services=tuple(sorted({span.service for span in spans if span.service})),
         root=f"{root.service or '?'}: {root.name or '?'}" if root else "?",
-        failed=any(ERROR_TAG in span.tags for span in spans),
+        failed=any("error" in span.tags for span in spans),
         cold=cold(spans),
     )
 
@@ -117,7 +116,7 @@ class Counts:
         return bool(others)
 
     def _count(self, span: Span, service: str) -> None:
-        failed = ERROR_TAG in span.tags
+        failed = "error" in span.tags
         if span.kind == "PRODUCER":
             self.published[service] += 1
             self.unsent[service] += failed
