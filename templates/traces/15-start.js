@@ -45,7 +45,6 @@ explorer.start = (() => {
     here("chips").replaceChildren(
       ...state(silence),
       chip(many(whole(analysis), "trace")),
-      chip(many(analysis.spans, "span")),
       ...(analysis.failed ? [chip(`✗ ${count(analysis.failed)} failed`, "bad")] : []),
       ...(analysis.cold ? [chip(`❄ ${count(analysis.cold)} cold`, "cold")] : []),
       ...(emulated ? [chip("local engine (emulated)")] : []),

@@ -98,7 +98,7 @@ class Api:
 
     async def _post(self, request: Request) -> Response:
         async with self._bodies.read(request, bodies.form_of(request)) as spans:
-            await self._committer.keep(spans)
+            await self._committer.keep(spans, None if bodies.packed(request) else len(request.body))
         return Response(202)
 
     async def _trace(self, given: str) -> Response:

@@ -126,7 +126,7 @@ def countable(body: bytes) -> None:
 
 def unpacked(request: Request) -> bytes:
     """The body, gunzipped if it says that it is gzipped. Raises Refusal."""
-    if not _packed(request):
+    if not packed(request):
         return request.body
     unpacking = zlib.decompressobj(wbits=31)
     plain = _decompressed(unpacking, request.body, MAX_BODY)
@@ -137,7 +137,7 @@ def unpacked(request: Request) -> bytes:
 
 def _small(request: Request) -> bytes | None:
     """The body where it is small; None where it is not. Raises Refusal."""
-    if not _packed(request):
+    if not packed(request):
         return request.body if len(request.body) <= SMALL else None
     unpacking = zlib.decompressobj(wbits=31)
     plain = _decompressed(unpacking, request.body[:SMALL], SMALL)
@@ -145,7 +145,8 @@ def _small(request: Request) -> bytes | None:
     return None if more else _whole(unpacking, plain)
 
 
-def _packed(request: Request) -> bool:
+def packed(request: Request) -> bool:
+    """Whether its body says that it is gzipped."""
     return (request.header(b"content-encoding") or b"").strip().lower() == b"gzip"
 
 
