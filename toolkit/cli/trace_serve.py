@@ -97,6 +97,7 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
 
     host, port = options.listen
     pages = lens.read(options.lens) if options.lens else lens.absent
+    tracestore.own_process()
     try:
         store = await tracestore.serve(
             host,

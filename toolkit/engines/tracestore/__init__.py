@@ -7,7 +7,7 @@ For those who analyse what a store has kept: `TraceFile.open(path)`, whose `trac
 also while the store is running.
 """
 
-from toolkit.engines.tracestore.server import TraceStore, address, serve
+from toolkit.engines.tracestore.server import TraceStore, address, own_process, serve
 from toolkit.engines.tracestore.tracefile import TraceFile
 
-__all__ = ["TraceFile", "TraceStore", "address", "serve"]
+__all__ = ["TraceFile", "TraceStore", "address", "own_process", "serve"]

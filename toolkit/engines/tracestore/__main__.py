@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import contextlib
 import errno
-import gc
 import json
 import signal
 import sys
@@ -20,14 +19,14 @@ from typing import Any
 
 from toolkit.contract import EXIT_PORT_TAKEN
 from toolkit.engines.tracestore.forgetting import MAX_BYTES, MAX_SPANS, age
-from toolkit.engines.tracestore.server import address, serve
+from toolkit.engines.tracestore.server import address, own_process, serve
 from toolkit.errors import EngineError, Exit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the store until it is told to stop; the exit status."""
     asked = _parser().parse_args(arguments)
-    gc.set_threshold(100_000, 50, 1000)  # spans are trees: looking for cycles among them costs a third of taking them
+    own_process()
     try:
         return asyncio.run(_run(asked))
     except EngineError as error:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -71,6 +73,12 @@ def _opened(
     except BaseException:
         database.close()
         raise
+
+
+def own_process() -> None:
+    """Fit this process to a store's work; to be called where it has no other."""
+    gc.set_threshold(100_000, 50, 1000)  # spans are trees: looking for cycles among them costs a third of taking them
+    sys.setswitchinterval(0.0005)  # s; requests are read and answered while others' spans are stored: a quarter more
 
 
 async def serve(
