@@ -79,7 +79,7 @@ async def _keep_serving(options: argparse.Namespace, stop: asyncio.Event) -> Non
             f"cannot listen on {host}:{port}: {error.strerror or error}", next_step="choose another port with --listen"
         ) from error
     say(explorer.url)
-    if host not in guard.LOOPBACK:
+    if not guard.is_loopback(host):
         note(f"warning: whoever reaches {host} can read these traces")
     note("Ctrl-C ends it")
     if options.open:

@@ -15,7 +15,6 @@ from collections.abc import Collection
 
 from toolkit.sdk.http1 import Request
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Names that are never given out for the Internet (RFC 6761, RFC 6762, RFC 8375, ICANN's .internal), and a cluster's.
 _PRIVATE = (".local", ".internal", ".home.arpa", ".test", ".svc")
 

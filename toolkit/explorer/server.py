@@ -32,5 +32,5 @@ async def serve(
     title: str, source: Source, against: Source | None = None, *, host: str = "127.0.0.1", port: int = 0
 ) -> Explorer:
     """Listen on `host:port` (0: any free one). Raises OSError when that cannot be had."""
-    answers = Answers(page.render(pages.of_traces(), title), source, against, loopback=host in guard.LOOPBACK)
+    answers = Answers(page.render(pages.of_traces(), title), source, against, loopback=guard.is_loopback(host))
     return Explorer(await http1.serve(answers, host, port, max_body=_MOST_BODY))

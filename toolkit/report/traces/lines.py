@@ -14,8 +14,8 @@ from toolkit.contract import CALLER
 from toolkit.traces.expect import MESSAGE_TAG
 from toolkit.traces.model import Span
 from toolkit.traces.platform import part
+from toolkit.traces.view import COLD_TAGS, is_cold
 
-COLD_TAGS = ("cold", "faas.coldstart")  # the scaffold's own, and OpenTelemetry's name
 MOST_SERVICES = 100  # of a trace, in a list
 LONGEST = 300  # characters of a name, in a list
 Spans = Sequence[Span]
@@ -72,9 +72,8 @@ def _root(spans: Spans) -> Span | None:
 
 def cold(spans: Spans) -> bool | None:
     """Whether a function was met cold; None when no span says anything of it."""
-    told = [span.tags[tag] for span in spans for tag in COLD_TAGS if tag in span.tags]
-    if told:
-        return any(each.lower() in ("true", "1") for each in told)
+    if any(tag in span.tags for span in spans for tag in COLD_TAGS):
+        return any(map(is_cold, spans))
     of_scaffold = any(span.kind in ("SERVER", "CONSUMER") and MESSAGE_TAG in span.tags for span in spans)
     return False if of_scaffold else None  # which says when it is cold, and nothing when it is not
 
