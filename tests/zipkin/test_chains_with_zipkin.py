@@ -21,6 +21,7 @@ from toolkit.engines import zipkin_client
 
 pytestmark = [pytest.mark.zipkin, pytest.mark.timeout(240)]
 START_WITHIN_S = 90.0
+NOBODYS = "fade" * 8  # a trace that no test brings
 
 
 @pytest.fixture
@@ -84,7 +85,8 @@ def test_what_a_real_zipkin_holds_is_analysed_and_carried_on_like_a_run(tmp_path
     of_zipkin = call(tmp_path, "trace", "analyze", "--zipkin", mortal.url, "--chain", "chained-eventing", "-o", "json")
     assert (of_the_run.returncode, of_zipkin.returncode) == (0, 0), of_the_run.stderr + of_zipkin.stderr
     mine, theirs = json.loads(of_the_run.stdout)["analysis"], json.loads(of_zipkin.stdout)["analysis"]
-    assert (theirs["traces"], theirs["spans"]) == (30, 120)
+    apart = theirs["cold"] + theirs["failed"]
+    assert (theirs["traces"] + apart, theirs["spans"] + 4 * apart) == (30, 120)
     for part in ("durations_us", "bands", "hops", "completeness"):
         assert theirs[part] == mine[part], part
     exported = call(tmp_path, "trace", "export", "--zipkin", mortal.url, "--to", "spans.json.gz")
@@ -112,8 +114,8 @@ def test_the_address_of_its_pages_is_told_apart(tmp_path: Path, ready: str, plac
     assert done.returncode == 3
     assert f"{ready}/zipkin/api/v2/spans takes no spans" in done.stderr
     assert f"name it {ready}\n" in done.stderr
-    shown = call(tmp_path, "trace", "show", "abc", "--zipkin", ready + place)
-    assert "has no trace abc" in shown.stderr
+    shown = call(tmp_path, "trace", "show", NOBODYS, "--zipkin", ready + place)
+    assert f"has no trace {NOBODYS}" in shown.stderr
 
 
 def test_a_zipkin_that_dies_during_a_run_costs_the_run_its_spans_and_nothing_else(tmp_path: Path, mortal: Real) -> None:
