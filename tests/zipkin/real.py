@@ -45,10 +45,16 @@ def server_jar() -> Path:
 
 
 def lens_jar() -> Path:
-    """A jar with Lens in it: its own, or the server's where that is already here. Raises MissingError."""
+    """A jar with Lens in it: its own, or the server's where that is already here or all that can be had.
+
+    Raises MissingError.
+    """
     if (server := cache() / SERVER).exists():
         return server
-    return _kept(LENS, f"io.zipkin:zipkin-lens:{VERSION}")
+    try:
+        return _kept(LENS, f"io.zipkin:zipkin-lens:{VERSION}")
+    except MissingError:
+        return server_jar()
 
 
 def _kept(name: str, artifact: str) -> Path:
