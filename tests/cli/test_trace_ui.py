@@ -53,7 +53,7 @@ def until(address: str, holds: Callable[[Any], bool]) -> Any:
     end = time.monotonic() + WITHIN_S
     while not holds(found := ask(address)):
         assert time.monotonic() < end, found["note"]
-        time.sleep(0.3)  # the page asks again, too
+        time.sleep(0.3)  # between two looks, as often as a page does
     return found
 
 

@@ -1,35 +1,24 @@
-"""`toolkit trace ACTION`: which actions there are. What one takes and does is in the module of its row."""
+"""`toolkit trace ACTION`: which actions there are. What one takes and does is in the module of its row.
+
+A module is imported for `toolkit trace …` and its completion alone; what it needs to act, it imports when it does.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-from dataclasses import dataclass
 from typing import cast
 
-from toolkit.cli.tree import Module
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A row of the registry: `toolkit.cli.<module>` has `configure(parser)` and `execute(options)`, as a command has.
-
-    It is imported for `toolkit trace …` and its completion alone; what it needs to act, it imports when it does.
-    """
-
-    name: str
-    module: str
-    about: str
-
+from toolkit.cli.tree import Command, Module
 
 ACTIONS = (
-    Action("serve", "trace_serve", "run a trace store that speaks Zipkin's API v2 and takes OTLP, until Ctrl-C"),
-    Action("show", "trace_show", "one trace as a waterfall"),
-    Action("diff", "trace_diff", "two traces beside each other, by what they were waiting for"),
-    Action("analyze", "trace_analyze", "where the time of many traces went: of a run, a file or a Zipkin"),
-    Action("import", "trace_import", "spans out of files into a store"),
-    Action("export", "trace_export", "the spans of a run or of a store as a file"),
-    Action("ui", "trace_ui", "a page over the traces of a run, a file or a Zipkin, until Ctrl-C"),
+    Command("serve", "trace_serve", "run a trace store that speaks Zipkin's API v2 and takes OTLP, until Ctrl-C"),
+    Command("show", "trace_show", "one trace as a waterfall"),
+    Command("diff", "trace_diff", "two traces beside each other, by what they were waiting for"),
+    Command("analyze", "trace_analyze", "where the time of many traces went: of a run, a file or a Zipkin"),
+    Command("import", "trace_import", "spans out of files into a store"),
+    Command("export", "trace_export", "the spans of a run or of a store as a file"),
+    Command("ui", "trace_ui", "a page over the traces of a run, a file or a Zipkin, until Ctrl-C"),
 )
 
 
@@ -48,5 +37,5 @@ def execute(options: argparse.Namespace) -> int:
     return _module(chosen).execute(options)
 
 
-def _module(action: Action) -> Module:
+def _module(action: Command) -> Module:
     return cast(Module, importlib.import_module(f"toolkit.cli.{action.module}"))
