@@ -18,6 +18,7 @@ from toolkit.results import Quantiles
 LIMITS = ((0, 1000), (0, 500), (500, 900), (900, 990), (990, 1000))  # of each band, per mille
 EXEMPLARS = (10, 50, 100, 250, 500, 750, 900, 950, 990, 999, 1000)  # per mille
 BINS = 60
+MOST = np.iinfo(np.int64).max  # microseconds that a column holds
 
 
 class Ranked:
@@ -57,10 +58,12 @@ def bins(ranked: Ranked, most: int = BINS) -> tuple[Bin, ...]:
     """Up to `most` classes of equal ratio; those without a trace are left out. The trace of each is its middle one."""
     if not len(ranked):
         return ()
-    low, high = int(ranked.durations_us[0]), int(ranked.durations_us[-1]) + 1
-    inner = np.ceil(np.geomspace(max(low, 1), high, most + 1)[1:-1]).astype(np.int64)
+    low, high = int(ranked.durations_us[0]), min(int(ranked.durations_us[-1]) + 1, MOST)
+    limits = np.geomspace(max(low, 1), high, most + 1)[1:-1]
+    inner = np.ceil(np.minimum(limits, np.nextafter(2.0**63, 0))).astype(np.int64)  # rounded, it may lie beyond MOST
     edges = np.unique(np.concatenate(([low], inner[(inner > low) & (inner < high)], [high])))
     upto = np.searchsorted(ranked.durations_us, edges, side="left")
+    upto[-1] = len(ranked)  # the last class holds its end where that is MOST
     places = zip(edges[:-1].tolist(), edges[1:].tolist(), upto[:-1].tolist(), upto[1:].tolist(), strict=True)
     return tuple(
         Bin(start, end, after - before, int(ranked.failed[before:after].sum()), ranked.trace((before + after - 1) // 2))

@@ -82,6 +82,16 @@ def test_bins_hold_every_trace_once_and_name_one_of_their_own() -> None:
     assert all(before.to_us <= after.from_us for before, after in zip(found.bins, found.bins[1:], strict=False))
 
 
+@pytest.mark.parametrize("longest", [2**53 + 1, 2**62, 9_223_372_036_854_740_479, 2**63 - 2, 2**63 - 1])
+def test_a_duration_that_no_float_holds_has_a_bin_of_its_own(longest: int) -> None:
+    (root, *_) = trace(1)
+    found = analyse([[replace(root, duration=longest)], trace(2)])
+    assert [(each.n, each.from_us <= us <= each.to_us) for each, us in zip(found.bins, (100, longest), strict=True)] == [
+        (1, True),
+        (1, True),
+    ]
+
+
 def test_failed_traces_are_counted_in_their_bins_too() -> None:
     found = analyse([trace(number, failed=number == 3) for number in range(1, 6)], pool=["failed"])
     assert (found.failed, found.bins[0].failed, found.bins[0].n) == (1, 1, 5)
