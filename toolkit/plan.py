@@ -60,28 +60,43 @@ def _messages(edges: Iterable[Edge]) -> int:
     return len({(edge.via, edge.to if edge.via == "call" else edge.type) for edge in edges})
 
 
-def bind(wiring: Wiring, addresses: Mapping[str, str], *, receipts: str | None, endpoint: str | None) -> Wiring:
+def bind(
+    wiring: Wiring,
+    addresses: Mapping[str, str],
+    *,
+    receipts: str | None,
+    endpoint: str | None,
+    ledger: str | None = None,
+) -> Wiring:
     """The whole wiring of one function, once the engine knows the addresses (gRPC targets by function name)."""
     outgoing = tuple(
         dataclasses.replace(each, address=addresses[each.to]) if each.via == "call" else each
         for each in wiring.outgoing
     )
     tracing = dataclasses.replace(wiring.tracing, endpoint=endpoint)
-    return dataclasses.replace(wiring, outgoing=outgoing, receipts=receipts, tracing=tracing)
+    return dataclasses.replace(wiring, outgoing=outgoing, receipts=receipts, tracing=tracing, ledger=ledger)
 
 
 def handlings(chain: ChainSpec) -> dict[str, int]:
-    """How many messages each function handles for one call, if each handling sends one message over every edge out.
+    """How many messages each function handles for one call, at least: if each handling sends what every handling must.
 
-    The entry handles 1 (the call), the join of a diamond 2. An event that several functions get is one for each of
-    them. A dead-letter function, and what lies behind it alone, handles 0: every event is meant to be delivered.
+    The entry handles 1 (the call), the join of a diamond 2, of which one brings its handler to run. An event that
+    several functions get is one for each of them. What depends on a choice, on data or on failures counts as 0; so does
+    a dead-letter function, and what lies behind it alone: every event is meant to be delivered.
     """
-    into: dict[str, list[str]] = {each.name: [] for each in chain.functions}
+    into: dict[str, list[Edge]] = {each.name: [] for each in chain.functions}
     for edge in chain.edges:
-        into[edge.to].append(edge.source)
+        if edge.loop is None and edge.choice is None and edge.fallback is None and not edge.done:
+            into[edge.to].append(edge)
+    joins = {each.name: each.join for each in chain.functions}
     counts = dict.fromkeys(into, 0)
-    for name in TopologicalSorter(into).static_order():
-        counts[name] = (name == chain.entry) + sum(counts[source] for source in into[name])
+    runs = dict(counts)
+    for name in TopologicalSorter(
+        {name: [edge.source for edge in edges] for name, edges in into.items()}
+    ).static_order():
+        counts[name] = (name == chain.entry) + sum(runs[edge.source] * edge.least for edge in into[name])
+        join = joins[name]
+        runs[name] = counts[name] if join is None else counts[name] // join if join else min(1, counts[name])
     return {each.name: counts[each.name] for each in chain.functions}
 
 
@@ -90,17 +105,29 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
     methods = {edge.method or GENERIC_METHOD for edge in into if edge.via == "call"}
     if function.name == chain.entry:
         methods.add(ENTRY_METHOD)
+        if any(each.gateway for each in chain.functions):
+            methods.add(GENERIC_METHOD)  # which answers with a status and a content type
+    outgoing = [_outgoing(edge) for edge in chain.out_of(function.name)]
+    if function.gateway:
+        outgoing.append(Outgoing(chain.entry, "call", method=GENERIC_METHOD, least=0, most=None))
     return Wiring(
         chain=chain.name,
         function=function.name,
         run=run,
         handler=function.handler,
         serves=tuple(sorted(methods)),
-        consumes=any(edge.via == "event" for edge in into) or function.name == _dead_letter(chain),
-        outgoing=tuple(_outgoing(edge) for edge in chain.out_of(function.name)),
+        consumes=any(edge.via == "event" for edge in into)
+        or function.name == _dead_letter(chain)
+        or function.gateway is not None,
+        outgoing=tuple(outgoing),
         parameters={each.name: each.value for each in chain.parameters},
         seed=seed,
         tracing=tracing,
+        join=function.join,
+        gateway=function.gateway,
+        command=function.command,
+        store=chain.store,
+        answers=chain.expect is not None,
     )
 
 
@@ -109,9 +136,13 @@ def _dead_letter(chain: ChainSpec) -> str | None:
 
 
 def _outgoing(edge: Edge) -> Outgoing:
+    more = {each.name: getattr(edge, each.name) for each in dataclasses.fields(Outgoing) if each.name in _SHARED}
     if edge.via == "call":
-        return Outgoing(edge.to, "call", method=edge.method or GENERIC_METHOD)
-    return Outgoing(edge.to, "event", type=edge.type)
+        return Outgoing(edge.to, "call", method=edge.method or GENERIC_METHOD, **more)
+    return Outgoing(edge.to, "event", type=edge.type, **more)
+
+
+_SHARED = ("least", "most", "choice", "loop", "retry", "fallback", "transfer", "tasks", "done")  # of Edge and Outgoing
 
 
 def _triggers(chain: ChainSpec) -> tuple[Trigger, ...]:

@@ -106,6 +106,22 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """One task as the ledger has it. Times are wall-clock nanoseconds of the ledger's host, None: not yet."""
+
+    call: str
+    task: str  # the message that is the task
+    parent: str  # the task that spawned it, or the message that did
+    function: str  # that spawned it
+    to: str  # that does it
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    depth: int  # tasks above it
+    attempts: int  # how often its handler began
+    spawned_ns: int
+    ended_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that proves or disproves a run's promises. `gaps`: see `Deployment.traces_have_gaps`.
 
@@ -117,6 +133,8 @@ class Evidence:
     incidents: Sequence[Incident] = ()
     gaps: bool = False
     instances: Sequence[Instance] | None = None
+    tasks: Sequence[TaskRecord] | None = None  # None: the chain has none, or its ledger could not be asked
+    judged: Mapping[str, str | None] | None = None  # call -> what is wrong with its answer; None: nobody judges them
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from toolkit.contract.receipt import Boot as Boot
 from toolkit.contract.receipt import Receipt as Receipt
 from toolkit.contract.receipt import Sent as Sent
 from toolkit.contract.typed import Protocol as Protocol
 from toolkit.contract.typed import Scalar as Scalar
+from toolkit.contract.typed import Transfer as Transfer
 from toolkit.contract.typed import Via as Via
 from toolkit.contract.typed import typed
 
@@ -48,8 +50,15 @@ METADATA_EXTENSION = "vhivemetadata"  # CloudEvents extension: base64 of the JSO
 METADATA_KEY = "vhivemetadata-bin"  # the same bytes as gRPC metadata on call edges
 MESSAGE_KEY = "toolkit-message"  # gRPC metadata: the message id; on event edges it is the event's `id`
 SENDER_KEY = "toolkit-sender"  # gRPC metadata: the calling function; on event edges it is the event's `source`
+LOOPS_KEY = "toolkit-loops"  # gRPC metadata; how often the way here led over each edge that loops: `a>b=3,b>a=2`
+LOOPS_EXTENSION = "toolkitloops"  # the same of an event
+TASK_EXTENSION = "toolkittask"  # of an event that is a task: the task that spawned it, or the message that did
+DEPTH_EXTENSION = "toolkitdepth"  # how many tasks are above it
+PART_EXTENSION = "partindex"  # of one of several events that were scattered: which, from 0 on ...
+PARTS_EXTENSION = "parttotal"  # ... of how many
 CALLER = "caller"  # the service name of whoever sends calls into the entry
 TRACE_STORE = "trace-store"  # as a process of the local engine
+LEDGER = "toolkit-ledger"  # remembers tasks and joins; as a process of the local engine, and as a Service of a cluster
 BROKER = "broker"  # the remote service name of spans that meet the broker
 REPLY = "reply"  # `Sent.address` of a reply event: it goes back to whoever delivered
 READY_PATH = "/healthz"  # event consumers answer 200 here once they are ready
@@ -118,6 +127,15 @@ class Outgoing:
     method: str | None = None  # calls: `package.Service/Method`
     type: str | None = None  # events: the CloudEvents type
     address: str | None = None
+    least: int = 1  # messages that one handling sends over it, up to `most`; None: any number
+    most: int | None = 1
+    choice: str | None = None  # one edge of each choice is taken
+    loop: int | None = None  # how often the way to a message may lead over it
+    retry: int = 0  # attempts after the first
+    fallback: str | None = None  # the function in whose place this edge leads once its attempts have failed
+    transfer: Transfer = "inline"  # how the data of its messages travels
+    tasks: int | None = None  # what leaves over it are tasks: so many of a call, at most
+    done: bool = False  # what leaves over it says that all tasks of a call are done
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +170,13 @@ class Wiring:
     seed: int = 1
     tracing: Tracing = field(default_factory=Tracing)
     receipts: str | None = None  # `tcp://HOST:PORT` of a collector, None: no receipts
+    join: int | None = None  # events of a call that are handled together; 0: as many as were scattered
+    gateway: str | None = None  # the path of the HTTP requests that it answers
+    command: tuple[str, ...] = ()  # a stranger's program that does the work; $PORT tells it where to listen
+    relay: str | None = None  # the gRPC target of a stranger that runs already and does the work
+    ledger: str | None = None  # the URL of the ledger of tasks and joins
+    store: Mapping[str, str] = field(default_factory=dict)  # of transfers; see `ChainSpec.store`, and `folder`
+    answers: bool = False  # whether receipts hold the chain's answer, because somebody will judge it
 
     @property
     def sink(self) -> str | None:
@@ -162,6 +187,10 @@ class Wiring:
         fields = asdict(self)
         if self.tracing.protocol == "zipkin":  # images made before there was a choice know nothing else
             del fields["tracing"]["protocol"]
+        for key, usual in _LATER:  # nor what came later still
+            if fields[key] == usual:
+                del fields[key]
+        fields["outgoing"] = [_said(each) for each in fields["outgoing"]]
         return json.dumps(fields, separators=(",", ":"), sort_keys=True)
 
     @staticmethod
@@ -174,11 +203,24 @@ class Wiring:
             typed(Outgoing(**each), f"outgoing[{index}].") for index, each in enumerate(found.get("outgoing", ()))
         )
         found["serves"] = tuple(found.get("serves", ()))
+        found["command"] = tuple(found.get("command", ()))
         found["tracing"] = typed(Tracing(**found.get("tracing", {})), "tracing.")
         wiring = typed(Wiring(**found), "")
         if not 0 <= wiring.tracing.sample <= 1:
             raise ValueError(f"tracing.sample: {wiring.tracing.sample} is not between 0 and 1")
         return wiring
+
+
+_EDGE = ("to", "via", "method", "type", "address")  # what every edge says; the rest only where it differs
+_USUAL_EDGE = asdict(Outgoing("", "call"))
+_LATER: tuple[tuple[str, Any], ...] = (
+    *((key, None) for key in ("join", "gateway", "relay", "ledger")),
+    *(("command", ()), ("store", {}), ("answers", False)),
+)
+
+
+def _said(edge: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in edge.items() if key in _EDGE or value != _USUAL_EDGE[key]}
 
 
 def overrides(text: str | None) -> dict[str, str]:

@@ -75,6 +75,9 @@ class Receipt:
     reply: str | None = None
     reply_size: int | None = None  # bytes
     boot: Boot | None = None
+    answer: str | None = None  # the chain's, where somebody will judge it
+    joined: tuple[str, ...] = ()  # the messages that were handled together with this one
+    waits: bool = False  # it waits for others to be handled with; or it was done before: the handler did not run
 
     def encode(self) -> bytes:
         """One line, newline included."""
@@ -86,8 +89,16 @@ class Receipt:
             f'"seq":{self.seq},"message":{_text(self.message)},"via":{_text(self.via)},"sender":{_text(self.sender)},'
             f'"digest":{_text(self.digest)},"size":{self.size},"started_ns":{self.started_ns},'
             f'"ended_ns":{self.ended_ns},"cold":{_flag(self.cold)},"type":{_optional(self.type)},"sent":[{sent}],'
-            f'"error":{_optional(self.error)}{_answer(self.reply, self.reply_size)}{_booted(self.boot)}}}\n'
+            f'"error":{_optional(self.error)}{_answer(self.reply, self.reply_size)}{_booted(self.boot)}'
+            f"{self._more()}}}\n"
         ).encode()
+
+    def _more(self) -> str:
+        """What few receipts say."""
+        answer = "" if self.answer is None else f',"answer":{_text(self.answer)}'
+        joined = f',"joined":{json.dumps(self.joined)}' if self.joined else ""
+        waits = ',"waits":true' if self.waits else ""
+        return answer + joined + waits
 
     @staticmethod
     def decode(line: bytes) -> Receipt:
@@ -102,6 +113,7 @@ class Receipt:
         if not isinstance(sent, list | tuple):
             raise TypeError(f"sent: {sent!r:.60} is not a list")
         found["sent"] = tuple(_sent(each, f"sent[{at}]") for at, each in enumerate(sent))
+        found["joined"] = tuple(found.get("joined", ()))
         if (boot := found.get("boot")) is not None:
             found["boot"] = _boot(boot)
         return typed(Receipt(**found), "")

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 Via = Literal["call", "event"]
 Arrived = Literal["entry", "call", "event"]
 Protocol = Literal["zipkin", "otlp"]
+Transfer = Literal["inline", "stream", "file", "s3", "redis"]  # how the data of a message travels
 Scalar = str | int | float | bool
 
 _KINDS: Mapping[str, tuple[type, ...]] = {  # what JSON may hold for an annotation; others their makers check
@@ -29,6 +30,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "Via": get_args(Via),
     "Arrived": get_args(Arrived),
     "Protocol": get_args(Protocol),
+    "Transfer": get_args(Transfer),
 }
 _T = TypeVar("_T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from toolkit.contract import Via
+from toolkit.contract import Transfer, Via
 from toolkit.spec.demands import Demands
 from toolkit.spec.findings import At, Place
 from toolkit.spec.model import Protocol
@@ -26,6 +26,11 @@ class Node:
     protocol: Protocol | None = None
     protocol_place: Place | None = None
     demands: Demands = field(default_factory=Demands)
+    join: str | int | None = None  # `all`, or so many; 0: parts
+    gateway: str | None = None
+    image: str | None = None
+    command: tuple[str, ...] = ()
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,15 @@ class Link:
     method_place: Place | None = None
     type: str | None = None
     why: str = ""
+    least: int = 1
+    most: int | None = 1
+    choice: str | None = None
+    loop: int | None = None
+    retry: int = 0
+    fallback: str | None = None
+    transfer: Transfer = "inline"
+    tasks: int | None = None
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)

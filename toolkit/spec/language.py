@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from toolkit import contract
 from toolkit.contract.units import shown
 from toolkit.spec import cluster
 from toolkit.spec.amounts import Duration, Whole
-from toolkit.spec.parameters import NAME, Knob, Plain, Repeat
+from toolkit.spec.parameters import NAME, Amount, Chosen, Joined, Knob, Plain, Repeat
 from toolkit.spec.shapes import Choice, Key, Listing, Record, Table, Text
 
 # The services of `protos/` and their methods: what a call edge may name. A test compares them with the files.
@@ -32,6 +33,7 @@ RESERVED_ENV = (
     contract.GUEST_PORT,  # ... and vHive this one
 )
 LABEL_PATTERN = r"[a-z](?:[-a-z0-9]*[a-z0-9])?"
+MOST_TASKS = 1_000_000  # of a call
 LONGEST_LABEL = 63  # RFC 1035
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 _LABEL_WORDS = "a DNS-1035 label (a-z, 0-9 and -, a letter first, no - at the end)"
@@ -90,6 +92,7 @@ def _identifier(text: str) -> bool:
 NAME_OF_CHAIN = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, _reserved_chain, "my-chain")
 NAME_OF_FUNCTION = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, _reserved_function, "my-function")
 NAME_OF_BROKER = Text(_LABEL_WORDS, LABEL_PATTERN, LONGEST_LABEL, example="default")
+NAME_OF_CHOICE = Text("a choice's name (a label)", LABEL_PATTERN, LONGEST_LABEL, example="route")
 NAME_OF_PARAMETER = Text("a parameter's name (a-z, 0-9 and _, a letter first)", NAME, LONGEST_LABEL, example="length")
 # As Kubernetes has it (apimachinery, util/validation/validation.go, IsRelaxedEnvVarName); `notes` knows older ones.
 NAME_OF_ENV = Text("an environment variable's name", r"[ -<>-~]+", 255, _reserved_env, "MY_SETTING")
@@ -101,6 +104,8 @@ METHOD = Text("a method", rf"{_WORD}(?:\.{_WORD})*/{_WORD}", 255, example="prodc
 EVENT_TYPE = Text(
     'an event type (visible ASCII without spaces, " and %)', r"[!#$&-~]+", 255, example="com.example.greeting"
 )
+PATH = Text("a path of HTTP requests", r"/[-A-Za-z0-9._~/]*", 255, example="/calculate")
+IMAGE = Text("a container image", r"[-A-Za-z0-9._/:@]+", 512, example="docker.io/vhiveease/aes-go:latest")
 REQUIREMENT = Text(
     "a pip requirement by name and version",
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[A-Za-z0-9._, -]+\])?"
@@ -124,9 +129,11 @@ PARAMETER = Record(
 FUNCTION = Record(
     "a function",
     {
-        "handler": Key(
-            HANDLER, "the code: `file.py:function` in the chain's folder, or `package.module:function`", required=True
-        ),
+        "handler": Key(HANDLER, "the code: `file.py:function` in the chain's folder, or `package.module:function`"),
+        "join": Key(Joined(), "events: handles all of a call together: all, parts, or how many"),
+        "gateway": Key(PATH, "takes HTTP requests of this path, has the chain answer them; needs no handler"),
+        "image": Key(IMAGE, "a container image of a stranger that speaks its method, instead of a handler"),
+        "command": Key(Listing(ABOUT, "words"), "a program of a stranger that listens on $PORT, instead of a handler"),
         "repeat": Key(Repeat(), "how many copies stand in a row; 0 joins the neighbours"),
         "replicas": Key(Whole("replicas", 1, 100), "how many processes or pods serve it"),
         "env": Key(
@@ -149,6 +156,20 @@ EDGE = Record(
             METHOD, f"calls: `package.Service/Method`; {contract.GENERIC_METHOD} when left out", only=("via", "call")
         ),
         "type": Key(EVENT_TYPE, "events: the CloudEvents type; `CHAIN.FROM` when left out", only=("via", "event")),
+        "count": Key(Amount(), "messages over it in one handling: 16, `${width}`, 0..1, 1..; 1 when left out"),
+        "choice": Key(NAME_OF_CHOICE, "of the edges out of a function with the same choice, one is taken"),
+        "loop": Key(Repeat(), "how often the way to a message may lead over it; it may then lead back"),
+        "retry": Key(Repeat(), "calls: attempts after the first, when one fails for now", only=("via", "call")),
+        "fallback": Key(REFERENCE, "calls: the function in whose place it leads", only=("via", "call")),
+        "transfer": Key(
+            Chosen(get_args(contract.Transfer)), "how the data travels: inline, stream, file, s3, redis, `${name}`"
+        ),
+        "tasks": Key(
+            Whole("tasks", 1, MOST_TASKS),
+            "events: what leaves are tasks, spawned while it runs, so many of a call at most",
+            only=("via", "event"),
+        ),
+        "when": Key(Choice(("done",)), "events: one is sent when all tasks of a call are done", only=("via", "event")),
     },
     _NAMESPACE,
 )
@@ -181,6 +202,11 @@ CHAIN = Record(
         "entry": Key(REFERENCE, "the function that callers reach; told by the edges when left out"),
         "edges": Key(Listing(EDGE, "edges"), "its links"),
         "broker": Key(BROKER, "the broker of its event edges"),
+        "expect": Key(HANDLER, "judges each answer: `work.py:validate_output`, called with (answer, seed, size)"),
+        "store": Key(
+            Table(NAME_OF_PARAMETER, Text("a text", longest=2048), "settings"),
+            "where transfers keep data: `s3` (an endpoint's URL), `bucket`, `region`, `redis` (a URL), `secret`",
+        ),
         "requires": Key(Listing(REQUIREMENT, "pip requirements"), "what its handlers need beside the toolkit"),
     },
     _NAMESPACE,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from toolkit.contract import Scalar, Via
+from toolkit.contract import Scalar, Transfer, Via
 
 Protocol = Literal["h2c", "http1"]
 
@@ -90,17 +90,42 @@ class Function:
     response_start_s: float | None = None
     idle_s: float | None = None
     service_annotations: Mapping[str, str] = field(default_factory=dict)
+    join: int | None = None  # events of a call that it waits for before its handler runs; 0: as many as were scattered
+    gateway: str | None = None  # the path of HTTP requests that it takes and answers for the chain
+    image: str | None = None  # a stranger's container image, which speaks the function's method
+    command: tuple[str, ...] = ()  # a stranger's program, in the chain's folder; it listens on $PORT
+    folder: str | None = None  # where its handler or program lies; None: the chain's folder
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A link of the chain. A call names its `method` (`package.Service/Method`), an event its CloudEvents `type`."""
+    """A link of the chain. A call names its `method` (`package.Service/Method`), an event its CloudEvents `type`.
+
+    `least` to `most` messages leave over it in one handling (None: any number). Of the edges out of one function with
+    the same `choice`, one is taken. `loop` is how often the way to a message may lead over this edge, which may then
+    lead back. A call is tried `retry` times again, and then the edge whose `fallback` is its `to` stands in. With
+    `tasks` what leaves are tasks, so many in a call at most; with `done` the one event that says that all are done.
+    """
 
     source: str
     to: str
     via: Via
     method: str | None = None
     type: str | None = None
+    least: int = 1
+    most: int | None = 1
+    choice: str | None = None
+    loop: int | None = None
+    retry: int = 0
+    fallback: str | None = None
+    transfer: Transfer = "inline"
+    tasks: int | None = None
+    done: bool = False
+
+    @property
+    def steady(self) -> bool:
+        """Whether every handling sends exactly one message over it, as it does unless the file says otherwise."""
+        return (self.least, self.most, self.choice, self.fallback, self.done) == (1, 1, None, None, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +167,8 @@ class ChainSpec:
     sha256: str
     requires: tuple[str, ...] = ()  # pip requirements its handlers need beside the toolkit
     text: str = field(default="", repr=False)
+    expect: str | None = None  # `file.py:function` that judges an answer: (answer, seed, size) to None or what is wrong
+    store: Mapping[str, str] = field(default_factory=dict)  # of transfers: `s3`, `bucket`, `region`, `redis`, `secret`
 
     def function(self, name: str) -> Function:
         return next(each for each in self.functions if each.name == name)
@@ -151,6 +178,13 @@ class ChainSpec:
 
     def out_of(self, name: str) -> tuple[Edge, ...]:
         return tuple(edge for edge in self.edges if edge.source == name)
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether somebody has to remember between messages: which tasks there are, and what waits for a join."""
+        return any(edge.tasks is not None for edge in self.edges) or any(
+            each.join is not None for each in self.functions
+        )
 
     def parameter(self, name: str, default: Scalar | None = None) -> Scalar | None:
         return next((each.value for each in self.parameters if each.name == name), default)

@@ -17,7 +17,7 @@ from toolkit.spec import yamltree
 from toolkit.spec.amounts import Whole
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Parameter
-from toolkit.spec.shapes import Record, Row, Schema, Text
+from toolkit.spec.shapes import Choice, Record, Row, Schema, Text
 from toolkit.spec.yamltree import Leaf, Node, Pairs, describe
 
 Kind = Literal["size", "duration", "integer", "number", "text", "flag"]
@@ -94,6 +94,66 @@ class Repeat:
     def schema(self) -> Schema:
         pattern = f"^{REPEAT}$"
         return {"anyOf": [Whole("", 0, MAX_REPEAT).schema(), {"type": "string", "pattern": pattern}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """From so many to so many; `most` is None for any number."""
+
+    least: Count
+    most: Count | None
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many: a number or parameter as in `Repeat`, or two of them with `..` between, the second may be left out."""
+
+    def read(self, node: Node, place: Place, found: Findings) -> Bounds | None:
+        if not isinstance(node, Leaf) or ".." not in node.text:
+            count = Repeat().read(node, place, found)
+            return None if count is None else Bounds(count, count)
+        low, _, high = node.text.partition("..")
+        least = _count(low, node, place, found)
+        most = _count(high, node, place, found) if high.strip() else None
+        return None if least is None or (high.strip() and most is None) else Bounds(least, most)
+
+    def schema(self) -> Schema:
+        one = rf"(?:[0-9]{{1,4}}|{REPEAT})"
+        return {"anyOf": [Repeat().schema(), {"type": "string", "pattern": rf"^ *{one} *\.\. *(?:{one} *)?$"}]}
+
+
+def _count(text: str, node: Leaf, place: Place, found: Findings) -> Count | None:
+    text = text.strip()
+    leaf = Leaf(text, "integer" if text.isdecimal() else "text", node.line, node.column)
+    return Repeat().read(leaf, place, found)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One of some words, or the parameter that holds it."""
+
+    words: tuple[str, ...]
+
+    def read(self, node: Node, place: Place, found: Findings) -> str | None:
+        if isinstance(node, Leaf) and re.fullmatch(rf"\$\{{ *{NAME} *\}}", node.text):
+            return node.text
+        return Choice(self.words).read(node, place, found)
+
+    def schema(self) -> Schema:
+        return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": rf"^\$\{{ *{NAME} *\}}$"}]}
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What a join waits for: `all`, `parts`, or a number as in `Repeat`."""
+
+    def read(self, node: Node, place: Place, found: Findings) -> str | Count | None:
+        if isinstance(node, Leaf) and node.text in ("all", "parts"):
+            return node.text
+        return Repeat().read(node, place, found)
+
+    def schema(self) -> Schema:
+        return {"anyOf": [{"enum": ["all", "parts"]}, Repeat().schema()]}
 
 
 @dataclass(frozen=True, slots=True)

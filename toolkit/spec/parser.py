@@ -6,11 +6,11 @@ Pure and total: `parse` returns a ChainSpec or raises SpecError with every probl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypedDict, get_args
 
-from toolkit.contract import GENERIC_METHOD
+from toolkit.contract import GENERIC_METHOD, Transfer
 from toolkit.contract.units import shown
 from toolkit.errors import SpecError
 from toolkit.spec import demands, language, parameters, rules, yamltree
@@ -18,10 +18,12 @@ from toolkit.spec.draft import Graph, Link, Node
 from toolkit.spec.expand import expand
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Broker, ChainSpec, Delivery, Edge, Function, Protocol
-from toolkit.spec.parameters import Knobs
+from toolkit.spec.parameters import Bounds, Knobs
 from toolkit.spec.shapes import Row
 
 Keys = Mapping[str, At]
+GATEWAY = "toolkit.sdk.gateway:answer"
+STRANGER = "toolkit.sdk.stranger:relay"
 
 
 def parse(
@@ -47,7 +49,10 @@ def parse(
     graph = _judged(_graph(keys, knobs, top, found), services, found, top)
     if found.problems or graph is None:
         raise SpecError(origin, found.problems)
-    return _spec(keys, knobs, graph, data, folder)
+    spec = _spec(keys, knobs, graph, data, folder, found)
+    if found.problems:
+        raise SpecError(origin, found.problems)
+    return spec
 
 
 def _value(keys: Keys, key: str, default: Any = None) -> Any:
@@ -67,7 +72,7 @@ def _graph(keys: Keys, knobs: Knobs, top: Place, found: Findings) -> tuple[Graph
     """The functions and edges that can be followed, and whether these are all of them."""
     before = len(found)
     nodes = {name: _node(name, row, knobs, found) for name, row in _value(keys, "functions", {}).items()}
-    links = [_link(each, nodes, found) for each in _value(keys, "edges", [])]
+    links = [_link(each, nodes, knobs, found) for each in _value(keys, "edges", [])]
     known = tuple(link for link in links if link is not None)
     broker: Keys = _value(keys, "broker", {})
     delivery: Keys = _value(broker, "delivery", {})
@@ -112,21 +117,79 @@ def _node(name: str, row: Row, knobs: Knobs, found: Findings) -> Node:
         protocol=protocol.value if protocol else None,
         protocol_place=protocol.place if protocol else None,
         demands=demands.read(keys, found),
+        join=_join(keys.get("join"), knobs, found),
+        gateway=_value(keys, "gateway"),
+        image=_value(keys, "image"),
+        command=tuple(each.value or "" for each in _value(keys, "command", [])),
     )
 
 
-def _link(edge: At, nodes: Mapping[str, Node], found: Findings) -> Link | None:
+def _join(at: At | None, knobs: Knobs, found: Findings) -> str | int | None:
+    if at is None or at.value is None or at.value == "all":
+        return None if at is None else at.value
+    return 0 if at.value == "parts" else knobs.count(at.value, at.place, found)
+
+
+def _link(edge: At, nodes: Mapping[str, Node], knobs: Knobs, found: Findings) -> Link | None:
     keys: Keys = edge.value or {}
     via, method = _value(keys, "via"), keys.get("method")
     source, to = (_known(keys.get(key), nodes, found) for key in ("from", "to"))
     if via is None or source is None or to is None:
         return None
-    if source.value == to.value:
-        found.add(edge.place, f"'{to.value}' cannot send to itself; to make a row of it, write `repeat: 2`")
+    least, most = _amount(keys.get("count"), knobs, found)
+    more = _More(
+        least=least,
+        most=most,
+        choice=_value(keys, "choice"),
+        loop=_number(keys.get("loop"), knobs, found),
+        retry=_number(keys.get("retry"), knobs, found) or 0,
+        fallback=_value(keys, "fallback"),
+        transfer=_transfer(keys.get("transfer"), knobs, found),
+        tasks=_value(keys, "tasks"),
+        done=_value(keys, "when") == "done",
+    )
+    if source.value == to.value and more["loop"] is None:
+        only = "to make a row of it, write `repeat: 2`; to let it call itself so often at most, `loop: 10`"
+        found.add(edge.place, f"'{to.value}' cannot send to itself; {only}")
     if via == "event":
-        return Link(source.value, to.value, via, edge.place, type=_value(keys, "type"))
+        return Link(source.value, to.value, via, edge.place, type=_value(keys, "type"), **more)
     named = _value(keys, "method", GENERIC_METHOD)
-    return Link(source.value, to.value, via, edge.place, named, method.place if method else None)
+    return Link(source.value, to.value, via, edge.place, named, method.place if method else None, **more)
+
+
+class _More(TypedDict):
+    """What an edge says beside its ends and its name."""
+
+    least: int
+    most: int | None
+    choice: str | None
+    loop: int | None
+    retry: int
+    fallback: str | None
+    transfer: Transfer
+    tasks: int | None
+    done: bool
+
+
+def _amount(at: At | None, knobs: Knobs, found: Findings) -> tuple[int, int | None]:
+    if at is None or at.value is None:
+        return 1, 1
+    bounds: Bounds = at.value
+    least = knobs.count(bounds.least, at.place, found)
+    return least or 0, None if bounds.most is None else knobs.count(bounds.most, at.place, found)
+
+
+def _number(at: At | None, knobs: Knobs, found: Findings) -> int | None:
+    return None if at is None or at.value is None else knobs.count(at.value, at.place, found)
+
+
+def _transfer(at: At | None, knobs: Knobs, found: Findings) -> Transfer:
+    known: tuple[Transfer, ...] = get_args(Transfer)
+    text = knobs.fill(at.value, at.place, found) if at is not None and at.value else known[0]
+    transfer = next((each for each in known if each == text), None)
+    if at is not None and transfer is None:
+        found.add(at.place, f"{shown(text)} is no transfer; write {', '.join(known)}")
+    return transfer or known[0]
 
 
 def _judged(read: tuple[Graph, bool], services: rules.Services, found: Findings, top: Place) -> Graph | None:
@@ -154,15 +217,16 @@ def _judge_rows(graph: Graph, found: Findings, top: Place) -> None:
     rules.sizes(graph, found, top)
 
 
-def _spec(keys: Keys, knobs: Knobs, graph: Graph, data: bytes, folder: str) -> ChainSpec:
+def _spec(keys: Keys, knobs: Knobs, graph: Graph, data: bytes, folder: str, found: Findings) -> ChainSpec:
     edges = tuple(_edge(graph, link) for link in graph.links)
+    store: Mapping[str, Row] = _value(keys, "store", {})
     consumers = {edge.to for edge in edges if edge.via == "event"}
     consumers |= {graph.dead_letter.value} if graph.dead_letter else set()
     return ChainSpec(
         name=graph.chain,
         about=_value(keys, "about", ""),
         entry=str(graph.entry.value) if graph.entry else "",
-        functions=tuple(_function(node, node.name in consumers) for node in graph.nodes.values()),
+        functions=tuple(_function(node, edges, node.name in consumers) for node in graph.nodes.values()),
         edges=edges,
         broker=_broker(keys) if consumers else None,
         parameters=tuple(knobs.known.values()),
@@ -170,19 +234,43 @@ def _spec(keys: Keys, knobs: Knobs, graph: Graph, data: bytes, folder: str) -> C
         sha256=hashlib.sha256(data).hexdigest(),
         requires=tuple(each.value for each in _value(keys, "requires", [])),
         text=data.decode(),
+        expect=_value(keys, "expect"),
+        store={key: knobs.fill(each.value.value or "", each.value.place, found) for key, each in store.items()},
     )
 
 
-def _function(node: Node, consumes: bool) -> Function:
+def _function(node: Node, edges: Sequence[Edge], consumes: bool) -> Function:
     asked = {each.name: getattr(node.demands, each.name) for each in fields(node.demands)}
-    protocol: Protocol = "http1" if consumes else "h2c"
-    return Function(node.name, node.handler, protocol, node.replicas, node.env, node.about, **asked)
+    protocol: Protocol = "http1" if consumes or node.gateway else "h2c"
+    all_of_them = sum(edge.least for edge in edges if edge.to == node.name)
+    return Function(
+        node.name,
+        _handler(node),
+        protocol,
+        node.replicas,
+        node.env,
+        node.about,
+        **asked,
+        join=all_of_them if isinstance(node.join, str) else node.join,
+        gateway=node.gateway,
+        image=node.image,
+        command=node.command,
+        folder=node.folder,
+    )
+
+
+def _handler(node: Node) -> str:
+    """What the toolkit itself does for functions without a handler."""
+    if node.gateway:
+        return GATEWAY
+    return STRANGER if node.image or node.command else node.handler
 
 
 def _edge(graph: Graph, link: Link) -> Edge:
+    more = {each: getattr(link, each) for each in _More.__annotations__}
     if link.via == "call":
-        return Edge(link.source, link.to, "call", method=link.method)
-    return Edge(link.source, link.to, "event", type=graph.type_of(link))
+        return Edge(link.source, link.to, "call", method=link.method, **more)
+    return Edge(link.source, link.to, "event", type=graph.type_of(link), **more)
 
 
 def _broker(keys: Keys) -> Broker:

@@ -23,8 +23,9 @@ _NO_H2C = "the broker's dispatcher speaks no h2c (it retries each delivery while
 
 def no_cycles(graph: Graph, found: Findings) -> None:
     """A chain ends: a cycle would call, or send events, for ever."""
-    links = {(link.source, link.to): link for link in graph.links}
-    for cycle in cycles({name: [link.to for link in out] for name, out in graph.out_of().items()}):
+    links = {(link.source, link.to): link for link in graph.links if link.loop is None}
+    ahead = {name: [link.to for link in out if link.loop is None] for name, out in graph.out_of().items()}
+    for cycle in cycles(ahead):
         path = " → ".join(cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-9:]])
         if len(cycle) > 2:  # an edge to itself has a problem of its own
             closing = links[cycle[-2], cycle[-1]]

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\nlink.proto\x12\x04link\"-\n\x07Message\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t2Z\n\x04Link\x12&\n\x04Send\x12\r.link.Message\x1a\r.link.Message\"\x00\x12*\n\x06Stream\x12\r.link.Message\x1a\r.link.Message\"\x00(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\nlink.proto\x12\x04link\"=\n\x07Message\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\x05\x32Z\n\x04Link\x12&\n\x04Send\x12\r.link.Message\x1a\r.link.Message\"\x00\x12*\n\x06Stream\x12\r.link.Message\x1a\r.link.Message\"\x00(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'link_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MESSAGE']._serialized_start=20
-  _globals['_MESSAGE']._serialized_end=65
-  _globals['_LINK']._serialized_start=67
-  _globals['_LINK']._serialized_end=157
+  _globals['_MESSAGE']._serialized_end=81
+  _globals['_LINK']._serialized_start=83
+  _globals['_LINK']._serialized_end=173
 # @@protoc_insertion_point(module_scope)
