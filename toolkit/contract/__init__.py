@@ -112,6 +112,14 @@ def payload(seed: int, call: str, size: int) -> bytes:
     return random.Random(f"{seed}/{call}").randbytes(size)  # noqa: S311 - reproducible bytes, no secret
 
 
+INPUTS = 8  # different inputs of a run: enough that none is answered from a cache alone, few enough to judge them all
+
+
+def input_seed(seed: int, call: str) -> int:
+    """The seed of one call's input: that of the run, and a number below `INPUTS` that the call's id decides."""
+    return seed + hashlib.blake2b(call.encode(), digest_size=1).digest()[0] % INPUTS
+
+
 # --- Wiring: all a function must know, made by an engine, read by the scaffold ----------------------------------------
 
 
