@@ -60,6 +60,8 @@ CALLER = "caller"  # the service name of whoever sends calls into the entry
 TRACE_STORE = "trace-store"  # as a process of the local engine
 LEDGER = "toolkit-ledger"  # remembers tasks and joins; as a process of the local engine, and as a Service of a cluster
 BROKER = "broker"  # the remote service name of spans that meet the broker
+PENDING = "application/vnd.toolkit.pending"  # content type of a reply that is no answer yet: it comes by an event
+STATUS_EXTENSION = "toolkitstatus"  # of an event that is the chain's answer: its status, as HTTP counts them
 REPLY = "reply"  # `Sent.address` of a reply event: it goes back to whoever delivered
 READY_PATH = "/healthz"  # event consumers answer 200 here once they are ready
 
