@@ -125,6 +125,7 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
         tracing=tracing,
         join=function.join,
         gateway=function.gateway,
+        patience_s=(function.timeout_s or None) if function.gateway else None,
         command=function.command,
         store=chain.store,
         answers=chain.expect is not None,

@@ -182,6 +182,7 @@ class Wiring:
     receipts: str | None = None  # `tcp://HOST:PORT` of a collector, None: no receipts
     join: int | None = None  # events of a call that are handled together; 0: as many as were scattered
     gateway: str | None = None  # the path of the HTTP requests that it answers
+    patience_s: float | None = None  # how long such a request may take; None: as the gateway does
     command: tuple[str, ...] = ()  # a stranger's program that does the work; $PORT tells it where to listen
     relay: str | None = None  # the gRPC target of a stranger that runs already and does the work
     ledger: str | None = None  # the URL of the ledger of tasks and joins
@@ -224,7 +225,7 @@ class Wiring:
 _EDGE = ("to", "via", "method", "type", "address")  # what every edge says; the rest only where it differs
 _USUAL_EDGE = asdict(Outgoing("", "call"))
 _LATER: tuple[tuple[str, Any], ...] = (
-    *((key, None) for key in ("join", "gateway", "relay", "ledger")),
+    *((key, None) for key in ("join", "gateway", "patience_s", "relay", "ledger")),
     *(("command", ()), ("store", {}), ("answers", False)),
 )
 

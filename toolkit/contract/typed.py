@@ -23,6 +23,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {  # what JSON may hold for an annotati
     "int": (int,),
     "int | None": (int, type(None)),
     "float": (float, int),
+    "float | None": (float, int, type(None)),
     "Mapping[str, str]": (dict,),
     "Mapping[str, Scalar]": (dict,),
 }

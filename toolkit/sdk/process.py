@@ -20,7 +20,7 @@ import time
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit import contract
 from toolkit.contract import Wiring
@@ -31,6 +31,9 @@ from toolkit.sdk.handling import Calls, Surroundings
 from toolkit.sdk.loading import load
 from toolkit.sdk.receipts import Receipts
 from toolkit.sdk.sink import Sink
+
+if TYPE_CHECKING:
+    from toolkit.sdk.events import EventServer
 
 GRACE_S = 10.0  # for messages under way after SIGTERM; behind Knative the signal comes after the drain
 FLUSH_S = 5.0  # for spans and receipts, after that
@@ -211,9 +214,7 @@ def _drain_at_signals(stopping: asyncio.Event) -> None:
 async def _start(function: Function, host: str | None, port: int) -> Serving:
     wiring = function.wiring
     if wiring.consumes:
-        from toolkit.sdk.events import EventServer
-
-        events = EventServer(function)
+        events = _event_server(function)
         port = await events.start(host, port)
         _log.info("serving events on port %d", port)
         return events
@@ -223,6 +224,16 @@ async def _start(function: Function, host: str | None, port: int) -> Serving:
     await server.start()
     _log.info("serving %s on port %d", ", ".join(wiring.serves), server.port)
     return server
+
+
+def _event_server(function: Function) -> EventServer:
+    if function.wiring.gateway is not None:
+        from toolkit.sdk.gateway import GatewayServer
+
+        return GatewayServer(function)
+    from toolkit.sdk.events import EventServer
+
+    return EventServer(function)
 
 
 class _Closable(Calls, Protocol):
