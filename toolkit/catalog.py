@@ -18,6 +18,7 @@ from toolkit.spec.model import ChainSpec
 from toolkit.spec.yamltree import MAX_BYTES
 
 FILE = "chain.yaml"
+FORM = ".chain.yaml"  # how the file of another form of a folder's chain ends: eventing.chain.yaml
 _PACKAGE = Path(__file__).parent
 _LIST = "see `toolkit list` for the chains of the catalogue"
 
@@ -37,14 +38,24 @@ def benchmarks_folder() -> Path:
 
 def names() -> list[str]:
     """The chains of the catalogue, sorted."""
-    return sorted(found.parent.name for found in benchmarks_folder().glob(f"*/{FILE}"))
+    return sorted(_files())
+
+
+def _files() -> dict[str, Path]:
+    """The chain.yaml of each name: that of its folder, and `FOLDER-FORM` for a `FORM.chain.yaml` that lies beside it.
+
+    Forms of one chain (by calls, by events) share its handlers and its work.
+    """
+    plain = {found.parent.name: found for found in benchmarks_folder().glob(f"*/{FILE}")}
+    forms = (found for found in benchmarks_folder().glob(f"*/*{FORM}") if found.name != FORM)
+    return {f"{found.parent.name}-{found.name.removesuffix(FORM)}": found for found in forms} | plain
 
 
 def find(chain: str) -> Path:
     """The chain.yaml that `chain` means: a name of the catalogue, a folder, or the file itself. Raises UsageError."""
-    known = names()
-    if chain in known:
-        return benchmarks_folder() / chain / FILE
+    files = _files()
+    if chain in files:
+        return files[chain]
     path = Path(chain)
     try:
         if path.is_dir() and chain:
@@ -53,7 +64,7 @@ def find(chain: str) -> Path:
             return path
     except (OSError, ValueError) as error:
         raise UsageError(f"{shown(chain)} cannot be a chain: {_reason(error)}", next_step=_LIST) from error
-    raise UsageError(_no_such(chain, known), next_step=_LIST)
+    raise UsageError(_no_such(chain, sorted(files)), next_step=_LIST)
 
 
 def load(chain: str, overrides: Mapping[str, str] | None = None) -> ChainSpec:
