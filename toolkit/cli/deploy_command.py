@@ -32,6 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     arguments.parameters(parser)
     engines.configure(parser)
     cluster_deploy.configure(parser)
+    parser.add_argument(
+        "--gateway-port", type=arguments.port, metavar="PORT", help="where the chain takes HTTP requests (local engine)"
+    )
     arguments.output(parser, "text", "json")
 
 
@@ -50,7 +53,8 @@ async def _keep_up(order: Order, options: argparse.Namespace, stop: asyncio.Even
     from toolkit.engines.local.engine import LocalEngine
     from toolkit.run import plan_of, unless
 
-    deployment = await unless(stop, LocalEngine(zipkin=options.zipkin).deploy(plan_of(order), receipts=None))
+    engine = LocalEngine(zipkin=options.zipkin, gateway_port=options.gateway_port)
+    deployment = await unless(stop, engine.deploy(plan_of(order), receipts=None))
     if deployment is None:
         return
     try:
@@ -61,7 +65,12 @@ async def _keep_up(order: Order, options: argparse.Namespace, stop: asyncio.Even
 
 
 def _tell(deployment: LocalDeployment, chain: str, form: str) -> None:
-    found = {"entry": deployment.entry.target, "sink": deployment.bound.sink, "zipkin": deployment.zipkin}
+    found = {
+        "entry": deployment.entry.target,
+        "gateway": deployment.gateway,
+        "sink": deployment.bound.sink,
+        "zipkin": deployment.zipkin,
+    }
     if form == "json":
         say(json.dumps({"chain": chain, **found}))
         return

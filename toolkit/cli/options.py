@@ -111,6 +111,10 @@ def share(text: str) -> float:
     return value
 
 
+def port(text: str) -> int:
+    return _number(text, int, lambda value: 0 < value < 1 << 16, "a port, 1 to 65,535")
+
+
 def seconds(text: str) -> float:
     try:
         value = units.seconds(text)

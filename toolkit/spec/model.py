@@ -180,6 +180,11 @@ class ChainSpec:
         return tuple(edge for edge in self.edges if edge.source == name)
 
     @property
+    def gateway(self) -> Function | None:
+        """The function that takes HTTP requests for the chain."""
+        return next((each for each in self.functions if each.gateway is not None), None)
+
+    @property
     def has_ledger(self) -> bool:
         """Whether somebody has to remember between messages: which tasks there are, and what waits for a join."""
         return any(edge.tasks is not None for edge in self.edges) or any(

@@ -63,7 +63,9 @@ class LocalEngine:
         environment: Mapping[str, Mapping[str, str]] | None = None,
         logs: Path | None = None,
         ready_within_s: float = READY_WITHIN_S,
+        gateway_port: int | None = None,
     ) -> None:
+        self._gateway_port = gateway_port
         self._zipkin, self._intercept, self._ready_within_s = zipkin, dict(intercept or {}), ready_within_s
         self._environment, self._logs = dict(environment or {}), logs
 
@@ -77,7 +79,8 @@ class LocalEngine:
     async def deploy(self, plan: Plan, *, receipts: str | None) -> LocalDeployment:
         for attempt in range(PORT_TRIES):
             deployment = self._deployment(
-                plan, receipts, self._zipkin, self._intercept, self._environment, self._ready_within_s, self._logs
+                *(plan, receipts, self._zipkin, self._intercept, self._environment, self._ready_within_s, self._logs),
+                gateway_port=self._gateway_port,
             )
             try:
                 await deployment.start()
@@ -105,13 +108,16 @@ class LocalDeployment:
         environment: Mapping[str, Mapping[str, str]],
         ready_within_s: float,
         logs: Path | None = None,
+        gateway_port: int | None = None,
     ) -> None:
         self._logs = logs
         self._plan, self._receipts, self._zipkin = plan, receipts, zipkin
         self._intercept, self._environment = intercept, environment
         self._ready_within_s = ready_within_s
         needed = layouts.ports_needed(plan, list(intercept), store=zipkin is None)
-        self._layout: Layout = layouts.lay_out(plan, list(intercept), ports.free(needed), store=zipkin is None)
+        self._layout: Layout = layouts.lay_out(
+            plan, list(intercept), ports.free(needed), store=zipkin is None, gateway=gateway_port
+        )
         self._folder = Path(tempfile.mkdtemp(prefix="toolkit-"))
         self._watch: Watch | None = None
         self._functions: list[Supervised] = []
@@ -135,6 +141,11 @@ class LocalDeployment:
     @property
     def platform(self) -> Mapping[str, str]:
         return {}
+
+    @property
+    def gateway(self) -> str | None:
+        """The URL at which the chain takes HTTP requests, if it does."""
+        return self._layout.gateway(self._plan)
 
     @property
     def zipkin(self) -> str:

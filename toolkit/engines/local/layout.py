@@ -38,6 +38,11 @@ class Layout:
     def urls(self, function: str) -> list[str]:
         return [f"http://{LOOPBACK}:{port}/" for port in self.public[function]]
 
+    def gateway(self, plan: Plan) -> str | None:
+        """Where the chain takes HTTP requests."""
+        gateway = plan.chain.gateway
+        return None if gateway is None else f"{self.urls(gateway.name)[0].rstrip('/')}{gateway.gateway}"
+
     def sink(self, plan: Plan) -> str | None:
         if plan.broker is None or self.broker is None:
             return None
@@ -52,10 +57,14 @@ def ports_needed(plan: Plan, intercepted: Sequence[str], *, store: bool) -> int:
     return replicas + (plan.broker is not None) + store
 
 
-def lay_out(plan: Plan, intercepted: Sequence[str], ports: Sequence[int], *, store: bool) -> Layout:
-    """Deals the ports out; `ports` must be as many as `ports_needed` says."""
+def lay_out(
+    plan: Plan, intercepted: Sequence[str], ports: Sequence[int], *, store: bool, gateway: int | None = None
+) -> Layout:
+    """Deals the ports out; `ports` must be as many as `ports_needed` says. `gateway` is the port of the chain's."""
     left = iter(ports)
     own = {each.name: [next(left) for _ in range(each.replicas)] for each in plan.chain.functions}
+    if gateway is not None and plan.chain.gateway is not None:
+        own[plan.chain.gateway.name] = [gateway]
     public = {name: [next(left) for _ in bound] if name in intercepted else bound for name, bound in own.items()}
     return Layout(public, own, next(left) if plan.broker else None, next(left) if store else None)
 
