@@ -94,7 +94,7 @@ def _service(plan: Plan, target: Target, function: Function, wired: Wiring) -> M
         "namespace": target.namespace,
         "labels": names.labels(plan, function.name),
         "function": function,
-        "public": (function.visibility or ("public" if function.name == plan.entry else "cluster")) == "public",
+        "public": (function.visibility or _usual_visibility(plan, function)) == "public",
         "annotations": scaling.of_revision(function),
         "timeouts": _timeouts(function),
         "image": _image(target, function.name),
@@ -105,6 +105,11 @@ def _service(plan: Plan, target: Target, function: Function, wired: Wiring) -> M
         "ready_path": READY_PATH,
         "environment": _environment(function, wired),
     }
+
+
+def _usual_visibility(plan: Plan, function: Function) -> str:
+    """Callers reach the entry, and the gateway if there is one."""
+    return "public" if function.name == plan.entry or function.gateway else "cluster"
 
 
 def _timeouts(function: Function) -> dict[str, int]:
