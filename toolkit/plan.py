@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from toolkit.contract import ENTRY_METHOD, GENERIC_METHOD, Outgoing, Tracing, Wiring
+from toolkit.contract import ENTRY_METHOD, GENERIC_METHOD, GENERIC_STREAM, Outgoing, Tracing, Wiring
 from toolkit.spec import names
 from toolkit.spec.model import Broker, ChainSpec, Edge, Function
 
@@ -50,14 +50,18 @@ def make(chain: ChainSpec, run: str, *, seed: int = 1, tracing: Tracing | None =
 
 
 def spans(chain: ChainSpec) -> int:
-    """How many spans one sampled call leaves: the caller's, one for every handling, one for every message sent."""
-    sends = {each.name: _messages(chain.out_of(each.name)) for each in chain.functions}
-    return 1 + sum(count * (1 + sends[name]) for name, count in handlings(chain).items())
+    """How many spans one sampled call leaves, at least: the caller's, one a handling, one a message sent."""
+    handled, runs = _counts(chain)
+    return 1 + sum(count + runs[name] * _messages(chain.out_of(name)) for name, count in handled.items())
 
 
 def _messages(edges: Iterable[Edge]) -> int:
-    """One a call edge, and one for all event edges of a type: the broker makes the copies."""
-    return len({(edge.via, edge.to if edge.via == "call" else edge.type) for edge in edges})
+    """How many one handling sends: those of its call edges, and of event edges of one type the broker makes copies."""
+    sent: dict[tuple[str, str | None, str | None], int] = {}
+    for edge in filter(_certain, edges):
+        key = (edge.via, edge.to, edge.method) if edge.via == "call" else (edge.via, edge.type, None)
+        sent[key] = max(sent.get(key, 0), edge.least)
+    return sum(sent.values())
 
 
 def bind(
@@ -81,28 +85,36 @@ def handlings(chain: ChainSpec) -> dict[str, int]:
     """How many messages each function handles for one call, at least: if each handling sends what every handling must.
 
     The entry handles 1 (the call), the join of a diamond 2, of which one brings its handler to run. An event that
-    several functions get is one for each of them. What depends on a choice, on data or on failures counts as 0; so does
+    several functions get is one for each of them. What depends on a choice, on data, on failures or on tasks counts as 0; so does
     a dead-letter function, and what lies behind it alone: every event is meant to be delivered.
     """
+    return _counts(chain)[0]
+
+
+def _counts(chain: ChainSpec) -> tuple[dict[str, int], dict[str, int]]:
+    """By function: messages handled for one call at least, and how often its handler runs for them."""
     into: dict[str, list[Edge]] = {each.name: [] for each in chain.functions}
-    for edge in chain.edges:
-        if edge.loop is None and edge.choice is None and edge.fallback is None and not edge.done:
-            into[edge.to].append(edge)
+    for edge in filter(_certain, chain.edges):
+        into[edge.to].append(edge)
     joins = {each.name: each.join for each in chain.functions}
-    counts = dict.fromkeys(into, 0)
-    runs = dict(counts)
-    for name in TopologicalSorter(
-        {name: [edge.source for edge in edges] for name, edges in into.items()}
-    ).static_order():
+    order = TopologicalSorter({name: [edge.source for edge in edges] for name, edges in into.items()}).static_order()
+    counts, runs = dict.fromkeys(into, 0), dict.fromkeys(into, 0)
+    for name in order:
         counts[name] = (name == chain.entry) + sum(runs[edge.source] * edge.least for edge in into[name])
         join = joins[name]
         runs[name] = counts[name] if join is None else counts[name] // join if join else min(1, counts[name])
-    return {each.name: counts[each.name] for each in chain.functions}
+    return counts, runs
+
+
+def _certain(edge: Edge) -> bool:
+    """Whether every handling sends over it. The others may lead in circles: a loop, and tasks that spawn tasks."""
+    depends = edge.choice or edge.fallback or edge.done or edge.least == 0
+    return not depends and edge.loop is None and edge.tasks is None
 
 
 def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: Tracing) -> Wiring:
     into = chain.into(function.name)
-    methods = {edge.method or GENERIC_METHOD for edge in into if edge.via == "call"}
+    methods = {_method(edge) for edge in into if edge.via == "call"}
     if function.name == chain.entry:
         methods.add(ENTRY_METHOD)
         if any(each.gateway for each in chain.functions):
@@ -127,9 +139,25 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
         gateway=function.gateway,
         patience_s=(function.timeout_s or None) if function.gateway else None,
         command=function.command,
+        takes=_takes(chain, function),
         store=chain.store,
         answers=chain.expect is not None,
     )
+
+
+def _method(edge: Edge) -> str:
+    method = edge.method or GENERIC_METHOD
+    return GENERIC_STREAM if method == GENERIC_METHOD and edge.transfer == "stream" else method
+
+
+def _takes(chain: ChainSpec, function: Function) -> tuple[str, ...]:
+    """How data may come to a function: as over its edges, or over those whose events it gets with them, or for them."""
+    into = chain.into(function.name)
+    events = {(edge.source, edge.type) for edge in into if edge.via == "event"}
+    last = function.name == _dead_letter(chain)
+    over = (edge for edge in chain.edges if edge in into or (edge.source, edge.type) in events)
+    every = (edge for edge in chain.edges if edge.via == "event") if last else ()
+    return tuple(sorted({edge.transfer for edge in (*over, *every)} - {"inline"}))
 
 
 def _dead_letter(chain: ChainSpec) -> str | None:
@@ -139,7 +167,7 @@ def _dead_letter(chain: ChainSpec) -> str | None:
 def _outgoing(edge: Edge) -> Outgoing:
     more = {each.name: getattr(edge, each.name) for each in dataclasses.fields(Outgoing) if each.name in _SHARED}
     if edge.via == "call":
-        return Outgoing(edge.to, "call", method=edge.method or GENERIC_METHOD, **more)
+        return Outgoing(edge.to, "call", method=_method(edge), **more)
     return Outgoing(edge.to, "event", type=edge.type, **more)
 
 

@@ -46,6 +46,7 @@ EXIT_PORT_TAKEN = (
 # --- Names on the wire ------------------------------------------------------------------------------------------------
 ENTRY_METHOD = "helloworld.Greeter/SayHello"  # every chain's entry; vSwarm's invoker, invitro and grpcurl speak it
 GENERIC_METHOD = "link.Link/Send"  # a call edge that needs no type of its own
+GENERIC_STREAM = "link.Link/Stream"  # the same, its data in pieces
 METADATA_EXTENSION = "vhivemetadata"  # CloudEvents extension: base64 of the JSON below
 METADATA_KEY = "vhivemetadata-bin"  # the same bytes as gRPC metadata on call edges
 MESSAGE_KEY = "toolkit-message"  # gRPC metadata: the message id; on event edges it is the event's `id`
@@ -186,6 +187,7 @@ class Wiring:
     command: tuple[str, ...] = ()  # a stranger's program that does the work; $PORT tells it where to listen
     relay: str | None = None  # the gRPC target of a stranger that runs already and does the work
     ledger: str | None = None  # the URL of the ledger of tasks and joins
+    takes: tuple[str, ...] = ()  # how the data of messages that come may travel, besides inline
     store: Mapping[str, str] = field(default_factory=dict)  # of transfers; see `ChainSpec.store`, and `folder`
     answers: bool = False  # whether receipts hold the chain's answer, because somebody will judge it
 
@@ -215,6 +217,7 @@ class Wiring:
         )
         found["serves"] = tuple(found.get("serves", ()))
         found["command"] = tuple(found.get("command", ()))
+        found["takes"] = tuple(found.get("takes", ()))
         found["tracing"] = typed(Tracing(**found.get("tracing", {})), "tracing.")
         wiring = typed(Wiring(**found), "")
         if not 0 <= wiring.tracing.sample <= 1:
@@ -226,7 +229,7 @@ _EDGE = ("to", "via", "method", "type", "address")  # what every edge says; the 
 _USUAL_EDGE = asdict(Outgoing("", "call"))
 _LATER: tuple[tuple[str, Any], ...] = (
     *((key, None) for key in ("join", "gateway", "patience_s", "relay", "ledger")),
-    *(("command", ()), ("store", {}), ("answers", False)),
+    *(("command", ()), ("takes", ()), ("store", {}), ("answers", False)),
 )
 
 

@@ -77,7 +77,7 @@ class Ended(ReadableSpan):
             parent=api.SpanContext(trace, int(span.parent, 16), True, _FLAGS) if span.parent else None,
             resource=resource,
             attributes=span.tags,
-            kind=_KINDS[span.kind],
+            kind=_KINDS[span.kind or "INTERNAL"],
             status=_UNSET if span.error is None else Status(StatusCode.ERROR, span.error),
             start_time=span.start_ns,
             end_time=span.end_ns,

@@ -33,7 +33,9 @@ class Span:
     recorded: Literal[True] = True
     notes: Sequence[Note] = ()  # only spans that handlers start themselves have some
 
-    def __init__(self, recorder: Recorder, kind: Kind, name: str, parent: str | None, position: Position) -> None:
+    def __init__(
+        self, recorder: Recorder, kind: Kind | None, name: str, parent: str | None, position: Position
+    ) -> None:
         self._recorder, self.kind, self.name = recorder, kind, name
         self.parent, self.position = parent, position  # `parent` is a span id, None at the root
         self.tags: dict[str, Any] = {}
@@ -79,8 +81,8 @@ class Tracing:
         self._recorder = recorder
         self._bound = round(sample * (1 << 64))  # of the trace id's lower half (TraceIdRatioBased)
 
-    def start(self, kind: Kind, name: str, parent: Position | None) -> AnySpan:
-        """A span under `parent`, or the root of a new trace."""
+    def start(self, kind: Kind | None, name: str, parent: Position | None) -> AnySpan:
+        """A span under `parent`, or the root of a new trace. `kind` is None of what happens inside a function."""
         if parent is None:
             trace = new_trace()
             sampled = self._recorder is not None and int(trace[16:], 16) < self._bound
