@@ -85,8 +85,8 @@ def handlings(chain: ChainSpec) -> dict[str, int]:
     """How many messages each function handles for one call, at least: if each handling sends what every handling must.
 
     The entry handles 1 (the call), the join of a diamond 2, of which one brings its handler to run. An event that
-    several functions get is one for each of them. What depends on a choice, on data, on failures or on tasks counts as 0; so does
-    a dead-letter function, and what lies behind it alone: every event is meant to be delivered.
+    several functions get is one for each of them. What depends on a choice, on data, on failures or on tasks
+    counts as 0; so does a dead-letter function, and what lies behind it alone: every event is meant to be delivered.
     """
     return _counts(chain)[0]
 

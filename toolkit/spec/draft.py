@@ -55,6 +55,11 @@ class Link:
     tasks: int | None = None
     done: bool = False
 
+    @property
+    def bounded(self) -> bool:
+        """Whether something ends a circle that it closes: so many rounds, or so many tasks."""
+        return self.loop is not None or self.tasks is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:

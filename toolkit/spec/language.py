@@ -145,6 +145,7 @@ FUNCTION = Record(
         **cluster.KEYS,
     },
     {**_NAMESPACE, **cluster.REFUSED},
+    one_of=(("handler",), ("gateway",), ("image", "command")),
 )
 EDGE = Record(
     "an edge",

@@ -136,7 +136,7 @@ def _link(edge: At, nodes: Mapping[str, Node], knobs: Knobs, found: Findings) ->
     source, to = (_known(keys.get(key), nodes, found) for key in ("from", "to"))
     if via is None or source is None or to is None:
         return None
-    least, most = _amount(keys.get("count"), knobs, found)
+    least, most = _amount(keys, knobs, found)
     more = _More(
         least=least,
         most=most,
@@ -148,7 +148,7 @@ def _link(edge: At, nodes: Mapping[str, Node], knobs: Knobs, found: Findings) ->
         tasks=_value(keys, "tasks"),
         done=_value(keys, "when") == "done",
     )
-    if source.value == to.value and more["loop"] is None:
+    if source.value == to.value and more["loop"] is None and more["tasks"] is None:
         only = "to make a row of it, write `repeat: 2`; to let it call itself so often at most, `loop: 10`"
         found.add(edge.place, f"'{to.value}' cannot send to itself; {only}")
     if via == "event":
@@ -171,9 +171,13 @@ class _More(TypedDict):
     done: bool
 
 
-def _amount(at: At | None, knobs: Knobs, found: Findings) -> tuple[int, int | None]:
+def _amount(keys: Keys, knobs: Knobs, found: Findings) -> tuple[int, int | None]:
+    """From so many messages to so many. Left out, it is one; but tasks are spawned as needed, and a loop ends."""
+    at = keys.get("count")
     if at is None or at.value is None:
-        return 1, 1
+        if "tasks" in keys:
+            return 0, None
+        return (0, 1) if "loop" in keys and "choice" not in keys else (1, 1)
     bounds: Bounds = at.value
     least = knobs.count(bounds.least, at.place, found)
     return least or 0, None if bounds.most is None else knobs.count(bounds.most, at.place, found)

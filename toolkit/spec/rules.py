@@ -22,14 +22,14 @@ _NO_H2C = "the broker's dispatcher speaks no h2c (it retries each delivery while
 
 
 def no_cycles(graph: Graph, found: Findings) -> None:
-    """A chain ends: a cycle would call, or send events, for ever."""
-    links = {(link.source, link.to): link for link in graph.links if link.loop is None}
-    ahead = {name: [link.to for link in out if link.loop is None] for name, out in graph.out_of().items()}
+    """A chain ends: a cycle would call, or send events, for ever, unless an edge of it says how often."""
+    links = {(link.source, link.to): link for link in graph.links if not link.bounded}
+    ahead = {name: [link.to for link in out if not link.bounded] for name, out in graph.out_of().items()}
     for cycle in cycles(ahead):
         path = " → ".join(cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-9:]])
         if len(cycle) > 2:  # an edge to itself has a problem of its own
             closing = links[cycle[-2], cycle[-1]]
-            found.add(closing.place, f"the edges run in a circle: {path}; leave one of them out")
+            found.add(closing.place, f"the edges run in a circle: {path}; leave one out, or say how often: `loop: 10`")
 
 
 def find_entry(graph: Graph, found: Findings, at: Place) -> str | None:
@@ -38,7 +38,7 @@ def find_entry(graph: Graph, found: Findings, at: Place) -> str | None:
         return str(graph.entry.value)
     into = graph.into()
     dead_letter = graph.dead_letter.value if graph.dead_letter else None
-    candidates = [name for name in graph.nodes if not into[name] and name != dead_letter]
+    candidates = [name for name, node in graph.nodes.items() if not (into[name] or node.gateway or name == dead_letter)]
     if not candidates and dead_letter is not None and not into[dead_letter]:
         return str(dead_letter)  # another rule says that it cannot be both
     if len(candidates) == 1:
@@ -68,8 +68,12 @@ def entry_is_called(graph: Graph, entry: str, found: Findings) -> None:
 
 
 def all_reachable(graph: Graph, entry: str, found: Findings) -> None:
-    """Every function has work: a path leads to it from the entry, or from where dead letters go."""
+    """Every function has work: a path leads to it from the entry, or from where dead letters go.
+
+    A gateway has its work from outside.
+    """
     starts = [entry, *([graph.dead_letter.value] if graph.dead_letter else [])]
+    starts += [name for name, node in graph.nodes.items() if node.gateway]
     reached = graph.reach(starts)
     for name, node in graph.nodes.items():
         if name not in reached:

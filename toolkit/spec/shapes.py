@@ -167,11 +167,15 @@ class Key:
 
 @dataclass(frozen=True)
 class Record:
-    """A mapping with known keys; reads as those that are there. `refused`: keys people look for, and why not."""
+    """A mapping with known keys; reads as those that are there. `refused`: keys people look for, and why not.
+
+    Of the groups of `one_of`, keys of exactly one are there; the first is the usual one.
+    """
 
     what: str
     keys: Mapping[str, Key]
     refused: Mapping[str, str] = field(default_factory=dict)
+    one_of: tuple[tuple[str, ...], ...] = ()
 
     def read(self, node: Node, place: Place, found: Findings) -> dict[str, At] | None:
         if not isinstance(node, Pairs):
@@ -189,7 +193,17 @@ class Record:
                 found.add(place, f"the key '{name}' is missing: {known.about}")
             elif known.only and name in values:
                 _belongs(values[name], *known.only, values, found)
+        self._one(place, values, meant, found)
         return values
+
+    def _one(self, place: Place, values: Mapping[str, At], meant: set[str | None], found: Findings) -> None:
+        said = [group for group in self.one_of if any(name in values or name in meant for name in group)]
+        if self.one_of and not said:
+            usual, others = self.one_of[0][0], [name for group in self.one_of[1:] for name in group]
+            found.add(place, f"the key '{usual}' is missing: {self.keys[usual].about} (or {', '.join(others)})")
+        first = next((name for group in said[:1] for name in group if name in values), None)
+        for name in (name for group in said[1:] for name in group if name in values and first):
+            found.add(values[name].place, f"{self.what} has `{first}` or `{name}`, not both; leave one out")
 
     def _unknown(self, name: str, place: Place, found: Findings) -> str | None:
         """Adds the problem; returns the key that was probably meant."""
@@ -205,6 +219,7 @@ class Record:
         properties = {name: {"description": key.about, **key.shape.schema()} for name, key in self.keys.items()}
         required = [name for name, key in self.keys.items() if key.required]
         rules = [_only_schema(name, *key.only) for name, key in self.keys.items() if key.only]
+        rules += [{"oneOf": [_any_schema(group) for group in self.one_of]}] if self.one_of else []
         schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
         return {**schema, **({"required": required} if required else {}), **({"allOf": rules} if rules else {})}
 
@@ -217,6 +232,10 @@ def _belongs(at: At, other: str, word: str, values: Mapping[str, At], found: Fin
 
 def _only_schema(name: str, other: str, word: str) -> Schema:
     return {"if": {"required": [name]}, "then": {"properties": {other: {"const": word}}}}
+
+
+def _any_schema(names: tuple[str, ...]) -> Schema:
+    return {"anyOf": [{"required": [name]} for name in names]}
 
 
 def _unique(node: Pairs, place: Place, found: Findings) -> list[tuple[str, Leaf, Node]]:
