@@ -8,12 +8,16 @@ over that no check tells.
 
 `answered`   every call was answered OK. Not judged: calls that failed behind a misrouted message (`routed`), behind a
              function that was restarted (`steady`), or behind bytes that were changed on their way (`intact`).
-`followed`   a handling that succeeded sent one message over each of its outgoing edges, and no other. Failed handlings
-             are told by `answered`, `delivered` or `clean`.
+`followed`   a handling that succeeded sent over each of its outgoing edges as many messages as its count allows, and no
+             other: over one edge of each choice, over a fallback as often as the edge it stands in for failed for good.
+             An attempt was only made again behind one that failed. The way to no message loops more often than the edge
+             allows. Failed handlings are told by `answered`, `delivered` or `clean`.
 `routed`     every message went to the address that the plan bound, and was handled by none but its receivers.
 `delivered`  every message that was accepted at its right address was handled by each of its receivers, and every OK
-             call by the entry. Not judged: misrouted messages (`routed`), dead letters that name it (`clean`).
-`once`       no message was handled twice. Not judged: repetitions that follow from a restart (`steady`).
+             call by the entry; each join ran with all of its parts. Attempts that were made good are counted. Not
+             judged: misrouted messages (`routed`), dead letters that name it (`clean`).
+`once`       no handler met a message twice, by itself or joined. Not judged: repetitions that follow from a restart
+             (`steady`).
 `intact`     what was received is what was sent, byte for byte, messages and answers. Messages without a receipt are
              `delivered`'s.
 `traced`     the trace of every sampled call equals the graph that its receipts prove. Not judged: traces that a killed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from toolkit.checks import answers, health, integrity, messages, repetition, trace
+from toolkit.checks import answers, followed, health, integrity, messages, repetition, trace
 from toolkit.checks.ledger import Ledger, arrange
 from toolkit.results import CallRecord, Check, Evidence
 from toolkit.spec.model import ChainSpec
@@ -12,7 +12,7 @@ from toolkit.traces.matches import Matches, match_calls
 
 PROMISES: tuple[Callable[[Ledger], Check], ...] = (
     answers.answered,
-    messages.followed,
+    followed.followed,
     messages.routed,
     messages.delivered,
     repetition.once,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolkit.contract import BROKER, REPLY, Receipt, Sent
 from toolkit.results import CallRecord, Check, Evidence, Incident
@@ -35,6 +35,15 @@ class Ledger:
     restarted: frozenset[str]  # functions, the broker, the trace store
     killed: frozenset[str]  # replicas that left
     refused: int = 0  # calls that the generator never sent: nothing was promised about them
+    joined: Mapping[tuple[str, str], Sequence[Receipt]] = field(
+        default_factory=dict
+    )  # by each that was handled with it
+    judged: Mapping[str, str | None] | None = None  # as of `Evidence`
+
+    def ran(self, key: tuple[str, str]) -> Sequence[Receipt]:
+        """The handlings in which a function's handler met a message: by itself, or together with others."""
+        own = self.handlings.get(key, ())
+        return [*(each for each in own if not each.waits), *self.joined.get(key, ())]
 
     def receipts_of(self, call: CallRecord) -> Sequence[Receipt]:
         return self.by_call.get(call.call, ())
@@ -99,9 +108,13 @@ def arrange(
     by_call: dict[str, list[Receipt]] = defaultdict(list)
     handlings: dict[tuple[str, str], list[Receipt]] = defaultdict(list)
     sends: dict[str, list[tuple[Receipt, Sent]]] = defaultdict(list)
+    joined: dict[tuple[str, str], list[Receipt]] = defaultdict(list)
     for receipt in receipts:
         by_call[receipt.call].append(receipt)
         handlings[receipt.message, receipt.function].append(receipt)
+        for other in receipt.joined:
+            if other != receipt.message:
+                joined[other, receipt.function].append(receipt)
         for sent in receipt.sent:
             sends[sent.message].append((receipt, sent))
     restarts = [each for each in evidence.incidents if each.kind == "restart"]
@@ -120,6 +133,8 @@ def arrange(
         frozenset(each.subject for each in restarts),
         _killed(restarts, receipts),
         sum(call.refused for call in calls),
+        dict(joined),
+        evidence.judged,
     )
 
 

@@ -1,53 +1,15 @@
-"""What happened to messages: `followed`, `routed`, `delivered`."""
+"""What happened to messages: `routed` and `delivered`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from toolkit.checks.attempts import made_good
+from toolkit.checks.joins import unjoined
 from toolkit.checks.ledger import Ledger, short, some, verdict
 from toolkit.contract import Receipt, Sent
 from toolkit.results import CallRecord, Check
-from toolkit.spec.model import ChainSpec
-
-# --- followed ---------------------------------------------------------------------------------------------------------
-
-
-def followed(ledger: Ledger) -> Check:
-    """Every handling that succeeded sent exactly one message over each outgoing edge of its function."""
-    edges = _edges(ledger.chain)
-    judged = [receipt for own in ledger.by_call.values() for receipt in own if receipt.error is None]
-    offences = [text for receipt in judged for text in _strays(receipt, edges.get(receipt.function, {}))]
-    return verdict(
-        "followed",
-        "one message over each outgoing edge of a handling, and no other",
-        f"{some(len(judged), 'handling')} sent what the chain says" if judged else "nothing was handled",
-        offences,
-    )
-
-
-Shape = tuple[str, str | None]  # ("call", function) or ("event", type)
-
-
-def _edges(chain: ChainSpec) -> Mapping[str, Mapping[Shape, int]]:
-    """Function → what a handling of it sends, and how often. Two triggers of one event type share one event."""
-    found: dict[str, dict[Shape, int]] = {function.name: {} for function in chain.functions}
-    for edge in chain.edges:
-        found.setdefault(edge.source, {})[edge.via, edge.to if edge.via == "call" else edge.type] = 1
-    return found
-
-
-def _strays(receipt: Receipt, wanted: Mapping[Shape, int]) -> Iterator[str]:
-    sent: dict[Shape, int] = {}
-    for each in receipt.sent:
-        shape = (each.via, each.to if each.via == "call" else each.type)
-        sent[shape] = sent.get(shape, 0) + 1
-    if sent == wanted:
-        return
-    for via, name in dict.fromkeys([*wanted, *sent]):
-        if (times := sent.get((via, name), 0)) != (should := wanted.get((via, name), 0)):
-            what = f"a call to {name}" if via == "call" else f"an event {name}"
-            yield f"{receipt.function} sent {what} {times} times, not {should} ({_of(receipt)})"
-
 
 # --- routed -----------------------------------------------------------------------------------------------------------
 
@@ -93,21 +55,33 @@ def _wrong_receivers(ledger: Ledger) -> Iterator[str]:
 
 def delivered(ledger: Ledger) -> Check:
     """Everything that was accepted at its right address was handled, by everyone it was for."""
-    dead = ledger.dead_letters()
+    dead, good = ledger.dead_letters(), made_good(ledger)
     lost = [text for call in ledger.calls if call.ok for text in _unseen(ledger, call)]
     spared = 0
     count = sum(call.ok for call in ledger.calls) + len(ledger.sends)
     for message, sends in ledger.sends.items():
+        if message in good:
+            continue
         problems = list(_undelivered(ledger, message, sends))
         spared += bool(problems) and message in dead
         lost += problems if message not in dead else []
+    lost += unjoined(ledger)
     return verdict(
         "delivered",
         "every accepted message handled by each of its receivers",
         f"{some(count, 'message')} handled" if count else "nothing was accepted",
         lost,
         f"{some(spared, 'message')} given up by the broker (see clean)" if spared else "",
+        *_aside(good),
     )
+
+
+def _aside(good: Mapping[str, str]) -> Iterator[str]:
+    counts = Counter(good.values())
+    if retried := counts["retried"]:
+        yield f"{some(retried, 'attempt')} failed and {'was' if retried == 1 else 'were'} tried again"
+    if replaced := counts["replaced"]:
+        yield f"{some(replaced, 'call')} failed for good and {'was' if replaced == 1 else 'were'} replaced"
 
 
 def incomplete(ledger: Ledger) -> frozenset[str]:
