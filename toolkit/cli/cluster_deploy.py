@@ -95,9 +95,14 @@ def _tell(deployment: KnativeDeployment, options: argparse.Namespace) -> None:
         "run": deployment.plan.run,
         "entry": deployment.entry.target,
         "authority": deployment.entry.authority,
+        "gateway": None,
+        "gateway-host": None,
         "sink": deployment.bound.sink,
         "zipkin": deployment.zipkin,
     }
+    if deployment.gateway is not None and deployment.plan.chain.gateway is not None:
+        found["gateway"] = f"http://{deployment.gateway.target}{deployment.plan.chain.gateway.gateway}"
+        found["gateway-host"] = deployment.gateway.authority
     if options.output == "json":
         say(json.dumps({"chain": chain, **found}))
         return

@@ -42,6 +42,7 @@ class KnativeDeployment:
         self._platform_traces = told is not None and exports.expected(told)
         self._stack: contextlib.AsyncExitStack | None = None
         self._entry, self._bound = Entry(""), Bound({})
+        self.gateway: Entry | None = None  # where the chain takes HTTP requests: the ingress, and the host to ask for
         self._platform: Mapping[str, str] = {}
         self._observer: Observer | None = None
         self._touched, self._deleted = False, False

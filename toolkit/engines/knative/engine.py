@@ -116,6 +116,8 @@ class KnativeEngine:
         await assertions.see_that_all_are_subscribed(api, namespace, selector(ours), within_s)
         service = found[Key(KSVC, plan.entry)]
         entry = Entry(where.targets[plan.entry]) if inside else await self._entry(service, ingresses)
+        if plan.chain.gateway is not None and not inside:
+            deployment.gateway = Entry(entry.target, reach.authority(found[Key(KSVC, plan.chain.gateway.name)]))
         await deployment.stands(entry, where, await platform.versions(api))
 
     async def _look_first(self, api: Api, plan: Plan, objects: Sequence[Object]) -> None:
