@@ -12,8 +12,8 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from toolkit.contract import Metadata
@@ -98,7 +98,7 @@ class Arrival:
     """`metadata` is vHive's JSON as it came, or as we made it; `remaining_s` tells how long the sender still waits.
 
     `method` (`package.Service/Method`) of calls, `type` of events. `origin` is an event's own traceparent where the
-    hop's differs.
+    hop's differs. `raw` is a unary message as it came, `headers` what came with it: metadata, or an event's attributes.
     """
 
     via: Literal["entry", "call", "event"]
@@ -113,6 +113,8 @@ class Arrival:
     method: str | None = None
     type: str | None = None
     origin: str | None = None
+    raw: bytes = b""
+    headers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def overdue(self) -> bool:

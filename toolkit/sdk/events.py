@@ -93,6 +93,8 @@ class EventServer:
             position=position,
             type=event.type,
             origin=origin if origin is not None and hop is not None and origin != headers.get(TRACEPARENT) else None,
+            raw=data,
+            headers=event.attributes,
         )
 
 

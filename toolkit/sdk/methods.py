@@ -33,6 +33,10 @@ _PYTHON_TYPES: dict[int, type | tuple[type, ...]] = {
 }
 
 
+class Raw(bytes):
+    """A message as it is on the wire, from somebody who wrote it himself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One message type of a method. A generic one shows itself to handlers as `sdk.Message`."""
@@ -63,7 +67,7 @@ class Kind:
 
     def serialize(self, value: Any) -> bytes:
         """`value` on the wire. Raises TypeError, naming both types, when it cannot be such a message."""
-        return self._proto(value).SerializeToString()
+        return value if isinstance(value, Raw) else self._proto(value).SerializeToString()
 
     def _proto(self, value: Any) -> Proto:
         if isinstance(value, self.make):

@@ -100,6 +100,7 @@ def _handler(function: Function, method: Method) -> grpc.RpcMethodHandler[bytes,
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         arrival = _arrival(function, method, context, request, Received(raw))
+        arrival.raw = raw
         return await _answered(function, method, arrival, context)
 
     async def stream(requests: AsyncIterator[bytes], context: Any) -> bytes:
@@ -145,6 +146,7 @@ def _arrival(function: Function, method: Method, context: Any, request: Any, rec
         position=extract(headers),
         remaining_s=context.time_remaining,
         method=method.path,
+        headers=headers,
     )
 
 
