@@ -111,6 +111,8 @@ class Function:
         return span
 
     async def _run(self, handling: Handling) -> Any:
+        if self.wiring.takes:
+            handling.arrival.request = await handling.whole(handling.arrival.request)
         request = handling.arrival.request
         if self._threads is None:
             value = await self._handler(Context(handling), request)

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from toolkit import contract
 from toolkit.contract import Outgoing, Sent, Wiring
 from toolkit.sdk import edges, methods, tags
-from toolkit.sdk.arrival import Arrival, Received
+from toolkit.sdk.arrival import Arrival, Incoming, Received
 from toolkit.sdk.cloudevents import Event, Headers, check, encode_binary
-from toolkit.sdk.failures import CallFailed, EmitFailed, described
+from toolkit.sdk.failures import CallFailed, EmitFailed, Refused, described
 from toolkit.sdk.logs import rfc3339
 from toolkit.sdk.message import Message
 from toolkit.sdk.propagation import B3, TRACEPARENT, TRACESTATE, Position
 from toolkit.sdk.tracing import AnySpan, Kind, Span, Tracing
+from toolkit.sdk.transfers import STORES, carrying
+from toolkit.sdk.transfers.carrying import Parcel, Transfers
 
 DEFAULT_DEADLINE_S = 30.0  # of what is sent on behalf of a message that came without a deadline
 
@@ -61,6 +64,7 @@ class Surroundings:
     tracing: Tracing
     calls: Calls
     sink: Sinks
+    transfers: Transfers = field(default_factory=Transfers)
 
 
 class Handling:
@@ -125,11 +129,17 @@ class Handling:
     async def _call(self, edge: Outgoing, request: Any, timeout_s: float | None) -> Any:
         method = methods.find(edge.method or contract.GENERIC_METHOD)
         address = edge.address or ""
+        parcel = await self._packed(edge.transfer, request)
+        if edge.transfer == "stream" and method.path == contract.GENERIC_STREAM:
+            request = carrying.pieces(Message.of(request))
+        message = self._next_id()
+        if parcel is not None:
+            parcel = parcel.addressed(self.wiring, self.arrival.call, message)
+            request = parcel.reference
         if method.streams:
             raw, received = b"", Received()
         else:
             raw, received = method.request.serialize(request), None
-        message = self._next_id()
         record = self._open("call", message, raw, address, to=edge.to)
         span = self._start("CLIENT", method.path)
         if span.recorded:
@@ -138,6 +148,8 @@ class Handling:
         code = CANCELLED
         failure: tuple[str, str] | None = None
         try:
+            if parcel is not None:
+                timeout_s = await self._put(parcel, span, timeout_s)
             if received is None:
                 reply = await calls.call(edge.to, address, method.path, raw, metadata, timeout_s)
             else:
@@ -147,12 +159,14 @@ class Handling:
             record[_REPLY], record[_REPLY_SIZE] = contract.digest(reply), len(reply)
             return method.reply.parse(reply)
         except Exception as failed:
-            code, failure = failed.code if isinstance(failed, CallFailed) else code, _failure(failed)
+            code, failure = failed.code if isinstance(failed, (CallFailed, Refused)) else code, _failure(failed)
             raise
         except BaseException:
             code, failure = self._cancelled()
             raise
         finally:
+            if parcel is not None:
+                self._around.transfers.discard(parcel)
             if received is not None:
                 record[_DIGEST], record[_SIZE] = received.digest, received.size
             if span.recorded:
@@ -161,8 +175,13 @@ class Handling:
 
     async def _emit(self, message: Message, kind: str) -> None:
         sink = self._around.sink
+        parcel = await self._packed(carrying.of_event(self.wiring, kind), message)
+        identity = self._next_id()
+        if parcel is not None:
+            parcel = parcel.addressed(self.wiring, self.arrival.call, identity)
+            message = parcel.reference
         span = self._start("PRODUCER", f"emit {kind}")
-        event = self._event(message, kind, self._next_id(), span.position)
+        event = self._event(message, kind, identity, span.position)
         headers, body = encode_binary(event)  # an event that cannot be said leaves neither a span nor a receipt
         record = self._open("event", event.id, message.data, sink.url or "", type=kind)
         if span.recorded:
@@ -170,8 +189,11 @@ class Handling:
         hop = tuple((name.encode(), value.encode()) for name, value in _position(span.position))
         status: int | None = None
         failure: tuple[str, str] | None = None
+        timeout_s = self.timeout(None)
         try:
-            status = await sink.post((*headers, *hop), body, self.timeout(None))
+            if parcel is not None:
+                timeout_s = await self._put(parcel, span, timeout_s)
+            status = await sink.post((*headers, *hop), body, timeout_s)
             record[_ACCEPTED] = True
         except Exception as failed:
             status, failure = failed.status if isinstance(failed, EmitFailed) else None, _failure(failed)
@@ -185,12 +207,37 @@ class Handling:
                     span.annotate(tags.HTTP_STATUS, status)
                 _end(span, failure)
 
+    async def whole(self, message: Any) -> Any:
+        """`message` with its data, if that lies in a store or comes in pieces. Raises TransferFailed, and Refused."""
+        if isinstance(message, Incoming):
+            streamed = self.arrival.method == contract.GENERIC_STREAM and "stream" in self.wiring.takes
+            return await carrying.joined(message) if streamed else message
+        found = carrying.referred(self.wiring, self.arrival.call, message)
+        if found is None:
+            return message
+        carrying.told(self.span, found.transfer, found.size)
+        work = self._around.transfers.get(found, self.timeout(None))
+        data = await carrying.noted(self._start(None, f"get {found.transfer}"), found.transfer, found.size, work)
+        return dataclasses.replace(message, data=data, content_type=found.content_type)
+
+    async def _packed(self, transfer: str, value: Any) -> Parcel | None:
+        return await carrying.pack(transfer, Message.of(value)) if transfer in STORES else None
+
+    async def _put(self, parcel: Parcel, sending: AnySpan, timeout_s: float) -> float:
+        """Puts the data where the receiver will look for it; the seconds that are left. Raises TransferFailed."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        carrying.told(sending, parcel.transfer, parcel.size)
+        work = self._around.transfers.put(parcel, timeout_s)
+        await carrying.noted(self._start(None, f"put {parcel.transfer}"), parcel.transfer, parcel.size, work)
+        return max(0.0, timeout_s - (clock() - began))
+
     def _cancelled(self) -> tuple[str, tuple[str, str]]:
         """The status of something sent for a handler that was cancelled meanwhile, and `_failure` of it."""
         code = "DEADLINE_EXCEEDED" if self.arrival.overdue else CANCELLED
         return code, (f"{code}: its handler ended first", code)
 
-    def _start(self, kind: Kind, name: str) -> AnySpan:
+    def _start(self, kind: Kind | None, name: str) -> AnySpan:
         tracing = self._around.tracing
         return tracing.start(kind, name, tracing.current(self.span))
 

@@ -31,6 +31,8 @@ from toolkit.sdk.handling import Calls, Surroundings
 from toolkit.sdk.loading import load
 from toolkit.sdk.receipts import Receipts
 from toolkit.sdk.sink import Sink
+from toolkit.sdk.transfers import Settings
+from toolkit.sdk.transfers.carrying import Transfers
 
 if TYPE_CHECKING:
     from toolkit.sdk.events import EventServer
@@ -157,7 +159,8 @@ async def serve(
     traces = _tracing(wiring, environment, replica)
     calls = _calls(wiring)
     receipts = Receipts.open(wiring.receipts)
-    around = Surroundings(wiring, replica, traces, calls, sink)
+    transfers = Transfers(Settings.of(wiring.store, environment))
+    around = Surroundings(wiring, replica, traces, calls, sink, transfers)
     function = Function(handler, around, receipts)
     try:
         server = await _start(function, host, port)
@@ -167,6 +170,7 @@ async def serve(
     await stopping.wait()
     _log.info("draining")
     await _drain(function, server, receipts, patience)
+    await transfers.close()
     await calls.close()
     await sink.close()
     function.close()
