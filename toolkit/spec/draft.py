@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from toolkit.contract import Transfer, Via
+from toolkit.contract import Scalar, Transfer, Via
 from toolkit.spec.demands import Demands
 from toolkit.spec.findings import At, Place
-from toolkit.spec.model import Protocol
+from toolkit.spec.model import ChainSpec, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A function. `repeat` is its number of copies; `place` is where its name stands."""
+    """A function. `repeat` is its number of copies in a row, `parallel` that of copies side by side.
+
+    `place` is where its name stands, `said` where each of its keys has its value. Where `is_chain`, it stands for a
+    sub-chain, which is `inner` (None when it could not be read).
+    """
 
     name: str
     place: Place
@@ -22,28 +26,39 @@ class Node:
     env: Mapping[str, str] = field(default_factory=dict)
     about: str = ""
     repeat: int = 1
-    repeat_place: Place | None = None
+    parallel: int = 1
     protocol: Protocol | None = None
-    protocol_place: Place | None = None
+    said: Mapping[str, Place] = field(default_factory=dict)
     demands: Demands = field(default_factory=Demands)
     join: str | int | None = None  # `all`, or so many; 0: parts
     gateway: str | None = None
     image: str | None = None
     command: tuple[str, ...] = ()
     folder: str | None = None
+    within: str = ""
+    parameters: Mapping[str, Scalar] | None = None
+    is_chain: bool = False
+    inner: ChainSpec | None = None
+
+    def at(self, key: str) -> Place:
+        """Where the value of `key` stands; the function's name where it has none."""
+        return self.said.get(key, self.place)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An edge between known functions. `why` says how a repetition made it, when one did."""
+    """An edge between known functions. `why` says how a repetition made it, when one did.
+
+    `said` tells where each of its keys has its value.
+    """
 
     source: str
     to: str
     via: Via
     place: Place
     method: str | None = None
-    method_place: Place | None = None
     type: str | None = None
+    said: Mapping[str, Place] = field(default_factory=dict)
     why: str = ""
     least: int = 1
     most: int | None = 1
@@ -54,6 +69,20 @@ class Link:
     transfer: Transfer = "inline"
     tasks: int | None = None
     done: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether every handling sends over it, whatever it does."""
+        return not (self.own or self.fallback)
+
+    @property
+    def own(self) -> bool:
+        """Whether what it sends is told from what the function's other edges send."""
+        return self.bounded or self.done or self.choice is not None
+
+    def at(self, key: str) -> Place:
+        """Where the value of `key` stands; the edge itself where it has none."""
+        return self.said.get(key, self.place)
 
     @property
     def bounded(self) -> bool:
@@ -73,8 +102,11 @@ class Graph:
     broker: str | None = None  # its name
 
     def type_of(self, link: Link) -> str:
-        """The CloudEvents type of an event edge: its own, or the chain's name and the sender's."""
-        return link.type or f"{self.chain}.{link.source}"
+        """The CloudEvents type of an event edge: its own, or the chain's name and the sender's.
+
+        The receiver's besides, where not every receiver is to get it: the broker compares type and sender alone.
+        """
+        return link.type or f"{self.chain}.{link.source}" + (f".{link.to}" if link.own else "")
 
     def into(self) -> dict[str, list[Link]]:
         return _by(self.nodes, ((link.to, link) for link in self.links))

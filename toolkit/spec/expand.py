@@ -2,7 +2,7 @@
 
 With N ≥ 2, `relay` becomes `relay-1` … `relay-N`: edges into it enter the first, edges out of it leave the last, and
 each copy reaches the next as `relay` itself is reached. With N = 0 each function before it reaches each one behind it,
-the way it reached `relay`. Needs a graph without cycles.
+the way it reached `relay`. Needs a graph whose cycles are bounded.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from graphlib import TopologicalSorter
 from itertools import chain, islice, pairwise
 
 from toolkit.contract import ENTRY_METHOD
+from toolkit.spec.copies import copied
 from toolkit.spec.draft import Graph, Link, Node
 from toolkit.spec.findings import At, Findings
-from toolkit.spec.language import LONGEST_LABEL
 from toolkit.spec.names import copies
 from toolkit.spec.rules import MAX_EDGES, MAX_FUNCTIONS
 
@@ -24,12 +24,16 @@ def expand(graph: Graph, entry: str, found: Findings) -> Graph | None:
     """The graph with every function single, its entry named; None after a problem."""
     if sum(node.repeat for node in graph.nodes.values()) > MAX_FUNCTIONS:
         node = max(graph.nodes.values(), key=lambda each: each.repeat)
-        found.add(node.repeat_place or node.place, f"the chain would have more than {MAX_FUNCTIONS:,} functions")
+        found.add(node.at("repeat"), f"the chain would have more than {MAX_FUNCTIONS:,} functions")
         return None
     before = len(found)
-    joined = replace(graph, links=tuple(islice(_joined(graph), MAX_EDGES + 1)))
+    landings = _landings(graph)
+    _whole(graph, landings, found)
+    if len(found) > before:
+        return None
+    joined = replace(graph, links=tuple(islice(_joined(graph, landings), MAX_EDGES + 1)))
     links = tuple(islice(_in_rows(joined, entry, found), MAX_EDGES + 1))
-    nodes = _copied(graph, found)
+    nodes = copied(graph.nodes, {name: each.repeat for name, each in graph.nodes.items()}, found)
     if len(found) > before:
         return None
     place = graph.entry.place if graph.entry else graph.nodes[entry].place
@@ -37,9 +41,8 @@ def expand(graph: Graph, entry: str, found: Findings) -> Graph | None:
     return replace(graph, nodes=nodes, links=links, entry=At(first, place))
 
 
-def _joined(graph: Graph) -> Iterator[Link]:
+def _joined(graph: Graph, landings: Mapping[str, list[str]]) -> Iterator[Link]:
     """The edges once every function that is repeated 0 times is gone."""
-    landings = _landings(graph)
     for link in graph.links:
         if graph.nodes[link.source].repeat == 0:
             continue
@@ -55,7 +58,7 @@ def _landings(graph: Graph) -> Mapping[str, list[str]]:
 
     A function is kept twice at most: the second time is a problem anyway, and the paths may be beyond counting.
     """
-    out_of = graph.out_of()
+    out_of = {name: [link for link in out if not link.bounded] for name, out in graph.out_of().items()}
     order = TopologicalSorter({name: [link.to for link in out] for name, out in out_of.items()}).static_order()
     landings: dict[str, list[str]] = {}
     for name in order:
@@ -63,6 +66,23 @@ def _landings(graph: Graph) -> Mapping[str, list[str]]:
             reached = [landings[link.to] if graph.nodes[link.to].repeat == 0 else [link.to] for link in out_of[name]]
             landings[name] = _twice_at_most(chain.from_iterable(reached))
     return landings
+
+
+def _whole(graph: Graph, landings: Mapping[str, list[str]], found: Findings) -> None:
+    """Whether a function that is repeated 0 times can go: its edges must say nothing that goes with it."""
+    for link in graph.links:
+        gone = next((name for name in (link.source, link.to, link.fallback) if name in landings), None)
+        if gone is None:
+            continue
+        if link.fallback == gone:
+            what = "nothing that could fail is left"
+        elif link.source == gone and not (link.plain and link.least == link.most == 1):
+            what = "its neighbours cannot be joined by an edge that is not taken once in every handling"
+        elif link.to == gone and (link.choice or link.fallback) and len(landings[gone]) != 1:
+            what = f"this edge would lead to {len(landings[gone])} functions instead of one"
+        else:
+            continue
+        found.add(link.place, f"'{gone}' is repeated 0 times, and {what}; let it be there once at least")
 
 
 def _twice_at_most(names: Iterator[str]) -> list[str]:
@@ -80,16 +100,20 @@ def _in_rows(graph: Graph, entry: str, found: Findings) -> Iterator[Link]:
         call = Link(entry, entry, "call", graph.nodes[entry].place, method=ENTRY_METHOD)
         yield from _row(call, names[entry])
     for link in graph.links:
-        yield replace(link, source=names[link.source][-1], to=names[link.to][0])
-        if len(names[link.to]) > 1 and link.to not in rows:
+        backed = names[link.fallback][0] if link.fallback else None
+        yield replace(link, source=names[link.source][-1], to=names[link.to][0], fallback=backed)
+        if len(names[link.to]) > 1 and link.to not in rows and not link.bounded:
             rows.add(link.to)
             _agree(graph.nodes[link.to], into[link.to], found)
             yield from _row(link, names[link.to])
 
 
 def _row(like: Link, names: list[str]) -> Iterator[Link]:
+    """The edges of a row: each copy reaches the next as the first is reached, but once in every handling."""
     why = f", since '{like.to}' is repeated {len(names)} times"
-    return (replace(like, source=source, to=to, why=why) for source, to in pairwise(names))
+    plain = Link(like.source, like.to, like.via, like.place, like.method, like.type, like.said, why)
+    plain = replace(plain, retry=like.retry, transfer=like.transfer)
+    return (replace(plain, source=source, to=to) for source, to in pairwise(names))
 
 
 def _agree(node: Node, into: list[Link], found: Findings) -> None:
@@ -103,19 +127,3 @@ def _agree(node: Node, into: list[Link], found: Findings) -> None:
                 f"'{node.name}' is repeated, and its copies are joined by an edge like the one that enters; "
                 f"this one differs from {first.place.path}, give them the same {what}",
             )
-
-
-def _copied(graph: Graph, found: Findings) -> dict[str, Node]:
-    nodes: dict[str, Node] = {}
-    for node in graph.nodes.values():
-        names = copies(node.name, node.repeat)
-        if names and len(names[-1]) > LONGEST_LABEL:
-            found.add(
-                node.place,
-                f"its copy '{names[-1]}' has a name of {len(names[-1])} characters; {LONGEST_LABEL} are allowed",
-            )
-        for name in names:
-            if name != node.name and name in graph.nodes and graph.nodes[name].repeat == 1:
-                found.add(node.place, f"its copy '{name}' has the name of another function; rename one of them")
-            nodes[name] = replace(node, name=name)
-    return nodes

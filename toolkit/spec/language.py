@@ -13,7 +13,8 @@ from toolkit import contract
 from toolkit.contract.units import shown
 from toolkit.spec import cluster
 from toolkit.spec.amounts import Duration, Whole
-from toolkit.spec.parameters import NAME, Amount, Chosen, Joined, Knob, Plain, Repeat
+from toolkit.spec.counts import MOST, NAME, Amount, Chosen, Filled, Joined, Number
+from toolkit.spec.parameters import Knob, Plain
 from toolkit.spec.shapes import Choice, Key, Listing, Record, Table, Text
 
 # The services of `protos/` and their methods: what a call edge may name. A test compares them with the files.
@@ -115,6 +116,8 @@ REQUIREMENT = Text(
 )
 ABOUT = Text("a text", longest=1000)
 
+ROUNDS = Number("rounds", 1, MOST, zero="leave it out when the edge does not lead back")
+
 PARAMETER = Record(
     "a parameter",
     {
@@ -134,7 +137,8 @@ FUNCTION = Record(
         "gateway": Key(PATH, "takes HTTP requests of this path, has the chain answer them; needs no handler"),
         "image": Key(IMAGE, "a container image of a stranger that speaks its method, instead of a handler"),
         "command": Key(Listing(ABOUT, "words"), "a program of a stranger that listens on $PORT, instead of a handler"),
-        "repeat": Key(Repeat(), "how many copies stand in a row; 0 joins the neighbours"),
+        "repeat": Key(Number(), "how many copies stand in a row; 0 joins the neighbours"),
+        "parallel": Key(Number("copies", 1, zero="leave the function out"), "how many copies stand side by side"),
         "replicas": Key(Whole("replicas", 1, 100), "how many processes or pods serve it"),
         "env": Key(
             Table(NAME_OF_ENV, Text("a text", longest=32768), "environment variables"),
@@ -159,14 +163,16 @@ EDGE = Record(
         "type": Key(EVENT_TYPE, "events: the CloudEvents type; `CHAIN.FROM` when left out", only=("via", "event")),
         "count": Key(Amount(), "messages over it in one handling: 16, `${width}`, 0..1, 1..; 1 when left out"),
         "choice": Key(NAME_OF_CHOICE, "of the edges out of a function with the same choice, one is taken"),
-        "loop": Key(Repeat(), "how often the way to a message may lead over it; it may then lead back"),
-        "retry": Key(Repeat(), "calls: attempts after the first, when one fails for now", only=("via", "call")),
+        "loop": Key(ROUNDS, "how often the way to a message may lead over it; it may then lead back"),
+        "retry": Key(
+            Number("attempts", 0, 100), "calls: attempts after the first, when one fails for now", only=("via", "call")
+        ),
         "fallback": Key(REFERENCE, "calls: the function in whose place it leads", only=("via", "call")),
         "transfer": Key(
             Chosen(get_args(contract.Transfer)), "how the data travels: inline, stream, file, s3, redis, `${name}`"
         ),
         "tasks": Key(
-            Whole("tasks", 1, MOST_TASKS),
+            Number("tasks", 1, MOST_TASKS, zero="leave it out when there are none"),
             "events: what leaves are tasks, spawned while it runs, so many of a call at most",
             only=("via", "event"),
         ),
@@ -193,6 +199,23 @@ BROKER = Record(
     },
     _NAMESPACE,
 )
+_S3_URL = Text("a URL", r"https?://[^\s/]+.*", 2048, example="http://minio.storage:9000")
+_REDIS_URL = Text("a URL of Redis", r"rediss?://[^\s/]+.*|unix://.+", 2048, example="redis://redis.storage:6379")
+STORE = Record(
+    "a store",
+    {
+        "s3": Key(Filled(_S3_URL), "the endpoint of an S3-compatible service"),
+        "bucket": Key(
+            Filled(Text("a bucket's name", r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]", example="my-bucket")), "its bucket"
+        ),
+        "region": Key(Filled(Text("a region", r"[-a-zA-Z0-9]+", 100, example="us-east-1")), "its region"),
+        "redis": Key(Filled(_REDIS_URL), "a Redis server"),
+        "secret": Key(
+            Filled(Text("a Secret's name", rf"{LABEL_PATTERN}", LONGEST_LABEL, example="store")),
+            "the Secret with its keys, on a cluster",
+        ),
+    },
+)
 CHAIN = Record(
     "a chain",
     {
@@ -204,10 +227,7 @@ CHAIN = Record(
         "edges": Key(Listing(EDGE, "edges"), "its links"),
         "broker": Key(BROKER, "the broker of its event edges"),
         "expect": Key(HANDLER, "judges each answer: `work.py:validate_output`, called with (answer, seed, size)"),
-        "store": Key(
-            Table(NAME_OF_PARAMETER, Text("a text", longest=2048), "settings"),
-            "where transfers keep data: `s3` (an endpoint's URL), `bucket`, `region`, `redis` (a URL), `secret`",
-        ),
+        "store": Key(STORE, "where transfers keep data; what it does not say, the environment does"),
         "requires": Key(Listing(REQUIREMENT, "pip requirements"), "what its handlers need beside the toolkit"),
     },
     _NAMESPACE,

@@ -14,17 +14,13 @@ from typing import Any, Literal
 from toolkit.contract import Scalar, units
 from toolkit.contract.units import shown
 from toolkit.spec import yamltree
-from toolkit.spec.amounts import Whole
+from toolkit.spec.counts import NAME, Count
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Parameter
-from toolkit.spec.shapes import Choice, Record, Row, Schema, Text
+from toolkit.spec.shapes import Record, Row, Schema, Text
 from toolkit.spec.yamltree import Leaf, Node, Pairs, describe
 
 Kind = Literal["size", "duration", "integer", "number", "text", "flag"]
-NAME = r"[a-z][a-z0-9_]*"
-REPEAT = rf"\$\{{ *({NAME}) *(?:([+-]) *([0-9]{{1,6}}) *)?\}}"
-REPEAT_FORMS = 'write a whole number, "${length}" or "${length - 2}"'
-MAX_REPEAT = 1000
 OVERRIDE = "--set"
 _DIGITS = 18  # of an integer: it must fit 64 bits wherever the chain's functions read it
 _REFERENCE = re.compile(rf"\$(\$|\{{ *({NAME}) *\}}|\{{)")
@@ -70,113 +66,26 @@ class Knob:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """How many times a function is repeated: `offset`, or a parameter plus `offset`."""
-
-    text: str
-    parameter: str | None
-    offset: int
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """A whole number, or one parameter plus or minus a whole number."""
-
-    def read(self, node: Node, place: Place, found: Findings) -> Count | None:
-        if isinstance(node, Leaf) and node.kind == "text":
-            if match := re.fullmatch(REPEAT, node.text):
-                return Count(node.text, match[1], int(f"{match[2] or '+'}{match[3] or '0'}"))
-            found.add(place, f"{shown(node.text)} is no repetition; {REPEAT_FORMS}")
-            return None
-        count = Whole("repetitions", 0, MAX_REPEAT).read(node, place, found)
-        return None if count is None else Count(str(count), None, count)
-
-    def schema(self) -> Schema:
-        pattern = f"^{REPEAT}$"
-        return {"anyOf": [Whole("", 0, MAX_REPEAT).schema(), {"type": "string", "pattern": pattern}]}
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """From so many to so many; `most` is None for any number."""
-
-    least: Count
-    most: Count | None
-
-
-@dataclass(frozen=True)
-class Amount:
-    """How many: a number or parameter as in `Repeat`, or two of them with `..` between, the second may be left out."""
-
-    def read(self, node: Node, place: Place, found: Findings) -> Bounds | None:
-        if not isinstance(node, Leaf) or ".." not in node.text:
-            count = Repeat().read(node, place, found)
-            return None if count is None else Bounds(count, count)
-        low, _, high = node.text.partition("..")
-        least = _count(low, node, place, found)
-        most = _count(high, node, place, found) if high.strip() else None
-        return None if least is None or (high.strip() and most is None) else Bounds(least, most)
-
-    def schema(self) -> Schema:
-        one = rf"(?:[0-9]{{1,4}}|{REPEAT})"
-        return {"anyOf": [Repeat().schema(), {"type": "string", "pattern": rf"^ *{one} *\.\. *(?:{one} *)?$"}]}
-
-
-def _count(text: str, node: Leaf, place: Place, found: Findings) -> Count | None:
-    text = text.strip()
-    leaf = Leaf(text, "integer" if text.isdecimal() else "text", node.line, node.column)
-    return Repeat().read(leaf, place, found)
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """One of some words, or the parameter that holds it."""
-
-    words: tuple[str, ...]
-
-    def read(self, node: Node, place: Place, found: Findings) -> str | None:
-        if isinstance(node, Leaf) and re.fullmatch(rf"\$\{{ *{NAME} *\}}", node.text):
-            return node.text
-        return Choice(self.words).read(node, place, found)
-
-    def schema(self) -> Schema:
-        return {"anyOf": [{"enum": list(self.words)}, {"type": "string", "pattern": rf"^\$\{{ *{NAME} *\}}$"}]}
-
-
-@dataclass(frozen=True)
-class Joined:
-    """What a join waits for: `all`, `parts`, or a number as in `Repeat`."""
-
-    def read(self, node: Node, place: Place, found: Findings) -> str | Count | None:
-        if isinstance(node, Leaf) and node.text in ("all", "parts"):
-            return node.text
-        return Repeat().read(node, place, found)
-
-    def schema(self) -> Schema:
-        return {"anyOf": [{"enum": ["all", "parts"]}, Repeat().schema()]}
-
-
-@dataclass(frozen=True, slots=True)
 class Knobs:
     """The chain's parameters with their final values. `broken` are those with a problem of their own."""
 
     known: Mapping[str, Parameter] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
 
-    def count(self, repeat: Count, place: Place, found: Findings) -> int | None:
-        """The number of repetitions, or None after a problem."""
-        if repeat.parameter is None:
-            return repeat.offset
-        parameter = self._wanted(repeat.parameter, place, found)
+    def count(self, said: Count, place: Place, found: Findings) -> int | None:
+        """The number that `said` means, or None after a problem."""
+        if said.parameter is None:
+            return said.offset
+        parameter = self._wanted(said.parameter, place, found)
         if parameter is None:
             return None
         if parameter.kind != "integer":
-            found.add(place, f"'{parameter.name}' is a {parameter.kind}; a repetition needs an integer")
+            found.add(place, f"'{parameter.name}' is a {parameter.kind}; a number of {said.of.unit} needs an integer")
             return None
-        count = int(parameter.value) + repeat.offset
-        if not 0 <= count <= MAX_REPEAT:
-            given = f"{repeat.text} is {count} with {parameter.name} = {parameter.value}"
-            found.add(place, f"{given}; a function is repeated 0 to {MAX_REPEAT:,} times")
+        count = int(parameter.value) + said.offset
+        if not said.of.least <= count <= said.of.most:
+            given = f"{said.text} is {count} with {parameter.name} = {parameter.value}"
+            found.add(place, f"{given}; expected {said.of.least} to {said.of.most:,} {said.of.unit}")
             return None
         return count
 

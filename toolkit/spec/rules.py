@@ -27,9 +27,11 @@ def no_cycles(graph: Graph, found: Findings) -> None:
     ahead = {name: [link.to for link in out if not link.bounded] for name, out in graph.out_of().items()}
     for cycle in cycles(ahead):
         path = " → ".join(cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-9:]])
-        if len(cycle) > 2:  # an edge to itself has a problem of its own
-            closing = links[cycle[-2], cycle[-1]]
-            found.add(closing.place, f"the edges run in a circle: {path}; leave one out, or say how often: `loop: 10`")
+        closing, how = links[cycle[-2], cycle[-1]], "or say how often it may: `loop: 10`"
+        if len(cycle) == 2:
+            found.add(closing.place, f"{closing.to!r} sends to itself; to make a row of it, write `repeat: 2`, {how}")
+        else:
+            found.add(closing.place, f"the edges run in a circle: {path}; leave one out, {how}")
 
 
 def find_entry(graph: Graph, found: Findings, at: Place) -> str | None:
@@ -62,9 +64,13 @@ def entry_is_called(graph: Graph, entry: str, found: Findings) -> None:
         why = "callers reach it by gRPC, and a function speaks one protocol"
         found.add(place, f"the entry '{entry}' consumes the events of '{event.source}', but {why}")
     if node.protocol == "http1":
-        found.add(node.protocol_place or place, f"the entry '{entry}' is called by gRPC, which needs h2c; leave it out")
+        found.add(
+            node.said.get("protocol", place), f"the entry '{entry}' is called by gRPC, which needs h2c; leave it out"
+        )
     if node.repeat == 0:
-        found.add(node.repeat_place or place, f"the entry '{entry}' is repeated 0 times; callers would reach nothing")
+        found.add(
+            node.said.get("repeat", place), f"the entry '{entry}' is repeated 0 times; callers would reach nothing"
+        )
 
 
 def all_reachable(graph: Graph, entry: str, found: Findings) -> None:
@@ -89,7 +95,7 @@ def one_protocol(graph: Graph, found: Findings) -> None:
         vias: dict[Via, Link] = {}
         for link in into[name]:
             vias.setdefault(link.via, link)
-        place = node.protocol_place or node.place
+        place = node.at("protocol")
         if len(vias) == 2:
             _both(name, vias["call"], vias["event"], found)
         elif "event" in vias and node.protocol == "h2c":
@@ -161,7 +167,7 @@ def methods(graph: Graph, services: Services, found: Findings) -> None:
     for link in graph.links:
         if link.via == "call" and link.method is not None:
             service, _, method = link.method.partition("/")
-            place = link.method_place or link.place
+            place = link.at("method")
             if service not in services:
                 found.add(place, f"no service named '{service}'{found.near(service, services)}")
             elif method not in services[service]:
@@ -182,9 +188,11 @@ def dead_letters(graph: Graph, entry: str | None, found: Findings) -> None:
         how = "calls" if into[0].via == "call" else "sends events to"
         found.add(place, f"'{into[0].source}' {how} '{name}'; {alone}")
     if node.repeat != 1:
-        found.add(node.repeat_place or place, f"'{name}' gets the dead letters and cannot be repeated; use `replicas`")
+        found.add(
+            node.said.get("repeat", place), f"'{name}' gets the dead letters and cannot be repeated; use `replicas`"
+        )
     if node.protocol == "h2c":
-        where = node.protocol_place or place
+        where = node.said.get("protocol", place)
         found.add(where, f"'{name}' gets the dead letters, and {_NO_H2C}; leave it out, or write http1")
     _no_way_back(graph, name, found)
 
