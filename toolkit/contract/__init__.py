@@ -35,6 +35,7 @@ K_CE_OVERRIDES = "K_CE_OVERRIDES"
 K_CA_CERTS = "K_CA_CERTS"
 REPLICA = "TOOLKIT_REPLICA"  # the nonce of this replica, drawn by the engine; a function draws its own without it
 HOST = "TOOLKIT_HOST"  # the interface to bind; unset means every interface, as a container must
+FOLDER = "TOOLKIT_FOLDER"  # where a stranger's program is started; unset means the working directory
 GRACE = "TOOLKIT_GRACE"  # seconds from SIGTERM to the end: messages under way, then spans and receipts
 WIRING = "TOOLKIT_WIRING"  # the wiring itself, as JSON
 WIRING_FILE = "TOOLKIT_WIRING_FILE"  # where it lies otherwise (vHive strict: baked into the image, no environment)

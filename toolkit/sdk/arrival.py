@@ -77,6 +77,13 @@ class Incoming:
             except StopAsyncIteration:
                 return
 
+    async def raw(self) -> AsyncIterator[bytes]:
+        """The messages as they came."""
+        async for each in self._requests:
+            self._received.add(each)
+            yield each
+        await _settled()
+
     async def drain(self) -> None:
         """Read what the handler left, so that the receipt says what was sent."""
         async for raw in self._requests:

@@ -33,8 +33,11 @@ _PYTHON_TYPES: dict[int, type | tuple[type, ...]] = {
 }
 
 
-class Raw(bytes):
+@dataclass(frozen=True, slots=True)
+class Raw:
     """A message as it is on the wire, from somebody who wrote it himself."""
+
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Kind:
 
     def serialize(self, value: Any) -> bytes:
         """`value` on the wire. Raises TypeError, naming both types, when it cannot be such a message."""
-        return value if isinstance(value, Raw) else self._proto(value).SerializeToString()
+        return value.data if isinstance(value, Raw) else self._proto(value).SerializeToString()
 
     def _proto(self, value: Any) -> Proto:
         if isinstance(value, self.make):

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import errno
+import functools
 import logging
 import math
 import os
@@ -131,7 +132,12 @@ def _checked(wiring: Wiring, origin: str) -> Wiring:
 
 async def _until_signalled(wiring: Wiring, environment: Mapping[str, str]) -> tuple[int, int]:
     stopping = asyncio.Event()
-    return await serve(wiring, environment, stopping, on_loaded=lambda: _drain_at_signals(stopping))
+    serving = functools.partial(serve, wiring, environment, stopping, on_loaded=lambda: _drain_at_signals(stopping))
+    if not wiring.command and wiring.relay is None:
+        return await serving()
+    from toolkit.sdk import stranger
+
+    return await stranger.beside(wiring, environment, stopping, serving)
 
 
 async def serve(

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from toolkit import plan as plans
-from toolkit.contract import GRACE, HOST, K_CE_OVERRIDES, K_CONFIGURATION, K_REVISION, K_SERVICE, K_SINK, PORT, WIRING
+from toolkit.contract import (
+    FOLDER,
+    GRACE,
+    HOST,
+    K_CE_OVERRIDES,
+    K_CONFIGURATION,
+    K_REVISION,
+    K_SERVICE,
+    K_SINK,
+    PORT,
+    WIRING,
+)
 from toolkit.engines.base import Bound
 from toolkit.engines.local.broker.config import BrokerConfig, DeliveryConfig, ServiceConfig, TriggerConfig
 from toolkit.engines.local.process import Command
@@ -93,6 +104,7 @@ def function_command(
         K_REVISION: f"{name}-00001",
         WIRING: wiring.encode(),
         GRACE: str(GRACE_S),
+        **({FOLDER: function.folder or plan.chain.folder} if function.command else {}),
         "PYTHONUNBUFFERED": "1",
         **override,
     }
