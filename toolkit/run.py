@@ -20,6 +20,7 @@ from toolkit.contract import Tracing
 from toolkit.engines.base import Bound, Deployment, Driven, Engine, Source, Watched
 from toolkit.engines.collector import Collector
 from toolkit.engines.here import Here
+from toolkit.engines.settling import Account
 from toolkit.engines.waiting import unless as unless
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
@@ -177,24 +178,22 @@ async def _settle(
     within_s: float,
     stop: asyncio.Event,
 ) -> None:
-    """Waits for the receipts of the calls that were answered: until all have come, or nothing is under way any more."""
-    expected = sum(plans.handlings(plan.chain).values()) * sum(call.ok for call in calls)
+    """Waits for the receipts of the calls that were answered: until each message that was accepted has been handled by
+    all it was for, or nothing is under way any more."""
+    account, taken = Account(plan.chain, (call.call for call in calls if call.ok)), 0
     clock = asyncio.get_running_loop().time
     began, seen, changed = clock(), -1, clock()
     while clock() - began < (min(within_s, SETTLE_STOPPED_S) if stop.is_set() else within_s):
         if collector.count != seen:
             seen, changed = collector.count, clock()
-            if seen >= expected and _handled(collector) >= expected:
+            for each in collector.receipts(taken):
+                account.add(each.receipt)
+                taken += 1
+            if not account.open:
                 return
         if clock() - changed >= QUIET_S and await deployment.idle():
             return
         await asyncio.sleep(LOOK_S)
-
-
-def _handled(collector: Collector) -> int:
-    """How many different messages were handled with success: one that failed comes again."""
-    receipts = (each.receipt for each in collector.receipts())
-    return len({(receipt.function, receipt.message) for receipt in receipts if receipt.error is None})
 
 
 def _report(

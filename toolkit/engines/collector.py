@@ -71,15 +71,15 @@ class Collector:
         """How many lines were no receipts (`receipts` has to be asked first)."""
         return self._unreadable
 
-    def receipts(self) -> list[Stamped]:
-        """Every receipt so far, in the order of arrival."""
+    def receipts(self, since: int = 0) -> list[Stamped]:
+        """Every receipt so far, in the order of arrival; without the first `since` of them."""
         lines, self._lines[:] = self._lines[:], []
         for line, at_ns in lines:
             try:
                 self._decoded.append(Stamped(Receipt.decode(line), at_ns))
             except (ValueError, TypeError):
                 self._unreadable += 1
-        return list(self._decoded)
+        return self._decoded[since:]
 
 
 class _Connection(asyncio.Protocol):
