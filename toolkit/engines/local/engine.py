@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from toolkit.contract import BROKER, EXIT_PORT_TAKEN, TRACE_STORE
-from toolkit.engines import zipkin_client
+from toolkit.engines import stores, zipkin_client
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.local import layout as layouts
 from toolkit.engines.local import ports, readiness
@@ -77,6 +77,7 @@ class LocalEngine:
         return LocalDeployment
 
     async def deploy(self, plan: Plan, *, receipts: str | None) -> LocalDeployment:
+        await stores.see_that_they_serve(plan, os.environ)
         for attempt in range(PORT_TRIES):
             deployment = self._deployment(
                 *(plan, receipts, self._zipkin, self._intercept, self._environment, self._ready_within_s, self._logs),
@@ -111,7 +112,7 @@ class LocalDeployment:
         gateway_port: int | None = None,
     ) -> None:
         self._logs = logs
-        self._plan, self._receipts, self._zipkin = plan, receipts, zipkin
+        self._receipts, self._zipkin = receipts, zipkin
         self._intercept, self._environment = intercept, environment
         self._ready_within_s = ready_within_s
         needed = layouts.ports_needed(plan, list(intercept), store=zipkin is None)
@@ -119,6 +120,7 @@ class LocalDeployment:
             plan, list(intercept), ports.free(needed), store=zipkin is None, gateway=gateway_port
         )
         self._folder = Path(tempfile.mkdtemp(prefix="toolkit-"))
+        self._plan = stores.in_folder(plan, self._folder / "transfers")
         self._watch: Watch | None = None
         self._functions: list[Supervised] = []
         self._services: list[Supervised] = []  # broker and store: they leave after the functions
@@ -196,6 +198,7 @@ class LocalDeployment:
         await asyncio.gather(*(standing.close() for standing in self._standing), return_exceptions=True)
         await stop_all(self._services)
         self._standing, self._functions, self._services = [], [], []
+        await stores.clear(self._plan, os.environ)
         self._keep_logs()
         if self._watch is not None:
             await self._watch.close()
@@ -235,18 +238,19 @@ class LocalDeployment:
         return commands
 
     def _function_commands(self) -> list[Command]:
+        plan, endpoint = self._plan, zipkin_client.spans_url(self.zipkin)
         return [
             layouts.function_command(
-                self._plan,
-                function.name,
+                plan,
+                name,
                 index,
                 self._layout,
                 receipts=self._receipts,
-                endpoint=zipkin_client.spans_url(self.zipkin),
-                override=self._environment.get(function.name, {}),
+                endpoint=endpoint,
+                override={**stores.given(plan, name, os.environ), **self._environment.get(name, {})},
             )
-            for function in self._plan.chain.functions
-            for index in range(function.replicas)
+            for name, replicas in ((each.name, each.replicas) for each in plan.chain.functions)
+            for index in range(replicas)
         ]
 
     async def _intercept_all(self) -> None:
