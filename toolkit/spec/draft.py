@@ -34,6 +34,7 @@ class Node:
     gateway: str | None = None
     image: str | None = None
     command: tuple[str, ...] = ()
+    prepare: tuple[str, ...] = ()
     folder: str | None = None
     within: str = ""
     parameters: Mapping[str, Scalar] | None = None

@@ -137,6 +137,7 @@ FUNCTION = Record(
         "gateway": Key(PATH, "takes HTTP requests of this path, has the chain answer them; needs no handler"),
         "image": Key(IMAGE, "a container image of a stranger that speaks its method, instead of a handler"),
         "command": Key(Listing(ABOUT, "words"), "a program of a stranger that listens on $PORT, instead of a handler"),
+        "prepare": Key(Listing(ABOUT, "words"), "what builds the program, once for as long as the folder is the same"),
         "repeat": Key(Number(), "how many copies stand in a row; 0 joins the neighbours"),
         "parallel": Key(Number("copies", 1, zero="leave the function out"), "how many copies stand side by side"),
         "replicas": Key(Whole("replicas", 1, 100), "how many processes or pods serve it"),

@@ -94,6 +94,7 @@ class Function:
     gateway: str | None = None  # the path of HTTP requests that it takes and answers for the chain
     image: str | None = None  # a stranger's container image, which speaks the function's method
     command: tuple[str, ...] = ()  # a stranger's program, in the chain's folder; it listens on $PORT
+    prepare: tuple[str, ...] = ()  # what builds it, in a copy of that folder
     folder: str | None = None  # where its handler or program lies; None: the chain's folder
 
 

@@ -155,6 +155,7 @@ def _function(node: Node, edges: Sequence[Edge], consumes: bool) -> Function:
         gateway=node.gateway,
         image=node.image,
         command=node.command,
+        prepare=node.prepare,
         folder=node.folder,
     )
 

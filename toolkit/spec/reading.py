@@ -56,6 +56,7 @@ def node(name: str, row: Row, knobs: Knobs, inner: Inner, found: Findings) -> No
         gateway=value(keys, "gateway"),
         image=value(keys, "image"),
         command=tuple(each.value or "" for each in value(keys, "command", [])),
+        prepare=tuple(each.value or "" for each in value(keys, "prepare", [])),
         inner=inner(keys["chain"], value(keys, "set", {}), knobs, found) if "chain" in keys else None,
         is_chain="chain" in keys,
     )
@@ -70,6 +71,8 @@ def _fitting(keys: Keys, found: Findings) -> None:
         for key in others:
             if kind in keys and key in keys:
                 found.add(keys[key].place, f"this is not for a function with `{kind}`: {why}")
+    if "prepare" in keys and "command" not in keys:
+        found.add(keys["prepare"].place, "there is no program to prepare; write `command`, or leave it out")
     if "repeat" in keys and "parallel" in keys:
         found.add(keys["parallel"].place, "copies stand in a row (`repeat`) or side by side, not both; leave one out")
 
