@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from toolkit.contract import BROKER, EXIT_PORT_TAKEN, TRACE_STORE
-from toolkit.engines import stores, zipkin_client
+from toolkit.engines import programs, stores, zipkin_client
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.local import layout as layouts
 from toolkit.engines.local import ports, readiness
@@ -78,6 +78,7 @@ class LocalEngine:
 
     async def deploy(self, plan: Plan, *, receipts: str | None) -> LocalDeployment:
         await stores.see_that_they_serve(plan, os.environ)
+        plan = await programs.prepared(plan)
         for attempt in range(PORT_TRIES):
             deployment = self._deployment(
                 *(plan, receipts, self._zipkin, self._intercept, self._environment, self._ready_within_s, self._logs),
