@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from toolkit import cold, environment
+from toolkit import answers, cold, environment
 from toolkit import plan as plans
 from toolkit.checks import judge
 from toolkit.contract import Tracing
@@ -34,6 +34,7 @@ from toolkit.traces.model import Span
 
 SETTLE_S = 30.0  # at most, for the receipts of an asynchronous chain
 SETTLE_STOPPED_S = 1.0  # the same, once somebody pressed Ctrl-C and waits for it
+STOPPED_PATIENCE_S = 5.0  # for the judge of an answer, likewise
 QUIET_S = 0.3  # without a new receipt, and nothing under way: nobody is going to send one
 LOOK_S = 0.02
 REACHED_WITHIN_S = 3.0  # a function connects before it is ready
@@ -90,6 +91,7 @@ async def run(
     plan = plan_of(order, started)
     async with Collector(await engine.host()) as collector:
         observed = await _observe(plan, order, engine, source or Here(), collector, stop, on_progress)
+    observed = dataclasses.replace(observed, evidence=await _with_verdicts(order, observed, stop))
     samples = cold.samples(plan.chain, observed.calls, observed.evidence, observed.driven, emulated=engine.emulated)
     report = _report(plan, order, engine, observed, samples, started, partial=stop.is_set())
     return Outcome(report, observed.calls, observed.evidence, samples)
@@ -168,6 +170,15 @@ async def _collect(collector: Collector, deployment: Deployment, driven: Driven)
     incidents = [*deployment.incidents(), *driven.incidents, *troubles]
     instances = deployment.instances() if isinstance(deployment, Watched) else None
     return Evidence(receipts, spans, incidents, gaps=deployment.traces_have_gaps, instances=instances)
+
+
+async def _with_verdicts(order: Order, observed: _Observed, stop: asyncio.Event) -> Evidence:
+    """What the chain says about its own answers, once nothing else needs the processors."""
+    patience_s = STOPPED_PATIENCE_S if stop.is_set() else answers.PATIENCE_S
+    verdicts = await answers.judged(
+        order.chain, observed.calls, observed.evidence, seed=order.load.seed, patience_s=patience_s
+    )
+    return dataclasses.replace(observed.evidence, judged=verdicts)
 
 
 async def _settle(

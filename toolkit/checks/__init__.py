@@ -24,6 +24,8 @@ over that no check tells.
              process took with it (`steady`); spans for which a receipt is missing (`delivered`).
 `steady`     no function had to be started again.
 `clean`      no dead letter, no undelivered event, no warning of the broker.
+`expected`   only of chains with `expect`: what judges their answers finds each one right. Not judged: answers without a
+             receipt (`delivered`), of calls that failed (`answered`).
 """
 
 from toolkit.checks.judge import judge

@@ -1,0 +1,93 @@
+"""The process that judges a chain's answers: `python -P -m toolkit.judging HANDLER`, one line of JSON in, one out.
+
+May live here: what needs no more than the standard library, since the chain's own code is loaded beside it. May not:
+which answers are judged, for how long, and what becomes of the verdicts (`answers`).
+
+What that code prints goes nowhere: the verdicts have a channel of their own, which is closed to it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+MOST = 500  # characters of what is wrong
+
+
+def main(handler: str) -> None:
+    """Lines `[answer, seed, size]` become `["wrong", TEXT or null]`, or `["unjudged", TEXT]`.
+
+    The first line out tells whether there is somebody who judges: `["ready", null]`, or `["missing", MODULE]`, or
+    `["broken", TEXT]`, after which nothing comes.
+    """
+    verdicts = _own_channel()
+    try:
+        judge = _load(handler)
+    except ModuleNotFoundError as error:
+        _say(verdicts, "missing", error.name or str(error))
+        return
+    except (Exception, SystemExit) as error:  # the boundary to code of the user's
+        _say(verdicts, "broken", _said(error))
+        return
+    _say(verdicts, "ready", None)
+    for line in sys.stdin:
+        _say(verdicts, *_judged(judge, *json.loads(line)))
+
+
+def _own_channel() -> TextIO:
+    """Where verdicts go: standard output as it was, before it became nothing for everyone else."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    return channel
+
+
+def _load(handler: str) -> Callable[[str, int, int | None], Any]:
+    place, _, name = handler.rpartition(":")
+    module: Any
+    if place.endswith(".py"):
+        path = Path(place)
+        sys.path.insert(0, str(path.resolve().parent))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{path} cannot be imported")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, module)
+        spec.loader.exec_module(module)
+    else:
+        module = importlib.import_module(place)
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise ImportError(f"{place} has no function named {name!r}")
+    judge: Callable[[str, int, int | None], Any] = found
+    return judge
+
+
+def _judged(judge: Callable[[str, int, int | None], Any], answer: str, seed: int, size: int | None) -> tuple[str, Any]:
+    try:
+        wrong = judge(answer, seed, size)
+    except (Exception, SystemExit) as error:  # the boundary to code of the user's
+        return "unjudged", f"it raised {_said(error)}"
+    if wrong is not None and not isinstance(wrong, str):
+        return "unjudged", f"it returned {wrong!r:.60}, which is neither None nor a text that says what is wrong"
+    return "wrong", wrong if wrong is None else wrong[:MOST] or "it does not say what"
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".replace("\n", " ")[:MOST]
+
+
+def _say(channel: TextIO, kind: str, text: str | None) -> None:
+    channel.write(json.dumps([kind, text]) + "\n")
+    channel.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
