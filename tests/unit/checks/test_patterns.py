@@ -1,0 +1,460 @@
+"""Counts, choices, retries, fallbacks, loops and joins: what keeps the promise of each, and what breaks it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.checks.simulation import Run
+from tests.unit.checks.story import Story, Told, chain
+from tests.unit.checks.test_judge import checks_of, red
+from toolkit.spec.model import Edge
+
+DOWN = "UNAVAILABLE: down for a moment"
+BROKEN = "INTERNAL: ZeroDivisionError"
+
+
+def call(source: str, to: str, **more: object) -> Edge:
+    return Edge(source, to, "call", method="link.Link/Send", **more)  # type: ignore[arg-type]
+
+
+def event(source: str, to: str, type: str, **more: object) -> Edge:  # noqa: A002
+    return Edge(source, to, "event", type=type, **more)  # type: ignore[arg-type]
+
+
+def followed(run: Run) -> str:
+    return checks_of(run)["followed"].got
+
+
+# --- counts -----------------------------------------------------------------------------------------------------------
+
+
+def scattered(times: int, least: int, most: int | None) -> Run:
+    story = Story(chain(call("a", "b", least=least, most=most)))
+    entry = story.call()
+    for at in range(times):
+        entry.calls("b", f"part {at}".encode())
+    return story.run()
+
+
+@pytest.mark.parametrize(("times", "least", "most"), [(16, 16, 16), (0, 0, 1), (1, 0, 1), (40, 1, None), (3, 2, 4)])
+def test_any_number_within_the_count_is_right(times: int, least: int, most: int | None) -> None:
+    assert red(scattered(times, least, most)) == set()
+
+
+@pytest.mark.parametrize(
+    ("times", "least", "most", "told"),
+    [
+        (15, 16, 16, "a sent a call to b 15 times, not 16"),
+        (17, 16, 16, "a sent a call to b 17 times, not 16"),
+        (2, 0, 1, "a sent a call to b 2 times, not 0 to 1"),
+        (0, 1, None, "a sent a call to b 0 times, not 1 or more"),
+    ],
+)
+def test_a_wrong_degree_is_not_what_the_chain_says(times: int, least: int, most: int | None, told: str) -> None:
+    run = scattered(times, least, most)
+    assert red(run) == {"followed"}
+    assert followed(run) == f"1 wrong: {told} (call 000000000000)"
+
+
+def test_one_event_for_several_receivers_counts_once() -> None:
+    story = Story(chain(event("a", "b", "t", least=2, most=2), event("a", "c", "t", least=2, most=2)))
+    entry = story.call()
+    entry.emits("t")
+    assert red(story.run()) == {"followed"}
+    entry.emits("t")
+    assert red(story.run()) == set()
+
+
+# --- choices ----------------------------------------------------------------------------------------------------------
+
+CHOICE = chain(
+    call("a", "b", choice="way"), call("a", "c", choice="way", least=2, most=3), event("a", "d", "t", choice="other")
+)
+
+
+def chosen(*taken: str) -> Run:
+    story = Story(CHOICE)
+    entry = story.call()
+    for at, each in enumerate(taken):
+        entry.emits("t") if each == "d" else entry.calls(each, f"{at}".encode())
+    return story.run()
+
+
+@pytest.mark.parametrize("taken", ["bd", "ccd", "cccd"])
+def test_one_edge_of_each_choice_is_right(taken: str) -> None:
+    assert red(chosen(*taken)) == set()
+
+
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        ("d", "a took no edge of the choice way"),
+        ("bccd", "a took 2 edges of the choice way, not 1: a call to b and a call to c"),
+        ("bbd", "a sent a call to b 2 times, not 1"),
+        ("cd", "a sent a call to c 1 times, not 2 to 3"),
+        ("b", "a took no edge of the choice other"),
+    ],
+)
+def test_both_edges_of_a_choice_or_none_or_too_many_messages_are_wrong(taken: str, told: str) -> None:
+    run = chosen(*taken)
+    assert red(run) == {"followed"}
+    assert followed(run) == f"1 wrong: {told} (call 000000000000)"
+
+
+def test_a_choice_may_be_of_nothing_where_one_of_its_edges_may_carry_nothing() -> None:
+    story = Story(chain(call("a", "b", choice="way", least=0), call("a", "c", choice="way")))
+    story.call()
+    assert red(story.run()) == set()
+
+
+# --- retries ----------------------------------------------------------------------------------------------------------
+
+
+def retried(*attempts: str | None, retry: int = 3, reached: bool = True) -> Run:
+    """What b said of each attempt; None: it succeeded."""
+    story = Story(chain(call("a", "b", retry=retry)))
+    entry = story.call()
+    for each in attempts:
+        entry.calls("b", fails=each, reached=reached or each is None)
+    return story.run()
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_attempts_behind_failures_are_one_message_and_no_loss(reached: bool) -> None:
+    run = retried(DOWN, DOWN, None, reached=reached)
+    assert red(run) == set()
+    assert checks_of(run)["delivered"].got == "4 messages handled; 2 attempts failed and were tried again"
+    assert "failed for good" not in checks_of(run)["once"].got
+
+
+def test_a_message_sent_again_though_it_had_arrived_is_wrong() -> None:
+    run = retried(None, None)
+    assert red(run) == {"followed"}
+    assert followed(run) == "1 wrong: a sent a call to b 2 times, not 1 (call 000000000000)"
+
+
+def test_an_attempt_after_one_that_succeeded_is_wrong_though_it_failed() -> None:
+    run = retried(None, DOWN)
+    assert red(run) == {"followed"}
+    assert followed(run) == "1 wrong: a tried a call to b again after it had succeeded (call 000000000000)"
+
+
+def test_more_attempts_than_the_edge_has_are_wrong() -> None:
+    assert red(retried(DOWN, DOWN, None, retry=2)) == set()
+    assert followed(retried(DOWN, DOWN, None, retry=1)) == (
+        "1 wrong: a sent a call to b 2 times, not 1 (call 000000000000)"
+    )
+
+
+def test_what_failed_of_itself_is_not_tried_again() -> None:
+    run = retried(BROKEN, None)
+    assert red(run) >= {"followed"}
+    assert "a sent a call to b 2 times, not 1" in followed(run)
+
+
+def test_a_message_that_failed_for_good_while_its_sender_went_on_is_not_delivered() -> None:
+    run = retried(DOWN, DOWN, retry=1)
+    assert red(run) == {"delivered"}
+    assert checks_of(run)["delivered"].got.startswith("1 wrong: a's call to b was not accepted, and a went on")
+
+
+def test_an_edge_without_retry_whose_call_failed_is_as_red_as_ever() -> None:
+    assert red(retried(DOWN, retry=0)) == {"delivered"}
+
+
+def test_of_a_scatter_each_part_has_attempts_of_its_own() -> None:
+    story = Story(chain(call("a", "b", least=4, most=4, retry=1)))
+    entry = story.call()
+    for at in (0, 1, 2, 3):
+        entry.calls("b", f"{at}".encode(), fails=DOWN if at % 2 else None)
+    for at in (1, 3):
+        entry.calls("b", f"{at}".encode())
+    assert red(story.run()) == set()
+    entry.sent.pop()
+    assert "delivered" in red(story.run())
+
+
+def test_parts_that_say_the_same_are_told_by_their_number() -> None:
+    story = Story(chain(call("a", "b", least=3, most=3, retry=1)))
+    entry = story.call()
+    for fails in (DOWN, None, None, None):
+        entry.calls("b", fails=fails)
+    assert red(story.run()) == set()
+    entry.calls("b")
+    assert red(story.run()) == {"followed"}
+
+
+# --- fallbacks --------------------------------------------------------------------------------------------------------
+
+
+def fallen_back(*attempts: str | None, instead: int, retry: int = 1) -> Run:
+    story = Story(chain(call("a", "b", retry=retry), call("a", "c", fallback="b")))
+    entry = story.call()
+    for each in attempts:
+        entry.calls("b", fails=each)
+    for _ in range(instead):
+        entry.calls("c", b"instead")
+    return story.run()
+
+
+def test_a_fallback_stands_in_for_what_failed_for_good_and_nothing_is_lost() -> None:
+    run = fallen_back(DOWN, DOWN, instead=1)
+    assert red(run) == set()
+    assert checks_of(run)["delivered"].got == (
+        "4 messages handled; 1 attempt failed and was tried again; 1 call failed for good and was replaced"
+    )
+    assert red(fallen_back(BROKEN, instead=1)) == set()
+
+
+def test_a_fallback_that_nobody_needed_is_wrong() -> None:
+    run = fallen_back(None, instead=1)
+    assert red(run) == {"followed"}
+    assert followed(run) == (
+        "1 wrong: a sent a call to c 1 times in the place of b, which had failed for good 0 times (call 000000000000)"
+    )
+    assert red(fallen_back(DOWN, None, instead=1)) == {"followed"}
+
+
+def test_a_fallback_that_did_not_stand_in_is_wrong() -> None:
+    assert "which had failed for good 1 times" in followed(fallen_back(DOWN, DOWN, instead=0))
+    assert red(fallen_back(BROKEN, instead=0)) == {"followed"}
+
+
+def test_a_fallback_that_was_taken_twice_for_one_failure_is_wrong() -> None:
+    assert red(fallen_back(BROKEN, instead=2)) == {"followed"}
+
+
+def test_a_fallback_before_all_attempts_were_made_is_wrong() -> None:
+    run = fallen_back(DOWN, instead=1, retry=3)
+    assert red(run) == {"followed"}
+    assert followed(run) == "1 wrong: a gave up a call to b before it had tried 4 times (call 000000000000)"
+
+
+def test_a_fallback_has_one_of_its_own() -> None:
+    story = Story(chain(call("a", "b"), call("a", "c", fallback="b"), call("a", "d", fallback="c")))
+    entry = story.call()
+    entry.calls("b", fails=BROKEN)
+    entry.calls("c", fails=BROKEN)
+    assert red(story.run()) == {"followed"}
+    entry.calls("d")
+    assert red(story.run()) == set()
+
+
+def test_where_a_handling_failed_as_a_whole_its_counts_are_not_judged() -> None:
+    story = Story(chain(call("a", "b", retry=1)))
+    entry = story.call()
+    entry.calls("b", fails=BROKEN)
+    entry.error = "INTERNAL: b failed"
+    run = story.run()
+    run.calls[0] = replace(run.calls[0], status="INTERNAL", reply_digest=None)
+    assert red(run) == {"answered"}
+
+
+# --- loops ------------------------------------------------------------------------------------------------------------
+
+
+def looped(rounds: int, loop: int = 10) -> Run:
+    story = Story(chain(event("a", "b", "go"), event("b", "b", "again", least=0, loop=loop)))
+    (at,) = story.call().emits("go")
+    for _ in range(rounds):
+        (at,) = at.emits("again")
+    return story.run()
+
+
+def test_a_loop_within_its_bound_is_right() -> None:
+    assert red(looped(10)) == set()
+    assert red(looped(0)) == set()
+
+
+def test_a_loop_beyond_its_bound_is_wrong_and_names_the_edge() -> None:
+    run = looped(11)
+    assert red(run) == {"followed"}
+    assert followed(run) == (
+        "1 wrong: the way to a message of b led 11 times over b → b, which may loop 10 times (call 000000000000)"
+    )
+
+
+def test_a_loop_of_thousands_is_followed_without_recursion() -> None:
+    assert red(looped(3_000, loop=3_000)) == set()
+    assert red(looped(3_000, loop=2_999)) == {"followed"}
+
+
+def test_a_bound_holds_for_each_way_and_not_for_all_together() -> None:
+    """A tree of calls, two to each: no way is longer than two."""
+    story = Story(chain(call("a", "b"), call("b", "b", least=0, most=2, loop=2)))
+    top = story.call().calls("b")
+    for half in (top.calls("b"), top.calls("b")):
+        half.calls("b"), half.calls("b")
+    assert red(story.run()) == set()
+    story.told[-1].calls("b")
+    assert red(story.run()) == {"followed"}
+
+
+def test_a_circle_of_two_is_bounded_where_it_leads_back() -> None:
+    story = Story(chain(call("a", "b"), call("b", "c", least=0), call("c", "b", least=0, loop=2)))
+    at = story.call().calls("b")
+    for _ in range(2):
+        at = at.calls("c").calls("b")
+    assert red(story.run()) == set()
+    at.calls("c").calls("b")
+    assert red(story.run()) == {"followed"}
+
+
+# --- joins ------------------------------------------------------------------------------------------------------------
+
+MAP = chain(
+    event("a", "m", "part", least=1, most=None), event("m", "r", "done"), event("r", "z", "sum"), joins={"r": 0}
+)
+
+
+def mapped(width: int) -> tuple[Story, list[Told]]:
+    """Scattered and mapped; the handlings of r, of which none has joined the others."""
+    story = Story(MAP)
+    entry = story.call()
+    parts = [
+        part for at in range(width) for mapper in entry.emits("part", f"{at}".encode()) for part in mapper.emits("done")
+    ]
+    for part in parts:
+        part.waits = True
+    return story, parts
+
+
+def join(parts: list[Told]) -> None:
+    last = parts[-1]
+    last.waits, last.joined = False, tuple(part.message for part in parts)
+    last.emits("sum")
+
+
+@pytest.mark.parametrize("width", [1, 2, 16])
+def test_a_join_of_all_parts_is_right_and_sends_once(width: int) -> None:
+    story, parts = mapped(width)
+    join(parts)
+    assert red(story.run()) == set()
+
+
+def test_a_join_that_never_ran_is_not_delivered_and_names_what_it_lacks() -> None:
+    story, parts = mapped(16)
+    join(parts)
+    run = story.run()
+    gone = [each for each in run.receipts if each.function in ("m", "r")][-4:]  # two parts, and what followed from them
+    run.forget([*gone, *(each for each in run.receipts if each.function == "z")])
+    assert red(run) == {"delivered"}
+    assert "the join of r waits for 2 of 16" in " ".join(checks_of(run)["delivered"].details)
+
+
+def test_a_join_that_had_all_and_did_not_run_says_so() -> None:
+    story, _ = mapped(4)
+    run = story.run()
+    assert red(run) == {"delivered"}
+    assert checks_of(run)["delivered"].got == ("1 wrong: the join of r never ran though all 4 came (call 000000000000)")
+
+
+def test_a_join_that_ran_without_a_part_is_wrong() -> None:
+    story, parts = mapped(16)
+    join(parts[1:])
+    run = story.run()
+    assert red(run) == {"delivered"}
+    assert checks_of(run)["delivered"].details == (
+        "r joined 15 of 16 (call 000000000000)",
+        "the join of r waits for 15 of 16 (call 000000000000)",
+    )
+
+
+def test_a_part_that_was_joined_twice_was_handled_twice() -> None:
+    story, parts = mapped(2)
+    join(parts)
+    run = story.run()
+    ran = next(each for each in run.receipts if each.joined)
+    run.receipts.append(replace(ran, seq=99, sent=()))
+    assert red(run) >= {"once"}
+
+
+def test_parts_that_nobody_received_cannot_have_been_joined() -> None:
+    story, parts = mapped(4)
+    join(parts)
+    parts[-1].joined = (*parts[-1].joined[:3], "f" * 32)
+    run = story.run()
+    assert red(run) == {"delivered"}
+    assert "r joined 1 messages that never came" in " ".join(checks_of(run)["delivered"].details)
+
+
+def test_a_part_that_sends_while_it_waits_is_wrong() -> None:
+    story, parts = mapped(2)
+    join(parts)
+    parts[0].emits("sum")
+    run = story.run()
+    assert red(run) == {"followed"}
+    assert followed(run) == "1 wrong: r sent an event sum 1 times, not 0, while it waited (call 000000000000)"
+
+
+def test_a_diamond_that_joins_runs_once() -> None:
+    story = Story(
+        chain(event("a", "b", "x"), event("a", "c", "x"), event("b", "d", "y"), event("c", "d", "z"), joins={"d": 2})
+    )
+    left, right = (branch.emits(kind)[0] for branch, kind in zip(story.call().emits("x"), "yz", strict=True))
+    left.waits, right.joined = True, (left.message, right.message)
+    assert red(story.run()) == set()
+    right.joined = (right.message,)
+    assert checks_of(story.run())["delivered"].details == (
+        "d joined 1 of 2 (call 000000000000)",
+        "the join of d waits for 1 of 2 (call 000000000000)",
+    )
+
+
+def test_several_joins_of_one_call_each_have_parts_of_their_own() -> None:
+    """Two rounds of a scatter of three."""
+    story = Story(
+        chain(
+            event("a", "s", "go"),
+            event("s", "m", "part", least=3, most=3),
+            event("m", "r", "done"),
+            event("r", "s", "go", least=0, loop=1),
+            joins={"r": 3},
+        )
+    )
+    (splitter,) = story.call().emits("go")
+    for again in (True, False):
+        parts = [part for _ in range(3) for mapper in splitter.emits("part") for part in mapper.emits("done")]
+        for part in parts[:2]:
+            part.waits = True
+        parts[2].joined = tuple(part.message for part in parts)
+        if again:
+            (splitter,) = parts[2].emits("go")
+    assert red(story.run()) == set()
+
+
+def test_a_task_that_was_done_before_is_acknowledged_and_no_repetition() -> None:
+    story = Story(chain(event("a", "b", "t")))
+    (done,) = story.call().emits("t")
+    run = story.run()
+    run.receipts.append(replace(run.receipts[-1], seq=99, waits=True))
+    run.spans.append(replace(next(each for each in run.spans if each.id == done.span), id="f" * 16))
+    assert red(run) == set()
+    run.receipts[-1] = replace(run.receipts[-1], waits=False)
+    assert red(run) == {"once"}
+
+
+# --- tasks and gateways -----------------------------------------------------------------------------------------------
+
+
+def test_that_all_tasks_are_done_may_be_said_by_any_of_them() -> None:
+    story = Story(
+        chain(
+            event("a", "b", "t"), event("b", "b", "t", least=0, most=None, tasks=9), event("b", "c", "end", done=True)
+        )
+    )
+    (first,) = story.call().emits("t")
+    (second, *_) = first.emits("t")
+    second.emits("end")
+    assert red(story.run()) == set()
+    second.emits("end")
+    assert red(story.run()) == {"followed"}
+
+
+def test_a_gateway_may_ask_the_chain() -> None:
+    story = Story(chain(event("a", "front", "answer"), gateway="front"))
+    (front,) = story.call().emits("answer")
+    front.calls("a").emits("answer")
+    assert "followed" not in red(story.run())
