@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := toolkit tests benchmarks
 
 .DELETE_ON_ERROR:
-.PHONY: install install-dev run test test-browser test-zipkin lint stubs perf wheel picture clean help cluster-up cluster-down cluster-status test-cluster
+.PHONY: install install-dev run test test-browser test-transfers test-zipkin lint stubs perf wheel picture clean help cluster-up cluster-down cluster-status test-cluster
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -33,13 +33,17 @@ run: install ## the chained benchmark, called and evented, with its report
 	$(BIN)/toolkit run chained-eventing
 
 test: install-dev ## every test that needs no cluster
-	$(BIN)/python -m pytest -q -n 2 -m "not alone and not cluster and not browser"
+	$(BIN)/python -m pytest -q -n 2 -m "not alone and not cluster and not browser and not stores"
 	$(BIN)/python -m pytest -q -m alone
 
 test-browser: install-dev ## a run's page in a real browser; brings Debian's Chromium where it may
 	@for each in chromium chromium-browser google-chrome; do command -v $$each >/dev/null && exit 0; done; \
 	  test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { apt-get -q update && apt-get -q -y install chromium; } || true
 	$(BIN)/python -m pytest -q -n 2 -m browser tests/browser
+
+test-transfers: install-dev ## transfers through a real Redis and a real S3 server; fetches them: needs go, and Debian's apt-get where no redis-server is
+	$(BIN)/python -m tests.transfers.servers
+	$(BIN)/python -m pytest -q -m stores tests/transfers
 
 test-zipkin: install-dev ## the trace store beside a real Zipkin server; needs java 17 and, the first time, mvn
 	KNBENCH_ZIPKIN=1 $(BIN)/python -m pytest -q -m zipkin tests/zipkin
