@@ -7,6 +7,7 @@ May live here: objects. May not: where the endpoint is, and whose the credential
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -28,6 +29,18 @@ PARTS_AT_ONCE = 8
 CONNECT_WITHIN_S = 5.0
 ANSWER_WITHIN_S = 60.0
 _RETRIES = 2
+_CODE, _MESSAGE = re.compile(r"<Code>([^<]*)</Code>"), re.compile(r"<Message>([^<]*)</Message>")
+_STATUSES = {
+    "NoSuchBucket": "FAILED_PRECONDITION",
+    "AccessDenied": "PERMISSION_DENIED",
+    "SignatureDoesNotMatch": "UNAUTHENTICATED",
+    "InvalidAccessKeyId": "UNAUTHENTICATED",
+    "XAdminUserNotFound": "UNAUTHENTICATED",  # versitygw's word for it
+    "InvalidToken": "UNAUTHENTICATED",
+    "ExpiredToken": "UNAUTHENTICATED",
+    "QuotaExceeded": "RESOURCE_EXHAUSTED",
+    "EntityTooLarge": "RESOURCE_EXHAUSTED",
+}
 
 
 class S3Store:
@@ -79,13 +92,11 @@ class S3Store:
     async def _told(self, key: str) -> AsyncIterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                why = f"{self._at}: there is no such bucket; create it first"
-                raise TransferFailed("FAILED_PRECONDITION", NAME, key, why) from None
-            raise missing(NAME, key) from None
         except (exceptions.BaseError, OSError, ValueError) as error:
-            raise TransferFailed(_code(error), NAME, key, f"{self._at}: {_first(error)}") from None
+            code, why = _said(str(error))
+            if isinstance(error, FileNotFoundError) and code in ("NoSuchKey", ""):
+                raise missing(NAME, key) from None
+            raise TransferFailed(_STATUSES.get(code, "UNAVAILABLE"), NAME, key, f"{self._at}: {why}") from None
 
 
 def _config(endpoint: str | None, region: str | None, credentials: Mapping[str, str]) -> S3Config:
@@ -100,12 +111,10 @@ def _config(endpoint: str | None, region: str | None, credentials: Mapping[str, 
     return config
 
 
-def _first(error: Exception) -> str:
-    """What went wrong, without the library's account of its own structures."""
-    return brief(str(error).partition("\n\nDebug source:")[0])
-
-
-def _code(error: Exception) -> str:
-    if isinstance(error, exceptions.UnauthenticatedError) or "InvalidAccessKeyId" in str(error):
-        return "UNAUTHENTICATED"
-    return "PERMISSION_DENIED" if isinstance(error, exceptions.PermissionDeniedError) else "UNAVAILABLE"
+def _said(text: str) -> tuple[str, str]:
+    """The server's error code ("": it said none), and what went wrong, without the library's account of itself."""
+    text = text.partition("\n\nDebug source:")[0]
+    code, message = _CODE.search(text), _MESSAGE.search(text)
+    if code is None:
+        return "", brief(text.rpartition(" - ")[2] or text)
+    return code[1], brief(f"{code[1]}: {message[1] if message else text}")
