@@ -97,12 +97,11 @@ def _search(options: argparse.Namespace, promises: tuple[Objective, ...]) -> Sea
 
 def _chain(options: argparse.Namespace, search: Search, promises: tuple[Objective, ...], made: list[Step]) -> bool:
     """A fresh deployment a step, and a stored run. Whether somebody stopped it."""
-    from toolkit import catalog
     from toolkit.measure.capacity import steps
     from toolkit.measure.rows import table
     from toolkit.run import Order
 
-    chain = catalog.load(options.chain, arguments.overrides(options))
+    chain = engines.chain(options)
     quiet = copy.copy(options)
     quiet.output = "step"  # no progress line of its own
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from toolkit.engines.knative.connection import Cluster
     from toolkit.engines.knative.engine import KnativeEngine
     from toolkit.engines.knative.settings import Audience
+    from toolkit.spec.model import ChainSpec
 
 READY_WITHIN_S = 180.0
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")  # of a chain, when there is no file of it
@@ -37,6 +38,9 @@ ONLY_ON_A_CLUSTER = ("namespace", "context", "kubeconfig", "image", "advertise",
 def configure(parser: argparse.ArgumentParser, *, timeout: tuple[str, ...] = ("--ready-timeout", "--timeout")) -> None:
     """Every option that decides where a chain runs. `timeout` are the names of the one for readiness."""
     parser.add_argument("--engine", choices=("local", "knative"), default="local", help="where the chain runs")
+    parser.add_argument(
+        "--install", action="store_true", help="fetch what the chain requires into a cache, if it is not here"
+    )
     tracing(parser)
     group = cluster(parser)
     group.add_argument(
@@ -87,6 +91,18 @@ def tracing(parser: argparse.ArgumentParser) -> None:
         type=arguments.setting,
         help="a tag that every span of the functions carries (repeatable)",
     )
+
+
+def chain(options: argparse.Namespace) -> ChainSpec:
+    """The chain that the options name; what its code requires is fetched before anything is started."""
+    from toolkit import catalog
+
+    loaded = catalog.load(options.chain, arguments.overrides(options))
+    if options.install:
+        from toolkit.engines import requirements
+
+        requirements.install(loaded, lambda text: note(printable(text)))
+    return loaded
 
 
 @dataclass(frozen=True, slots=True)

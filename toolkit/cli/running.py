@@ -11,9 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from toolkit import catalog
 from toolkit.cli import cold_options, engines, load_options
-from toolkit.cli import options as arguments
 from toolkit.cli.output import progress_wanted, speaks_unicode
 from toolkit.report import live
 from toolkit.results import Load, Progress
@@ -25,7 +23,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def few(options: argparse.Namespace, requests: int, at_a_time: int = 1) -> Order:
     """The order of a few calls, one after the other or `at_a_time`, on the chain that the options name."""
-    chain = catalog.load(options.chain, arguments.overrides(options))
+    chain = engines.chain(options)
     concurrency = min(at_a_time, requests)
     load = Load(requests=requests, concurrency=concurrency, sample=options.sample, seed=options.seed)
     return Order(chain, load, attributes=tuple(options.attribute))

@@ -41,11 +41,9 @@ def install(requirements: Sequence[str], python: Interpreter, target: Path, *, c
         *resolved,
         *requirements,
     )
-    environment = {name: value for name, value in os.environ.items() if name not in _DROPPED}
-    environment |= _OVERRULED | {"TMPDIR": str(target.parent)}
     done = subprocess.run(  # noqa: S603 - no shell; requirements are names and versions, the chain language sees to it
         command,
-        env=environment,
+        env=environment(target.parent),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -54,6 +52,12 @@ def install(requirements: Sequence[str], python: Interpreter, target: Path, *, c
     )
     if done.returncode:
         raise _failed(done.stderr or done.stdout, python)
+
+
+def environment(scratch: Path) -> dict[str, str]:
+    """This process's variables, without what would lead pip elsewhere; what it needs meanwhile lies in `scratch`."""
+    kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    return kept | _OVERRULED | {"TMPDIR": str(scratch)}
 
 
 def _failed(told: str, python: Interpreter) -> ImageError:

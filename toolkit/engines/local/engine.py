@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from toolkit.contract import BROKER, EXIT_PORT_TAKEN, TRACE_STORE
-from toolkit.engines import programs, stores, zipkin_client
+from toolkit.engines import programs, requirements, stores, zipkin_client
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.local import layout as layouts
 from toolkit.engines.local import ports, readiness
@@ -77,6 +77,7 @@ class LocalEngine:
         return LocalDeployment
 
     async def deploy(self, plan: Plan, *, receipts: str | None) -> LocalDeployment:
+        requirements.see_that_they_are_here(plan.chain)
         await stores.see_that_they_serve(plan, os.environ)
         plan = await programs.prepared(plan)
         for attempt in range(PORT_TRIES):
@@ -248,7 +249,9 @@ class LocalDeployment:
                 self._layout,
                 receipts=self._receipts,
                 endpoint=endpoint,
-                override={**stores.given(plan, name, os.environ), **self._environment.get(name, {})},
+                override=requirements.environment(plan.chain, name)
+                | stores.given(plan, name, os.environ)
+                | dict(self._environment.get(name, {})),
             )
             for name, replicas in ((each.name, each.replicas) for each in plan.chain.functions)
             for index in range(replicas)
