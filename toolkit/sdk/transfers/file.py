@@ -28,7 +28,7 @@ class FileStore:
         self._folder = folder
 
     async def put(self, key: str, data: bytes) -> None:
-        await _in_thread(key, _write, self._path(key), data)
+        await _in_thread(key, _write, self._folder, self._path(key), data)
 
     async def get(self, key: str, size: int) -> bytes:
         return await _in_thread(key, _read, self._path(key), key, size)
@@ -61,7 +61,8 @@ async def _in_thread(key: str, work: Callable[P, T], *arguments: P.args, **named
 _FULL = (28, 122)  # ENOSPC, EDQUOT
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(folder: Path, path: Path, data: bytes) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     number, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".")  # 0600
     try:
