@@ -15,6 +15,7 @@ from toolkit import spec
 from toolkit.contract.units import shown
 from toolkit.errors import Problem, SpecError, UsageError
 from toolkit.spec.model import ChainSpec
+from toolkit.spec.nesting import Source
 from toolkit.spec.yamltree import MAX_BYTES
 
 FILE = "chain.yaml"
@@ -73,23 +74,47 @@ def load(chain: str, overrides: Mapping[str, str] | None = None) -> ChainSpec:
     Handlers are looked for too: a chain whose handler file is missing could never run.
     """
     path = find(chain)
-    loaded = spec.parse(_read(path), origin=_origin(path), folder=str(path.parent.resolve()), overrides=overrides)
+    source = _source(path)
+    loaded = spec.parse(
+        source.data, origin=source.origin, folder=source.folder, overrides=overrides, resolve=find_inner
+    )
     if problems := _missing_handlers(loaded):
         raise SpecError(_origin(path), problems)
     return loaded
 
 
+def find_inner(chain: str, folder: str) -> Source:
+    """The sub-chain that a chain in `folder` calls `chain`: in a folder of its own, or of the catalogue's."""
+    inside = Path(folder, chain)
+    if inside.is_dir() and inside.resolve().is_relative_to(Path(folder).resolve()):
+        return _source(_in_folder(inside))
+    files = _files()
+    if chain not in files:
+        raise UsageError(_no_such(chain, sorted(files)) if "/" not in chain else f"there is no folder {shown(chain)}")
+    return _source(files[chain])
+
+
+def _source(path: Path) -> Source:
+    return Source(_read(path), _origin(path), str(path.parent.resolve()))
+
+
 def _missing_handlers(chain: ChainSpec) -> list[Problem]:
     """A problem for each handler file that is not there, told once however many functions it serves."""
-    missing: dict[str, str] = {}
-    for function in chain.functions:
-        file = function.handler.rpartition(":")[0]
-        if file.endswith(".py") and not Path(chain.folder, file).is_file():
-            missing.setdefault(file, function.name)
+    named = [(each.folder or chain.folder, each.handler, f"'{each.name}' has its handler") for each in chain.functions]
+    named += [(chain.folder, chain.expect, "answers are judged")] if chain.expect else []
+    missing: dict[tuple[str, str], str] = {}
+    for folder, handler, what in named:
+        file = handler.rpartition(":")[0]
+        if file.endswith(".py") and not Path(folder, file).is_file():
+            missing.setdefault((folder, file), what)
     return [
-        Problem(0, 0, "", f"there is no file {shown(file)} beside it, where '{name}' has its handler")
-        for file, name in missing.items()
+        Problem(0, 0, "", f"there is no file {shown(file)} {_beside(folder, chain)}, where {what}")
+        for (folder, file), what in missing.items()
     ]
+
+
+def _beside(folder: str, chain: ChainSpec) -> str:
+    return "beside it" if folder == chain.folder else f"in {folder}"
 
 
 def _in_folder(folder: Path) -> Path:

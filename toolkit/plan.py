@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from toolkit.contract import ENTRY_METHOD, GENERIC_METHOD, GENERIC_STREAM, Outgoing, Tracing, Wiring
-from toolkit.spec import names
+from toolkit.contract import ENTRY_METHOD, GENERIC_METHOD, GENERIC_STREAM, Outgoing, Scalar, Tracing, Wiring
+from toolkit.spec import folders, names
 from toolkit.spec.model import Broker, ChainSpec, Edge, Function
 
 
@@ -126,13 +126,13 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
         chain=chain.name,
         function=function.name,
         run=run,
-        handler=function.handler,
+        handler=folders.handler(chain, function),
         serves=tuple(sorted(methods)),
         consumes=any(edge.via == "event" for edge in into)
         or function.name == _dead_letter(chain)
         or function.gateway is not None,
         outgoing=tuple(outgoing),
-        parameters={each.name: each.value for each in chain.parameters},
+        parameters=_parameters(chain) if function.parameters is None else function.parameters,
         seed=seed,
         tracing=tracing,
         join=function.join,
@@ -160,6 +160,10 @@ def _takes(chain: ChainSpec, function: Function) -> tuple[str, ...]:
     return tuple(sorted({edge.transfer for edge in (*over, *every)} - {"inline"}))
 
 
+def _parameters(chain: ChainSpec) -> dict[str, Scalar]:
+    return {each.name: each.value for each in chain.parameters}
+
+
 def _dead_letter(chain: ChainSpec) -> str | None:
     return chain.broker.delivery.dead_letter if chain.broker else None
 
@@ -171,7 +175,9 @@ def _outgoing(edge: Edge) -> Outgoing:
     return Outgoing(edge.to, "event", type=edge.type, **more)
 
 
-_SHARED = ("least", "most", "choice", "loop", "retry", "fallback", "transfer", "tasks", "done")  # of Edge and Outgoing
+_SHARED = (  # of Edge and Outgoing
+    *("least", "most", "choice", "loop", "retry", "fallback", "transfer", "tasks", "done", "alias"),
+)
 
 
 def _triggers(chain: ChainSpec) -> tuple[Trigger, ...]:

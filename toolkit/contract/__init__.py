@@ -148,6 +148,7 @@ class Outgoing:
     transfer: Transfer = "inline"  # how the data of its messages travels
     tasks: int | None = None  # what leaves over it are tasks: so many of a call, at most
     done: bool = False  # what leaves over it says that all tasks of a call are done
+    alias: str | None = None  # what the handler calls `to`, where that is not its name
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from toolkit.images import bytecode
 from toolkit.images.configuration import CHAIN_FOLDER, LIBRARY_FOLDER, WIRING_FILE
 from toolkit.images.entries import FILE_MODE, Entry, of_folder
 from toolkit.images.interpreter import Interpreter
+from toolkit.spec.folders import packed
 from toolkit.spec.model import ChainSpec
 
 SCAFFOLD = ("__init__.py", "contract", "sdk", "stubs")  # all that a function's process imports of the toolkit
@@ -44,7 +45,12 @@ def _scaffold() -> list[Entry]:
 
 
 def _chain(spec: ChainSpec, left_out: Sequence[Path]) -> list[Entry]:
-    folder = Path(spec.folder)
+    """The chain's folder, and below it those of its sub-chains that lie elsewhere."""
+    places = {spec.folder: CHAIN_FOLDER} | {each: f"{CHAIN_FOLDER}/{place}" for each, place in packed(spec).items()}
+    return [entry for folder, into in places.items() for entry in _folder(Path(folder), into, left_out)]
+
+
+def _folder(folder: Path, into: str, left_out: Sequence[Path]) -> list[Entry]:
     hidden = {path.resolve() for path in left_out}
 
     def wanted(path: str) -> bool:
@@ -59,7 +65,7 @@ def _chain(spec: ChainSpec, left_out: Sequence[Path]) -> list[Entry]:
             )
         return found.resolve() not in hidden and not _is_image(found)
 
-    return list(of_folder(folder, CHAIN_FOLDER, wanted))
+    return list(of_folder(folder, into, wanted))
 
 
 def wiring(path: Path, chain: str) -> list[Entry]:

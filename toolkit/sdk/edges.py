@@ -12,10 +12,10 @@ from toolkit.sdk.failures import NoSuchEdge
 def to(wiring: Wiring, name: str | None) -> Outgoing:
     """The call edge to the function `name`, or the only one there is; raises NoSuchEdge."""
     calls = [edge for edge in wiring.outgoing if edge.via == "call"]
-    found = [edge for edge in calls if name in (None, edge.to)]
+    found = [edge for edge in calls if name in (None, edge.to, edge.alias)]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(edge.to for edge in calls) or "none"
+    known = ", ".join(edge.alias or edge.to for edge in calls) or "none"
     if name is None:
         wrong = "say which with to=" if calls else "there is nothing to call"
         raise NoSuchEdge(f"{wiring.function} has call edges to: {known}; {wrong}")

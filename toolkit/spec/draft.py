@@ -36,7 +36,6 @@ class Node:
     command: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
     folder: str | None = None
-    within: str = ""
     parameters: Mapping[str, Scalar] | None = None
     is_chain: bool = False
     inner: ChainSpec | None = None
@@ -70,6 +69,7 @@ class Link:
     transfer: Transfer = "inline"
     tasks: int | None = None
     done: bool = False
+    alias: str | None = None
 
     @property
     def plain(self) -> bool:
@@ -101,6 +101,7 @@ class Graph:
     entry: At | None = None  # as the file names it
     dead_letter: At | None = None
     broker: str | None = None  # its name
+    inner: tuple[tuple[Node, ChainSpec], ...] = ()  # its sub-chains, and the functions that stood for them
 
     def type_of(self, link: Link) -> str:
         """The CloudEvents type of an event edge: its own, or the chain's name and the sender's.

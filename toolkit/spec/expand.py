@@ -101,7 +101,9 @@ def _in_rows(graph: Graph, entry: str, found: Findings) -> Iterator[Link]:
         yield from _row(call, names[entry])
     for link in graph.links:
         backed = names[link.fallback][0] if link.fallback else None
-        yield replace(link, source=names[link.source][-1], to=names[link.to][0], fallback=backed)
+        first = names[link.to][0]
+        alias = link.alias or (link.to if first != link.to else None)
+        yield replace(link, source=names[link.source][-1], to=first, fallback=backed, alias=alias)
         if len(names[link.to]) > 1 and link.to not in rows and not link.bounded:
             rows.add(link.to)
             _agree(graph.nodes[link.to], into[link.to], found)

@@ -107,6 +107,12 @@ EVENT_TYPE = Text(
 )
 PATH = Text("a path of HTTP requests", r"/[-A-Za-z0-9._~/]*", 255, example="/calculate")
 IMAGE = Text("a container image", r"[-A-Za-z0-9._/:@]+", 512, example="docker.io/vhiveease/aes-go:latest")
+NAME_OF_SUB_CHAIN = Text(
+    "the name of a chain, or a folder in this one",
+    r"[A-Za-z0-9_][-A-Za-z0-9._]*(?:/[A-Za-z0-9_][-A-Za-z0-9._]*)*",
+    255,
+    example="chained-serving",
+)
 REQUIREMENT = Text(
     "a pip requirement by name and version",
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[A-Za-z0-9._, -]+\])?"
@@ -138,6 +144,8 @@ FUNCTION = Record(
         "image": Key(IMAGE, "a container image of a stranger that speaks its method, instead of a handler"),
         "command": Key(Listing(ABOUT, "words"), "a program of a stranger that listens on $PORT, instead of a handler"),
         "prepare": Key(Listing(ABOUT, "words"), "what builds the program, once for as long as the folder is the same"),
+        "chain": Key(NAME_OF_SUB_CHAIN, "a whole chain in its place: one of the catalogue, or a folder in this one"),
+        "set": Key(Table(NAME_OF_PARAMETER, Plain(), "parameters"), "the parameters of that chain, as --set would"),
         "repeat": Key(Number(), "how many copies stand in a row; 0 joins the neighbours"),
         "parallel": Key(Number("copies", 1, zero="leave the function out"), "how many copies stand side by side"),
         "replicas": Key(Whole("replicas", 1, 100), "how many processes or pods serve it"),
@@ -150,7 +158,7 @@ FUNCTION = Record(
         **cluster.KEYS,
     },
     {**_NAMESPACE, **cluster.REFUSED},
-    one_of=(("handler",), ("gateway",), ("image", "command")),
+    one_of=(("handler",), ("gateway",), ("image", "command"), ("chain",)),
 )
 EDGE = Record(
     "an edge",

@@ -96,6 +96,7 @@ class Function:
     command: tuple[str, ...] = ()  # a stranger's program, in the chain's folder; it listens on $PORT
     prepare: tuple[str, ...] = ()  # what builds it, in a copy of that folder
     folder: str | None = None  # where its handler or program lies; None: the chain's folder
+    parameters: Mapping[str, Scalar] | None = None  # of its sub-chain; None: the chain's
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Edge:
     transfer: Transfer = "inline"
     tasks: int | None = None
     done: bool = False
+    alias: str | None = None  # what the sender's handler calls the receiver, where that is not its name
 
     @property
     def steady(self) -> bool:

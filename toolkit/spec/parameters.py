@@ -105,6 +105,17 @@ class Knobs:
 
         return _REFERENCE.sub(value, text)
 
+    def written(self, setting: At, found: Findings) -> str:
+        """What a `--set` of a sub-chain would say, `${…}` filled in; a parameter alone keeps its unit."""
+        leaf: Leaf = setting.value
+        match = re.fullmatch(rf"\$\{{ *({NAME}) *\}}", leaf.text)
+        if match is None or leaf.kind != "text":
+            return self.fill(leaf.text, setting.place, found) if leaf.kind == "text" else leaf.text
+        parameter = self._wanted(match[1], setting.place, found)
+        if parameter is None:
+            return ""
+        return f"{parameter.value:.9f}s" if parameter.kind == "duration" else say(parameter.value)
+
     def _wanted(self, name: str, place: Place, found: Findings) -> Parameter | None:
         if name not in self.known and name not in self.broken:
             found.add(place, f"no parameter named {shown(name)}{found.near(name, [*self.known, *self.broken])}")

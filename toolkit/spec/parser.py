@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from toolkit.errors import SpecError
@@ -16,6 +16,7 @@ from toolkit.spec.draft import Graph, Link, Node
 from toolkit.spec.expand import expand
 from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Broker, ChainSpec, Delivery, Edge, Function, Protocol
+from toolkit.spec.nesting import Nest, Resolve, Source, agreed_store, agreeing_brokers, inlined
 from toolkit.spec.parallel import spread
 from toolkit.spec.parameters import Knobs
 from toolkit.spec.reading import Keys, value
@@ -32,23 +33,35 @@ def parse(
     folder: str,
     overrides: Mapping[str, str] | None = None,
     services: rules.Services = language.SERVICES,
+    resolve: Resolve | None = None,
 ) -> ChainSpec:
     """The chain that `data` describes, with `overrides` (`--set NAME=VALUE`) applied to its parameters.
 
-    `origin` names the file in messages, `folder` is where its handlers lie; neither is opened. Raises SpecError.
+    `origin` names the file in messages, `folder` is where its handlers lie; neither is opened. `resolve` finds the
+    sub-chains that it names. Raises SpecError.
     """
+
+    def read(source: Source, settings: Mapping[str, str], nest: Nest) -> ChainSpec:
+        return _parsed(source, settings, services, nest)
+
+    source = Source(data, origin, folder)
+    return read(source, overrides or {}, Nest(read, resolve, source))
+
+
+def _parsed(source: Source, overrides: Mapping[str, str], services: rules.Services, nest: Nest) -> ChainSpec:
     found = Findings()
+    origin = source.origin
     try:
-        root = yamltree.read(data)
+        root = yamltree.read(source.data)
     except yamltree.Unreadable as error:
         raise SpecError(origin, [error.problem]) from None
     top = Place(root.line, root.column, "")
     keys: Keys = language.CHAIN.read(root, top, found) or {}
-    knobs = _knobs(keys, overrides or {}, found)
-    graph = _judged(_graph(keys, knobs, top, found), services, found, top)
+    knobs = _knobs(keys, overrides, found)
+    graph = _judged(_graph(keys, knobs, nest, found), services, found, top)
     if found.problems or graph is None:
         raise SpecError(origin, found.problems)
-    spec = _spec(keys, knobs, graph, data, folder, found)
+    spec = _spec(keys, knobs, graph, source, found)
     if found.problems:
         raise SpecError(origin, found.problems)
     return spec
@@ -61,30 +74,25 @@ def _knobs(keys: Keys, overrides: Mapping[str, str], found: Findings) -> Knobs:
     return parameters.settle(rows, overrides, found)
 
 
-def _graph(keys: Keys, knobs: Knobs, top: Place, found: Findings) -> tuple[Graph, bool]:
+def _graph(keys: Keys, knobs: Knobs, nest: Nest, found: Findings) -> tuple[Graph, bool]:
     """The functions and edges that can be followed, and whether these are all of them."""
     before = len(found)
     nodes = {
-        name: reading.node(name, row, knobs, _no_chain, found) for name, row in value(keys, "functions", {}).items()
+        name: reading.node(name, row, knobs, nest.inner, found) for name, row in value(keys, "functions", {}).items()
     }
     links = [reading.link(each, nodes, knobs, found) for each in value(keys, "edges", [])]
-    known = tuple(link for link in links if link is not None)
+    followed = None not in links and _readable(keys, "functions", "edges")
+    entry = reading.known(keys.get("entry"), nodes, found)
     broker: Keys = value(keys, "broker", {})
     delivery: Keys = value(broker, "delivery", {})
-    entry, dead_letter = (
-        reading.known(each, nodes, found) for each in (keys.get("entry"), delivery.get("dead-letter"))
-    )
-    followed = len(known) == len(links) and _readable(keys, "functions", "edges")
-    if "broker" in keys and followed and not any(link.via == "event" for link in known):
+    name = value(broker, "name", Broker().name)
+    graph = Graph(value(keys, "name", "chain"), nodes, tuple(filter(None, links)), entry, broker=name)
+    graph = inlined(graph, found) or graph
+    if "broker" in keys and followed and not any(link.via == "event" for link in graph.links):
         found.add(keys["broker"].place, "the chain has no event edge, so it needs no broker; leave it out")
     told = _readable(keys, "entry", "broker") and _readable(broker, "delivery") and _readable(delivery, "dead-letter")
-    name = value(broker, "name", Broker().name)
-    graph = Graph(value(keys, "name", "chain"), nodes, known, entry, dead_letter, name)
+    graph = replace(graph, dead_letter=reading.known(delivery.get("dead-letter"), graph.nodes, found))
     return graph, bool(nodes) and followed and told and len(found) == before
-
-
-def _no_chain(name: At, *_: object) -> None:
-    return None
 
 
 def _readable(keys: Keys, *names: str) -> bool:
@@ -117,25 +125,31 @@ def _judge_rows(graph: Graph, found: Findings, top: Place) -> None:
     rules.sizes(graph, found, top)
 
 
-def _spec(keys: Keys, knobs: Knobs, graph: Graph, data: bytes, folder: str, found: Findings) -> ChainSpec:
+def _spec(keys: Keys, knobs: Knobs, graph: Graph, source: Source, found: Findings) -> ChainSpec:
     edges = tuple(_edge(graph, link) for link in graph.links)
     store: Mapping[str, At] = value(keys, "store", {})
     consumers = {edge.to for edge in edges if edge.via == "event"}
     consumers |= {graph.dead_letter.value} if graph.dead_letter else set()
+    broker = _broker(keys) if consumers else None
+    agreeing_brokers(graph, broker, found)
+    requires = [each.value for each in value(keys, "requires", [])]
+    requires += [each for _, inner in graph.inner for each in inner.requires]
     return ChainSpec(
         name=graph.chain,
         about=value(keys, "about", ""),
         entry=str(graph.entry.value) if graph.entry else "",
         functions=tuple(_function(node, edges, node.name in consumers) for node in graph.nodes.values()),
         edges=edges,
-        broker=_broker(keys) if consumers else None,
+        broker=broker,
         parameters=tuple(knobs.known.values()),
-        folder=folder,
-        sha256=hashlib.sha256(data).hexdigest(),
-        requires=tuple(each.value for each in value(keys, "requires", [])),
-        text=data.decode(),
+        folder=source.folder,
+        sha256=hashlib.sha256(source.data).hexdigest(),
+        requires=tuple(dict.fromkeys(requires)),
+        text=source.data.decode(),
         expect=value(keys, "expect"),
-        store={key: knobs.fill(each.value or "", each.place, found) for key, each in store.items()},
+        store=agreed_store(
+            graph, {key: knobs.fill(each.value or "", each.place, found) for key, each in store.items()}, found
+        ),
     )
 
 
@@ -157,6 +171,7 @@ def _function(node: Node, edges: Sequence[Edge], consumes: bool) -> Function:
         command=node.command,
         prepare=node.prepare,
         folder=node.folder,
+        parameters=node.parameters,
     )
 
 
@@ -174,7 +189,18 @@ def _edge(graph: Graph, link: Link) -> Edge:
     return Edge(link.source, link.to, "event", type=graph.type_of(link), **more)
 
 
-_MORE = ("least", "most", "choice", "loop", "retry", "fallback", "transfer", "tasks", "done")  # of Link and Edge
+_MORE = (
+    "least",
+    "most",
+    "choice",
+    "loop",
+    "retry",
+    "fallback",
+    "transfer",
+    "tasks",
+    "done",
+    "alias",
+)  # of Link and Edge
 
 
 def _broker(keys: Keys) -> Broker:

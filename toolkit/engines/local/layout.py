@@ -93,7 +93,7 @@ def function_command(
     """How one replica of a function is started: the environment that Knative would give it, and its wiring."""
     function = plan.chain.function(name)
     wiring = plans.bind(plan.wirings[name], layout.bound(plan).targets, receipts=receipts, endpoint=endpoint)
-    wiring = dataclasses.replace(wiring, handler=_absolute(wiring.handler, plan.chain.folder))
+    wiring = dataclasses.replace(wiring, handler=_absolute(function.handler, function.folder or plan.chain.folder))
     environment = {
         **function.env,
         **_sink_binding(plan, name, layout),

@@ -1,0 +1,214 @@
+"""Sub-chains: a function that says `chain:` stands for a whole chain, whose functions become `NAME-FUNCTION`.
+
+A sub-chain is read and judged like any chain, then put in the function's place. Its file comes from a `Resolve`, so
+that nothing is opened here. May not live here: where chains lie (`toolkit.catalog`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+
+from toolkit.contract.units import shown
+from toolkit.errors import SpecError, UsageError
+from toolkit.spec.copies import copied
+from toolkit.spec.demands import Demands
+from toolkit.spec.draft import Graph, Link, Node
+from toolkit.spec.findings import At, Findings, Place
+from toolkit.spec.model import Broker, ChainSpec, Edge
+from toolkit.spec.names import copies
+from toolkit.spec.parameters import OVERRIDE, Knobs
+from toolkit.spec.rules import MAX_FUNCTIONS
+from toolkit.spec.shapes import Row
+
+MAX_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A chain.yaml that was read. `origin` names it in messages and is its own; `folder` is where it lies."""
+
+    data: bytes
+    origin: str
+    folder: str
+
+
+Resolve = Callable[[str, str], Source]  # of a chain's name, and the folder of who names it; raises UsageError
+Parse = Callable[[Source, Mapping[str, str], "Nest"], ChainSpec]  # with settings of its parameters; raises SpecError
+
+
+@dataclass(frozen=True)
+class Nest:
+    """Where sub-chains come from. `above` are the origins of the chains around; `read` counts what was read so far."""
+
+    parse: Parse
+    resolve: Resolve | None
+    source: Source
+    above: tuple[str, ...] = ()
+    read: list[str] = field(default_factory=list)
+
+    def inner(self, name: At, rows: Mapping[str, Row], knobs: Knobs, found: Findings) -> ChainSpec | None:
+        """The sub-chain of that name, set as `rows` say; None after a problem."""
+        settings = {key: knobs.written(row.value, found) for key, row in rows.items() if row.value.value is not None}
+        source = None if name.value is None else self._source(name, found)
+        if source is None:
+            return None
+        around = (*self.above, self.source.origin)
+        if source.origin in around:
+            found.add(name.place, f"the chains hold each other in a circle: {' → '.join([*around, source.origin])}")
+        elif len(around) >= MAX_DEPTH:
+            found.add(name.place, f"chains are nested deeper than {MAX_DEPTH} levels")
+        elif len(self.read) >= MAX_FUNCTIONS:
+            found.add(name.place, f"the chain would have more than {MAX_FUNCTIONS:,} sub-chains")
+        else:
+            self.read.append(source.origin)
+            chain = self._parsed(source, settings, around, {key: row.name for key, row in rows.items()}, found)
+            gateway = next((each.name for each in chain.functions if each.gateway), None) if chain else None
+            if gateway is None:
+                return chain
+            why = f"its function '{gateway}' takes HTTP requests, which only the outermost chain does"
+            found.add(name.place, f"{shown(name.value)} cannot be a sub-chain: {why}")
+        return None
+
+    def _source(self, name: At, found: Findings) -> Source | None:
+        if self.resolve is None:
+            found.add(name.place, "sub-chains are not looked for here; read the chain with `toolkit.catalog.load`")
+            return None
+        try:
+            return self.resolve(name.value, self.source.folder)
+        except UsageError as error:
+            found.add(name.place, str(error))
+            return None
+
+    def _parsed(
+        self,
+        source: Source,
+        settings: Mapping[str, str],
+        around: tuple[str, ...],
+        places: Mapping[str, Place],
+        found: Findings,
+    ) -> ChainSpec | None:
+        try:
+            return self.parse(source, settings, Nest(self.parse, self.resolve, source, around, self.read))
+        except SpecError as error:
+            for problem in error.problems:
+                if problem.origin == OVERRIDE:  # what this chain has set, so it is told where that stands
+                    name = next(
+                        (each for each in places if each == problem.path or repr(each) in problem.message), None
+                    )
+                    found.add(places[name] if name else Place(0, 0, ""), problem.message)
+                else:
+                    place = Place(problem.line, problem.column, problem.path)
+                    found.add(place, problem.message, origin=problem.origin or source.origin)
+            return None
+
+
+def inlined(graph: Graph, found: Findings) -> Graph | None:
+    """The graph with the functions of its sub-chains in their places; None after a problem."""
+    counts = {name: each.parallel if each.is_chain else 1 for name, each in graph.nodes.items()}
+    inner = {name: each.inner for name, each in graph.nodes.items() if each.is_chain}
+    if sum(len(each.functions) * counts[name] for name, each in inner.items() if each) > MAX_FUNCTIONS:
+        largest = max(inner, key=lambda name: len(each.functions) if (each := inner[name]) else 0)
+        found.add(graph.nodes[largest].place, f"the chain would have more than {MAX_FUNCTIONS:,} functions")
+        return None
+    entries = {name: f"{name}-{each.entry}" for name, each in inner.items() if each}
+    before = len(found)
+    single = copied(graph.nodes, counts, found)
+    nodes: dict[str, Node] = {}
+    for node in single.values():
+        for each in _nodes(node) if node.inner else [node]:
+            if each.name in nodes or (each is not node and each.name in single):
+                found.add(node.place, f"its function '{each.name}' has the name of another; rename one of them")
+            nodes[each.name] = each
+    if len(found) > before or None in inner.values():
+        return None
+    links = [each for link in graph.links for each in _to_entries(link, inner, counts)]
+    links += [each for node in single.values() if node.inner for each in _links(node.name, node.place, node.inner)]
+    entry = graph.entry
+    if entry is not None and entry.value in entries:
+        entry = At(entries[entry.value], entry.place)
+    whole = tuple((node, node.inner) for node in single.values() if node.inner)
+    return replace(graph, nodes=nodes, links=tuple(links), entry=entry, inner=whole)
+
+
+def _to_entries(link: Link, inner: Mapping[str, ChainSpec | None], counts: Mapping[str, int]) -> Iterator[Link]:
+    """An edge into a sub-chain leads to its entry; into one of several copies, to each of theirs."""
+    backed = inner.get(link.fallback or "")
+    stands_for = f"{link.fallback}-{backed.entry}" if backed else link.fallback
+    chain = inner.get(link.to)
+    for name in copies(link.to, counts[link.to]):
+        if chain:
+            yield replace(link, to=f"{name}-{chain.entry}", alias=name, fallback=stands_for)
+        else:
+            yield replace(link, fallback=stands_for)
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    assert node.inner is not None
+    values = {each.name: each.value for each in node.inner.parameters}
+    for each in node.inner.functions:
+        asked = {name.name: getattr(each, name.name) for name in fields(Demands)}
+        yield Node(
+            name=f"{node.name}-{each.name}",
+            place=node.place,
+            handler=each.handler,
+            replicas=each.replicas,
+            env=each.env,
+            about=each.about,
+            protocol=each.protocol,
+            demands=Demands(**asked),
+            join=each.join,
+            gateway=each.gateway,
+            image=each.image,
+            command=each.command,
+            folder=each.folder or node.inner.folder,
+            parameters=values if each.parameters is None else each.parameters,
+        )
+
+
+def _links(name: str, place: Place, chain: ChainSpec) -> Iterator[Link]:
+    """Its own edges. Its handlers call its functions by the names that its own file gives them."""
+    same = [each.name for each in fields(Edge) if each.name not in ("source", "to", "fallback", "alias")]
+    for edge in chain.edges:
+        yield Link(
+            source=f"{name}-{edge.source}",
+            to=f"{name}-{edge.to}",
+            place=place,
+            alias=edge.alias or edge.to,
+            fallback=f"{name}-{edge.fallback}" if edge.fallback else None,
+            why=f", in the sub-chain '{name}'",
+            **{each: getattr(edge, each) for each in same},
+        )
+
+
+def agreeing_brokers(graph: Graph, broker: Broker | None, found: Findings) -> None:
+    """A chain has one broker. A sub-chain that asks nothing of its own takes that one; else they must be the same."""
+    for node, chain in graph.inner:
+        if chain.broker is None or broker is None or chain.broker == Broker():
+            continue
+        letters = chain.broker.delivery.dead_letter
+        wanted = replace(chain.broker.delivery, dead_letter=f"{node.name}-{letters}" if letters else None)
+        for key, wish, given in _differences(replace(chain.broker, delivery=wanted), broker):
+            one = f"the chain has one broker, which has {given}"
+            found.add(node.at("chain"), f"its broker has {key}: {wish}, and {one}; write the same under `broker`")
+
+
+def _differences(wanted: Broker, given: Broker) -> Iterator[tuple[str, object, object]]:
+    for key in ("name", "acknowledge"):
+        if getattr(wanted, key) != getattr(given, key):
+            yield key, getattr(wanted, key), getattr(given, key)
+    for each in fields(wanted.delivery):
+        wish, there = getattr(wanted.delivery, each.name), getattr(given.delivery, each.name)
+        if wish != there:
+            yield f"delivery.{each.name.removesuffix('_s').replace('_', '-')}", wish, there
+
+
+def agreed_store(graph: Graph, store: Mapping[str, str], found: Findings) -> dict[str, str]:
+    """The store of the chain and of its sub-chains: one, so what they say of it must be the same."""
+    agreed = dict(store)
+    for node, chain in graph.inner:
+        for key, wish in chain.store.items():
+            if agreed.setdefault(key, wish) != wish:
+                one = f"the chain's is {shown(agreed[key])}"
+                found.add(node.at("chain"), f"its store has {key} {shown(wish)}, and {one}; give them the same store")
+    return agreed
