@@ -7,9 +7,9 @@ is included, which makes it an upper bound.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from toolkit.contract import Sent
+from toolkit.contract import Receipt, Sent
 from toolkit.measure.intervals import known as with_intervals
 from toolkit.results import CallRecord, Completions, Stamped
 from toolkit.spec.model import ChainSpec
@@ -20,8 +20,10 @@ def completions(chain: ChainSpec, receipts: Iterable[Stamped]) -> Mapping[str, i
     by_call: dict[str, list[Stamped]] = defaultdict(list)
     for stamped in receipts:
         by_call[stamped.receipt.call].append(stamped)
-    subscribers = _subscribers(chain)
-    return {call: max(each.at_ns for each in own) for call, own in by_call.items() if _whole(chain, own, subscribers)}
+    subscribers, joins = _subscribers(chain), {each.name for each in chain.functions if each.join is not None}
+    return {
+        call: max(each.at_ns for each in own) for call, own in by_call.items() if _whole(chain, own, subscribers, joins)
+    }
 
 
 def _subscribers(chain: ChainSpec) -> Mapping[tuple[str, str | None], list[str]]:
@@ -32,15 +34,34 @@ def _subscribers(chain: ChainSpec) -> Mapping[tuple[str, str | None], list[str]]
     return found
 
 
-def _whole(chain: ChainSpec, own: Sequence[Stamped], subscribers: Mapping[tuple[str, str | None], list[str]]) -> bool:
-    """Whether each message, the call itself included, was handled without an error by all its receivers."""
-    handled = {(each.receipt.message, each.receipt.function) for each in own if each.receipt.error is None}
+def _whole(
+    chain: ChainSpec,
+    own: Sequence[Stamped],
+    subscribers: Mapping[tuple[str, str | None], list[str]],
+    joins: Collection[str],
+) -> bool:
+    """Whether each message, the call itself included, was handled without an error by all its receivers, and each that
+    waited to be joined was. A call that failed was none, where its sender could do without: it tried again, perhaps."""
+    handled = {key for each in own if each.receipt.error is None for key in _met(each.receipt, joins)}
     if not any(each.receipt.via == "entry" and each.receipt.function == chain.entry for each in own):
         return False
-    sent = ((each.receipt.function, message) for each in own for message in each.receipt.sent)
+    sent = (
+        (each.receipt.function, message)
+        for each in own
+        for message in each.receipt.sent
+        if message.accepted or message.via == "event"
+    )
     return all(
         (message.message, to) in handled for source, message in sent for to in _receivers(source, message, subscribers)
     )
+
+
+def _met(receipt: Receipt, joins: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The messages that a handling was about: its own, unless that still waits, and all that it joined."""
+    if not (receipt.waits and receipt.function in joins):
+        yield receipt.message, receipt.function
+    for message in receipt.joined:
+        yield message, receipt.function
 
 
 def _receivers(source: str, sent: Sent, subscribers: Mapping[tuple[str, str | None], list[str]]) -> Sequence[str]:
@@ -80,7 +101,12 @@ def _first_us(warm: Iterable[CallRecord], ended: Mapping[str, int], receipts: It
     ends: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     for each in receipts:
         receipt = each.receipt
-        if receipt.via == "event" and receipt.error is None and all(sent.via != "event" for sent in receipt.sent):
+        if (
+            receipt.via == "event"
+            and receipt.error is None
+            and not receipt.waits
+            and all(sent.via != "event" for sent in receipt.sent)
+        ):
             place, end = (receipt.message, receipt.function), ends[receipt.call]
             end[place] = min(each.at_ns, end.get(place, each.at_ns))
     return [

@@ -75,7 +75,7 @@ def measure(
         invalid=tuple(reasons(asked_for, asked, elapsed)),
         refused=len(asked_for) - len(calls),
         failed_handlings=sum(each.receipt.error is not None for each in receipts),
-        retried_handlings=_retried(each.receipt for each in receipts),
+        retried_handlings=_retried([each.receipt for each in receipts]),
         platform_traces=breakdown.platform(spans.get(call.trace, ()) for call in calls if call.sampled),
         witnesses=witnesses(calls, evidence, spans),
         bands=found.bands,
@@ -97,19 +97,21 @@ def _completion(chain: ChainSpec, warm: Iterable[CallRecord], receipts: Sequence
 
 def _duplicated(receipts: Iterable[Receipt]) -> int:
     """How many handlings were one too many: the same message, by the same function, once more without an error."""
-    times = Counter((each.message, each.function) for each in receipts if each.error is None)
+    times = Counter((each.message, each.function) for each in receipts if each.error is None and not each.waits)
     return sum(count - 1 for count in times.values())
 
 
-def _retried(receipts: Iterable[Receipt]) -> int:
-    """How many handlings failed and did no harm: the same function handled the same message after all."""
+def _retried(receipts: Sequence[Receipt]) -> int:
+    """How many handlings failed and did no harm: the same function handled the same message after all, or whoever
+    called it succeeded nevertheless, by another attempt or by a fallback."""
     failed: Counter[tuple[str, str]] = Counter()
     handled: set[tuple[str, str]] = set()
     for each in receipts:
-        if each.error is None:
-            handled.add((each.message, each.function))
-        else:
+        if each.error is not None:
             failed[each.message, each.function] += 1
+        else:
+            handled.add((each.message, each.function))
+            handled.update((sent.message, sent.to or "") for sent in each.sent if sent.via == "call")
     return sum(count for key, count in failed.items() if key in handled)
 
 
