@@ -91,6 +91,17 @@ def handlings(chain: ChainSpec) -> dict[str, int]:
     return _counts(chain)[0]
 
 
+def optional(chain: ChainSpec) -> frozenset[tuple[str, str, str]]:
+    """The edges (from, to, via) that a call need not go over, or may go over in vain: another one stands in, perhaps."""
+    runs = _counts(chain)[1]
+    replaced = {(edge.source, edge.fallback) for edge in chain.edges}
+    return frozenset(
+        (edge.source, edge.to, edge.via)
+        for edge in chain.edges
+        if not (_certain(edge) and runs[edge.source]) or edge.retry or (edge.source, edge.to) in replaced
+    )
+
+
 def _counts(chain: ChainSpec) -> tuple[dict[str, int], dict[str, int]]:
     """By function: messages handled for one call at least, and how often its handler runs for them."""
     into: dict[str, list[Edge]] = {each.name: [] for each in chain.functions}
@@ -142,12 +153,20 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
         takes=_takes(chain, function),
         store=chain.store,
         answers=chain.expect is not None,
+        attempts=_attempts(chain, into),
     )
 
 
 def _method(edge: Edge) -> str:
     method = edge.method or GENERIC_METHOD
     return GENERIC_STREAM if method == GENERIC_METHOD and edge.transfer == "stream" else method
+
+
+def _attempts(chain: ChainSpec, into: Iterable[Edge]) -> int | None:
+    """How often the broker tries to deliver a task, so that the last one to fail is known for it."""
+    if chain.broker is None or not any(edge.tasks is not None for edge in into):
+        return None
+    return chain.broker.delivery.retry + 1
 
 
 def _takes(chain: ChainSpec, function: Function) -> tuple[str, ...]:

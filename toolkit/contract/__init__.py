@@ -189,6 +189,7 @@ class Wiring:
     command: tuple[str, ...] = ()  # a stranger's program that does the work; $PORT tells it where to listen
     relay: str | None = None  # the gRPC target of a stranger that runs already and does the work
     ledger: str | None = None  # the URL of the ledger of tasks and joins
+    attempts: int | None = None  # how often the broker tries an event, where events are tasks
     takes: tuple[str, ...] = ()  # how the data of messages that come may travel, besides inline
     store: Mapping[str, str] = field(default_factory=dict)  # of transfers; see `ChainSpec.store`, and `folder`
     answers: bool = False  # whether receipts hold the chain's answer, because somebody will judge it
@@ -230,7 +231,7 @@ class Wiring:
 _EDGE = ("to", "via", "method", "type", "address")  # what every edge says; the rest only where it differs
 _USUAL_EDGE = asdict(Outgoing("", "call"))
 _LATER: tuple[tuple[str, Any], ...] = (
-    *((key, None) for key in ("join", "gateway", "patience_s", "relay", "ledger")),
+    *((key, None) for key in ("join", "gateway", "patience_s", "relay", "ledger", "attempts")),
     *(("command", ()), ("takes", ()), ("store", {}), ("answers", False)),
 )
 

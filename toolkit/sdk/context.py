@@ -15,6 +15,8 @@ from toolkit.contract import Scalar
 
 if TYPE_CHECKING:
     from toolkit.sdk.handling import Handling
+    from toolkit.sdk.message import Message
+    from toolkit.sdk.tasks import Task
 
 T = TypeVar("T")
 _log = logging.getLogger("function")
@@ -64,6 +66,11 @@ class BaseContext:
         return self._handling.arrival.remaining_s()
 
     @property
+    def task(self) -> Task | None:
+        """The task that this message is: `id`, `parent`, `depth`, `attempt`. None when it is none."""
+        return self._handling.task
+
+    @property
     def log(self) -> logging.Logger:
         """A standard logger; its lines carry the function and the call."""
         return _log
@@ -105,6 +112,27 @@ class Context(BaseContext):
         """Send `message` over every outgoing edge at once, calls and events; returns the replies of the calls."""
         return await self._handling.forward(message)
 
+    async def spawn(self, value: Any, *, to: str | None = None, key: str | None = None) -> str:
+        """A task: `value` (anything that can be emitted) for the function at the end of a task edge; the task's id.
+
+        The same `key` (by default: the how-manieth of this handling it is) makes the same task, also when this message
+        is handled again. `to` is needed where there are several task edges. Raises Refused (FAILED_PRECONDITION) beyond
+        the edge's `tasks`. Outside a task, what was spawned begins once the handler has returned.
+        """
+        return await self._handling.memory.spawn(self._handling, value, to, key)
+
+    async def results(self) -> list[tuple[str, Message]]:
+        """(task, what its handler returned) of all tasks of this call that returned something, as they were spawned."""
+        return await self._handling.memory.results(self._handling)
+
+    async def cancel(self) -> None:
+        """No task of this call begins any more; what runs may ask `cancelled` and end."""
+        await self._handling.memory.ledger.cancel(self.call_id)
+
+    async def cancelled(self) -> bool:
+        """Whether somebody cancelled the tasks of this call."""
+        return await self._handling.memory.ledger.stopped(self.call_id)
+
 
 class BlockingContext(BaseContext):
     """For plain `def` handlers, which run in a thread: the same, without `await`."""
@@ -123,6 +151,18 @@ class BlockingContext(BaseContext):
 
     def forward(self, message: Any) -> list[Any]:
         return self._wait(self._handling.forward(message))
+
+    def spawn(self, value: Any, *, to: str | None = None, key: str | None = None) -> str:
+        return self._wait(self._handling.memory.spawn(self._handling, value, to, key))
+
+    def results(self) -> list[tuple[str, Message]]:
+        return self._wait(self._handling.memory.results(self._handling))
+
+    def cancel(self) -> None:
+        self._wait(self._handling.memory.ledger.cancel(self.call_id))
+
+    def cancelled(self) -> bool:
+        return self._wait(self._handling.memory.ledger.stopped(self.call_id))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -23,8 +23,28 @@ def to(wiring: Wiring, name: str | None) -> Outgoing:
 
 
 def event_types(wiring: Wiring) -> list[str]:
-    """The types of the outgoing event edges, each once: consumers of one type share one event."""
-    return list(dict.fromkeys(edge.type or "" for edge in wiring.outgoing if edge.via == "event"))
+    """The types of the outgoing event edges, each once: consumers of one type share one event.
+
+    Not those of tasks and of their end: what leaves over these the scaffold sends (`task`, `done_types`).
+    """
+    plain = (edge for edge in wiring.outgoing if edge.via == "event" and edge.tasks is None and not edge.done)
+    return list(dict.fromkeys(edge.type or "" for edge in plain))
+
+
+def task(wiring: Wiring, name: str | None) -> Outgoing:
+    """The edge of tasks to the function `name`, or the only one there is; raises NoSuchEdge."""
+    tasks = [edge for edge in wiring.outgoing if edge.tasks is not None]
+    found = [edge for edge in tasks if name in (None, edge.to)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(edge.to for edge in tasks) or "none"
+    wrong = "say which with to=" if name is None and tasks else f"not to {name!r}" if name else "write `tasks:`"
+    raise NoSuchEdge(f"{wiring.function} has edges of tasks to: {known}; {wrong}")
+
+
+def done_types(wiring: Wiring) -> list[str]:
+    """The types of the events that say that all tasks of a call are done, each once."""
+    return list(dict.fromkeys(edge.type or "" for edge in wiring.outgoing if edge.done))
 
 
 def event_type(wiring: Wiring, wanted: str | None, own: str | None) -> str:

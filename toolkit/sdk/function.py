@@ -75,7 +75,9 @@ class Function:
         handling = Handling(self.around, arrival, self._start(arrival, cold=seq == 0))
         failure: HandlingFailed | None = None
         try:
-            reply = answer(handling, await self._run(handling))
+            memory = self.around.memory
+            value = await (self._run(handling) if memory is None else memory.handle(handling, self._run))
+            reply = answer(handling, value)
         except asyncio.CancelledError:
             failure = self._gone(arrival)
             raise
@@ -165,6 +167,8 @@ class Function:
                 reply=None if answer is None else contract.digest(answer),
                 reply_size=None if answer is None else len(answer),
                 boot=self.boot if seq == 0 else None,
+                joined=handling.joined,
+                waits=handling.waits,
             )
         )
 

@@ -11,7 +11,7 @@ import dataclasses
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit import contract
 from toolkit.contract import Outgoing, Sent, Wiring
@@ -26,12 +26,16 @@ from toolkit.sdk.tracing import AnySpan, Kind, Span, Tracing
 from toolkit.sdk.transfers import STORES, carrying
 from toolkit.sdk.transfers.carrying import Parcel, Transfers
 
+if TYPE_CHECKING:
+    from toolkit.sdk.tasks import Memory, Task
+
 DEFAULT_DEADLINE_S = 30.0  # of what is sent on behalf of a message that came without a deadline
 
 CANCELLED = "CANCELLED"
 
 _DIGEST, _SIZE, _ACCEPTED, _REPLY, _REPLY_SIZE = 2, 3, 7, 8, 9  # of a record of something sent
 _OWN = ("id", "source", "specversion", "type", "time", "datacontenttype", TRACEPARENT, TRACESTATE)
+_OF_TASKS = (contract.TASK_EXTENSION, contract.DEPTH_EXTENSION)  # said by `post` alone: a message passed on is no task
 
 
 class Calls(Protocol):
@@ -65,18 +69,40 @@ class Surroundings:
     calls: Calls
     sink: Sinks
     transfers: Transfers = field(default_factory=Transfers)
+    memory: Memory | None = None  # of tasks and joins
 
 
 class Handling:
     """The state of one message. Its ids are derived, so that a redelivered message sends what it sent before."""
 
-    __slots__ = ("_around", "_sent", "answer", "arrival", "span", "wiring")
+    __slots__ = (
+        *("_around", "_sent", "answer", "arrival", "span", "wiring"),
+        *("joined", "leaving", "spawned", "task", "waits"),
+    )
 
     def __init__(self, around: Surroundings, arrival: Arrival, span: AnySpan) -> None:
         self._around, self.wiring = around, around.wiring
         self.arrival, self.span = arrival, span
         self.answer: bytes | None = None  # of a call, as it is about to leave
         self._sent: list[list[Any]] = []  # the fields of `Sent`, in the order in which sending began
+        self.task: Task | None = None  # that is being done
+        self.spawned: set[str] = set()  # tasks
+        self.leaving: list[
+            tuple[Message, str, str, Mapping[str, str]]
+        ] = []  # what is posted once the handler is through
+        self.joined: tuple[str, ...] = ()  # messages that are handled with this one
+        self.waits = False  # the handler does not run: others are missing, or it ran before
+
+    @property
+    def replica(self) -> str:
+        return self._around.replica
+
+    @property
+    def memory(self) -> Memory:
+        """Raises Refused where no ledger is wired."""
+        if self._around.memory is None:
+            raise Refused("FAILED_PRECONDITION", f"{self.wiring.function} has no ledger: its chain spawns no tasks")
+        return self._around.memory
 
     @property
     def sent(self) -> tuple[Sent, ...]:
@@ -90,7 +116,7 @@ class Handling:
     async def emit(self, data: Any, type: str | None, content_type: str | None) -> None:  # noqa: A002 - the event's word
         """To the sink; returns once it took the event. Raises EmitFailed, NoSink, NoSuchEdge, and TypeError."""
         message = Message.of(data, content_type=content_type)
-        await self._emit(message, edges.event_type(self.wiring, type, message.type))
+        await self.post(message, edges.event_type(self.wiring, type, message.type))
 
     async def forward(self, value: Any) -> list[Any]:
         """Over every edge at once; the replies of the calls. Raises the first failure after all have ended."""
@@ -99,7 +125,7 @@ class Handling:
         # Consumers of one type share one event: the broker makes the copies.
         types = edges.event_types(self.wiring)
         message = Message.of(value) if types else Message()
-        events = [self._emit(message, each) for each in types]
+        events = [self.post(message, each) for each in types]
         results = await asyncio.gather(*calls, *events, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -173,15 +199,18 @@ class Handling:
                 tags.called(span.tags, record[_SIZE], record[_REPLY_SIZE], code)
                 _end(span, failure)
 
-    async def _emit(self, message: Message, kind: str) -> None:
+    async def post(
+        self, message: Message, kind: str, identity: str | None = None, said: Mapping[str, str] | None = None
+    ) -> None:
+        """As an event of a type that is known to be right; `identity` is its id, `said` are extensions of its own."""
         sink = self._around.sink
         parcel = await self._packed(carrying.of_event(self.wiring, kind), message)
-        identity = self._next_id()
+        identity = identity or self._next_id()
         if parcel is not None:
             parcel = parcel.addressed(self.wiring, self.arrival.call, identity)
             message = parcel.reference
         span = self._start("PRODUCER", f"emit {kind}")
-        event = self._event(message, kind, identity, span.position)
+        event = self._event(message, kind, identity, span.position, said)
         headers, body = encode_binary(event)  # an event that cannot be said leaves neither a span nor a receipt
         record = self._open("event", event.id, message.data, sink.url or "", type=kind)
         if span.recorded:
@@ -209,6 +238,8 @@ class Handling:
 
     async def whole(self, message: Any) -> Any:
         """`message` with its data, if that lies in a store or comes in pieces. Raises TransferFailed, and Refused."""
+        if isinstance(message, list):  # of a join
+            return list(await asyncio.gather(*(self.whole(each) for each in message)))
         if isinstance(message, Incoming):
             streamed = self.arrival.method == contract.GENERIC_STREAM and "stream" in self.wiring.takes
             return await carrying.joined(message) if streamed else message
@@ -268,7 +299,9 @@ class Handling:
         ]
         return metadata
 
-    def _event(self, message: Message, kind: str, identity: str, position: Position) -> Event:
+    def _event(
+        self, message: Message, kind: str, identity: str, position: Position, said: Mapping[str, str] | None = None
+    ) -> Event:
         attributes = {
             "specversion": "1.0",
             "id": identity,
@@ -278,7 +311,9 @@ class Handling:
         }
         if message.content_type:
             attributes["datacontenttype"] = message.content_type
-        attributes.update((name, value) for name, value in message.extensions.items() if name not in _OWN)
+        kept = ((name, value) for name, value in message.extensions.items() if name not in (*_OWN, *_OF_TASKS))
+        attributes.update(kept)
+        attributes.update(said or {})
         attributes[contract.METADATA_EXTENSION] = base64.b64encode(self.arrival.metadata).decode()
         attributes.update(_position(position))
         overrides = self._around.sink.overrides

@@ -37,6 +37,7 @@ from toolkit.sdk.transfers.carrying import Transfers
 
 if TYPE_CHECKING:
     from toolkit.sdk.events import EventServer
+    from toolkit.sdk.tasks import Memory
 
 GRACE_S = 10.0  # for messages under way after SIGTERM; behind Knative the signal comes after the drain
 FLUSH_S = 5.0  # for spans and receipts, after that
@@ -166,7 +167,7 @@ async def serve(
     calls = _calls(wiring)
     receipts = Receipts.open(wiring.receipts)
     transfers = Transfers(Settings.of(wiring.store, environment))
-    around = Surroundings(wiring, replica, traces, calls, sink, transfers)
+    around = Surroundings(wiring, replica, traces, calls, sink, transfers, _memory(wiring))
     function = Function(handler, around, receipts)
     try:
         server = await _start(function, host, port)
@@ -179,6 +180,8 @@ async def serve(
     await transfers.close()
     await calls.close()
     await sink.close()
+    if around.memory is not None:
+        await around.memory.close()
     function.close()
     _log.info("stopped")
     return 0, function.stuck
@@ -256,6 +259,15 @@ def _calls(wiring: Wiring) -> _Closable:
     from toolkit.sdk.channels import Channels
 
     return Channels()
+
+
+def _memory(wiring: Wiring) -> Memory | None:
+    if wiring.ledger is None:
+        return None
+    from toolkit.sdk.ledger import LedgerClient
+    from toolkit.sdk.tasks import Memory
+
+    return Memory(LedgerClient(wiring.ledger))
 
 
 def _unbound(host: str | None, port: int, error: OSError) -> int:
