@@ -37,3 +37,38 @@ def _walk(start: str, successors: Mapping[str, Sequence[str]], done: set[str], t
             path.append(name)
             ahead.append(iter(successors[name]))
     return found
+
+
+def components(successors: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """A number for each function: the same for two that paths lead to from each other. Linear (Kosaraju)."""
+    before: dict[str, list[str]] = {name: [] for name in successors}
+    for name, others in successors.items():
+        for other in others:
+            before[other].append(name)
+    part: dict[str, int] = {}
+    for number, start in enumerate(reversed(_by_end(successors))):
+        ahead = [start]
+        while ahead:
+            if (name := ahead.pop()) not in part:
+                part[name] = number
+                ahead.extend(before[name])
+    return part
+
+
+def _by_end(successors: Mapping[str, Sequence[str]]) -> list[str]:
+    """The functions in the order in which a depth-first walk is done with them."""
+    seen: set[str] = set()
+    order = []
+    for start in successors:
+        path = [] if start in seen else [(start, iter(successors[start]))]
+        seen.add(start)
+        while path:
+            name, ahead = path[-1]
+            following = next((each for each in ahead if each not in seen), None)
+            if following is None:
+                order.append(name)
+                path.pop()
+            else:
+                seen.add(following)
+                path.append((following, iter(successors[following])))
+    return order

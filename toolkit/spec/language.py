@@ -23,6 +23,7 @@ SERVICES: Mapping[str, Sequence[str]] = {
     "prodcon.ProducerConsumer": ("ConsumeByte", "ConsumeStream"),
     "link.Link": ("Send", "Stream"),
 }
+STREAMS = ("prodcon.ProducerConsumer/ConsumeStream", contract.GENERIC_STREAM)  # methods to which many messages go
 RESERVED_ENV = (
     contract.PORT,  # Knative's webhook refuses these four (Serving, k8s_validation.go reservedEnvVars) ...
     contract.K_SERVICE,
@@ -50,6 +51,8 @@ _TENTHS = "Knative Eventing reads one decimal of a second, so less than 100ms wo
 
 
 def _reserved_function(name: str) -> str | None:
+    if name == contract.LEDGER:
+        return f"{name!r} is what remembers tasks and joins; choose another name for the function"
     if name in (contract.CALLER, contract.BROKER):
         return f"{name!r} is what traces call the {name} itself; choose another name for the function"
     return None
@@ -64,6 +67,12 @@ def _reserved_chain(name: str) -> str | None:
 def _reserved_env(name: str) -> str | None:
     if name in RESERVED_ENV or name.startswith("TOOLKIT_"):
         return f"{name[:80]} is set by the platform; choose another name"
+    return None
+
+
+def _password(url: str) -> str | None:
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        return "a password does not belong in the file; set REDIS_URL, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     return None
 
 
@@ -208,8 +217,8 @@ BROKER = Record(
     },
     _NAMESPACE,
 )
-_S3_URL = Text("a URL", r"https?://[^\s/]+.*", 2048, example="http://minio.storage:9000")
-_REDIS_URL = Text("a URL of Redis", r"rediss?://[^\s/]+.*|unix://.+", 2048, example="redis://redis.storage:6379")
+_S3_URL = Text("a URL", r"https?://[^\s/]+.*", 2048, _password, "http://minio.storage:9000")
+_REDIS_URL = Text("a URL of Redis", r"rediss?://[^\s/]+.*|unix://.+", 2048, _password, "redis://redis.storage:6379")
 STORE = Record(
     "a store",
     {

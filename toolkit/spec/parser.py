@@ -6,12 +6,12 @@ Pure and total: `parse` returns a ChainSpec or raises SpecError with every probl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 from toolkit.errors import SpecError
-from toolkit.spec import language, parameters, reading, rules, yamltree
+from toolkit.spec import endings, language, parameters, patterns, reading, rules, traffic, yamltree
 from toolkit.spec.draft import Graph, Link, Node
 from toolkit.spec.expand import expand
 from toolkit.spec.findings import At, Findings, Place
@@ -103,21 +103,29 @@ def _judged(read: tuple[Graph, bool], services: rules.Services, found: Findings,
     """The expanded graph once it has met every rule that can be asked of it; None when there is none."""
     graph, complete = read
     before = len(found)
-    rules.no_cycles(graph, found)
+    endings.no_cycles(graph, found)
     rules.methods(graph, services, found)
     rules.one_protocol(graph, found)
+    for rule in (patterns.choices, patterns.fallbacks, patterns.attempts, patterns.transfers):
+        rule(graph, found)
+    endings.loops(graph, found)
     entry = rules.find_entry(graph, found, top) if complete and len(found) == before else None
     rules.dead_letters(graph, entry, found)
+    rules.gateways(graph, entry, found)
     if entry is not None:
         rules.entry_is_called(graph, entry, found)
         rules.all_reachable(graph, entry, found)
     expanded = expand(graph, entry, found) if entry is not None and len(found) == before else None
     expanded = spread(expanded, found) if expanded is not None else None
     _judge_rows(expanded or graph, found, top)
-    return expanded
+    if expanded is None or expanded.entry is None or len(found) > before:
+        return None
+    return traffic.settled(expanded, expanded.entry.value, found)
 
 
 def _judge_rows(graph: Graph, found: Findings, top: Place) -> None:
+    endings.tasks(graph, found)
+    patterns.one_event(graph, found)
     rules.one_protocol(graph, found)
     rules.no_twins(graph, found)
     rules.trigger_names(graph, found)
@@ -138,7 +146,7 @@ def _spec(keys: Keys, knobs: Knobs, graph: Graph, source: Source, found: Finding
         name=graph.chain,
         about=value(keys, "about", ""),
         entry=str(graph.entry.value) if graph.entry else "",
-        functions=tuple(_function(node, edges, node.name in consumers) for node in graph.nodes.values()),
+        functions=tuple(_function(node, node.name in consumers) for node in graph.nodes.values()),
         edges=edges,
         broker=broker,
         parameters=tuple(knobs.known.values()),
@@ -153,10 +161,9 @@ def _spec(keys: Keys, knobs: Knobs, graph: Graph, source: Source, found: Finding
     )
 
 
-def _function(node: Node, edges: Sequence[Edge], consumes: bool) -> Function:
+def _function(node: Node, consumes: bool) -> Function:
     asked = {each.name: getattr(node.demands, each.name) for each in fields(node.demands)}
     protocol: Protocol = "http1" if consumes or node.gateway else "h2c"
-    all_of_them = sum(edge.least for edge in edges if edge.to == node.name)
     return Function(
         node.name,
         _handler(node),
@@ -165,7 +172,7 @@ def _function(node: Node, edges: Sequence[Edge], consumes: bool) -> Function:
         node.env,
         node.about,
         **asked,
-        join=all_of_them if isinstance(node.join, str) else node.join,
+        join=node.join if isinstance(node.join, int) else None,
         gateway=node.gateway,
         image=node.image,
         command=node.command,

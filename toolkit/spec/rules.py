@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from toolkit.contract import Via
+from toolkit.contract import LEDGER, READY_PATH, Via
 from toolkit.spec import names
-from toolkit.spec.cycles import cycles
 from toolkit.spec.draft import Graph, Link
 from toolkit.spec.findings import Findings, Place
 from toolkit.spec.language import LONGEST_LABEL
@@ -21,24 +20,14 @@ MAX_EDGES = 10_000
 _NO_H2C = "the broker's dispatcher speaks no h2c (it retries each delivery while the producer waits)"
 
 
-def no_cycles(graph: Graph, found: Findings) -> None:
-    """A chain ends: a cycle would call, or send events, for ever, unless an edge of it says how often."""
-    links = {(link.source, link.to): link for link in graph.links if not link.bounded}
-    ahead = {name: [link.to for link in out if not link.bounded] for name, out in graph.out_of().items()}
-    for cycle in cycles(ahead):
-        path = " → ".join(cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-9:]])
-        closing, how = links[cycle[-2], cycle[-1]], "or say how often it may: `loop: 10`"
-        if len(cycle) == 2:
-            found.add(closing.place, f"{closing.to!r} sends to itself; to make a row of it, write `repeat: 2`, {how}")
-        else:
-            found.add(closing.place, f"the edges run in a circle: {path}; leave one out, {how}")
-
-
 def find_entry(graph: Graph, found: Findings, at: Place) -> str | None:
-    """The function that callers reach: the one the file names, or the only one without an incoming edge."""
+    """The function that callers reach: the one the file names, or the only one that no other leads on to."""
     if graph.entry is not None:
         return str(graph.entry.value)
-    into = graph.into()
+    into = {
+        name: [each for each in links if each.loop is None and each.source != name]
+        for name, links in graph.into().items()
+    }
     dead_letter = graph.dead_letter.value if graph.dead_letter else None
     candidates = [name for name, node in graph.nodes.items() if not (into[name] or node.gateway or name == dead_letter)]
     if not candidates and dead_letter is not None and not into[dead_letter]:
@@ -71,6 +60,29 @@ def entry_is_called(graph: Graph, entry: str, found: Findings) -> None:
         found.add(
             node.said.get("repeat", place), f"the entry '{entry}' is repeated 0 times; callers would reach nothing"
         )
+
+
+def gateways(graph: Graph, entry: str | None, found: Findings) -> None:
+    """A gateway takes HTTP requests and has the chain answer them: it is beside the chain, and there is one."""
+    several = [node for node in graph.nodes.values() if node.gateway]
+    for node in several:
+        name = node.name
+        if node is not several[0]:
+            found.add(node.at("gateway"), f"'{several[0].name}' is the chain's gateway already; a chain has one")
+        if node.protocol == "h2c":
+            found.add(node.at("protocol"), f"'{name}' takes HTTP requests, which need http1; leave it out")
+        if node.gateway == READY_PATH:
+            found.add(node.at("gateway"), f"{READY_PATH} is where it says that it is ready; choose another path")
+        if name == entry:
+            place = graph.entry.place if graph.entry else node.place
+            found.add(place, f"'{name}' is a gateway, which calls the entry; name another function as the entry")
+        for link in graph.links:
+            if link.source == name:
+                found.add(link.place, f"'{name}' is a gateway, which calls the entry by itself; leave this edge out")
+            elif link.to == name and link.via == "call":
+                found.add(
+                    link.at("via"), f"'{name}' is a gateway, and answers come to it by events; write `via: event`"
+                )
 
 
 def all_reachable(graph: Graph, entry: str, found: Findings) -> None:
@@ -158,6 +170,8 @@ def service_names(graph: Graph, found: Findings) -> None:
         if revision and revision[1] in graph.nodes:
             whose = f"the revisions of '{revision[1]}'"
             found.add(node.place, f"'{name}' is a name that Knative gives to {whose}; choose another name")
+        if name == LEDGER:
+            found.add(node.place, f"'{name}' is what remembers tasks and joins; choose another name")
         if name == channel and any(link.via == "event" for link in graph.links):
             found.add(node.place, f"'{name}' is a name that Knative gives to the broker's channel; choose another name")
 

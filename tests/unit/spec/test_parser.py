@@ -10,6 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no stubs of its own
 
+from toolkit import catalog
 from toolkit.errors import SpecError
 from toolkit.spec import language, parse, schema
 from toolkit.spec.model import Broker, ChainSpec, Delivery, Parameter
@@ -32,7 +33,7 @@ edges:
 
 
 def chain(text: str, **overrides: str) -> ChainSpec:
-    return parse(text.encode(), origin="chain.yaml", folder="here", overrides=overrides)
+    return parse(text.encode(), origin="chain.yaml", folder="here", overrides=overrides, resolve=catalog.find_inner)
 
 
 def valid(name: str) -> ChainSpec:

@@ -1,0 +1,146 @@
+"""What the keys of an edge may say together: choices, fallbacks, attempts, transfers, one event of several edges.
+
+Rules as in `rules`, each with its own problem. May not live here: what ends a circle (`endings`), and how many messages
+come together (`traffic`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from toolkit.contract import ENTRY_METHOD
+from toolkit.spec.draft import Graph, Link
+from toolkit.spec.findings import Findings
+from toolkit.spec.language import STREAMS
+
+_GENERIC = "link.Link/"
+
+
+def choices(graph: Graph, found: Findings) -> None:
+    """A choice is between several edges, and the handler makes it."""
+    groups: dict[tuple[str, str], list[Link]] = {}
+    for link in _written(graph.links):
+        if link.choice is not None:
+            groups.setdefault((link.source, link.choice), []).append(link)
+            for key, why in (
+                ("fallback", "it is taken when another edge has failed"),
+                ("tasks", "tasks are spawned, as many as there are"),
+                ("when", "it is taken when all tasks are done"),
+            ):
+                if key in link.said:
+                    found.add(link.at("choice"), f"no handler chooses this edge: {why} (`{key}`); leave one out")
+    for (source, name), links in groups.items():
+        if (
+            len(links) == 1
+            and graph.nodes[links[0].to].parallel == 1
+            and "parallel" not in graph.nodes[links[0].to].said
+        ):
+            other = f"give another edge out of '{source}' the same, or write `count: 0..1`"
+            found.add(links[0].at("choice"), f"'{name}' is a choice of one edge; {other}")
+
+
+def fallbacks(graph: Graph, found: Findings) -> None:
+    """An edge that stands in for another of the same function, without a circle, and alone."""
+    for source, links in graph.out_of().items():
+        called = {link.to: link for link in links if link.via == "call"}
+        standing: dict[str, Link] = {}
+        for link in _written(links):
+            if link.fallback is None:
+                continue
+            first = standing.setdefault(link.fallback, link)
+            if first is not link:
+                two = f"{first.place.path} stands in for '{link.fallback}' already"
+                found.add(link.at("fallback"), f"{two}; stand in for '{first.to}', and it is taken after that one")
+            _one_fallback(graph, source, link, called, found)
+        _no_circle(standing, found)
+
+
+def _one_fallback(graph: Graph, source: str, link: Link, called: Mapping[str, Link], found: Findings) -> None:
+    place, other = link.at("fallback"), str(link.fallback)
+    event = any(each.to == other for each in graph.links if each.source == source and each.via == "event")
+    if other == link.to:
+        found.add(place, f"the edge leads to '{other}' itself; name the function in whose place it leads")
+    elif other not in called and event:
+        found.add(place, f"'{source}' sends events to '{other}', and the broker tells nobody that one has failed")
+    elif other not in called:
+        found.add(
+            place,
+            f"'{source}' does not call '{other}'{found.near(other, [each for each in called if each != link.to])}",
+        )
+    elif link.method in STREAMS or called[other].method in STREAMS:
+        found.add(place, "a stream cannot be sent again to another: its messages are gone; use a method of one message")
+    for name in (other, link.to):
+        if graph.nodes[name].parallel > 1:
+            found.add(
+                place, f"'{name}' has {graph.nodes[name].parallel} copies side by side; one edge stands in for one"
+            )
+    if "count" in link.said:
+        found.add(link.at("count"), "it is taken as often as the other one fails; leave it out")
+
+
+def _no_circle(standing: Mapping[str, Link], found: Findings) -> None:
+    """`standing` holds the edge that stands in for each function."""
+    for start, link in standing.items():
+        path = [start]
+        while path[-1] in standing and len(path) <= len(standing):
+            path.append(standing[path[-1]].to)
+            if path[-1] == start and len(path) > 2:
+                found.add(link.at("fallback"), f"fallbacks stand in for each other in a circle: {' → '.join(path)}")
+                return
+            if path[-1] in path[:-1]:
+                break
+
+
+def attempts(graph: Graph, found: Findings) -> None:
+    """What is tried again has to be there still."""
+    for link in _written(graph.links):
+        if link.retry and link.method in STREAMS:
+            why = "a stream cannot be sent again: its messages are gone"
+            found.add(link.at("retry"), f"{why}; leave it out, or use a method of one message")
+
+
+def transfers(graph: Graph, found: Findings) -> None:
+    """Data that travels apart needs a message that can say where it is."""
+    for link in _written(graph.links):
+        if link.transfer == "inline" or "transfer" not in link.said:
+            continue
+        if link.via == "event" and link.transfer == "stream":
+            found.add(link.at("transfer"), "an event is one message, and no stream; write file, s3 or redis")
+        elif link.method and not link.method.startswith(_GENERIC):
+            whose = "the entry of a sub-chain" if link.method == ENTRY_METHOD else link.method
+            only = f"the data of {whose} is in the message itself"
+            found.add(link.at("transfer"), f"{only}; leave it out, or leave the method out (link.Link/Send)")
+
+
+def one_event(graph: Graph, found: Findings) -> None:
+    """Edges of one function and one type are one event with several receivers, so they say the same of it."""
+    first: dict[tuple[str, str], Link] = {}
+    for link in graph.links:
+        if link.via != "event":
+            continue
+        other = first.setdefault((link.source, graph.type_of(link)), link)
+        if other is link or (other.source, other.to) == (link.source, link.to):  # twins have a problem of their own
+            continue
+        same = f"it is one event with {other.place.path}, as both have the type '{graph.type_of(link)}'{link.why}"
+        if differing := next((key for key in _OF_AN_EVENT if getattr(link, key) != getattr(other, key)), None):
+            what = _OF_AN_EVENT[differing]
+            found.add(link.at(what), f"{same}, so `{what}` must be the same; or give it a `type` of its own")
+        elif link.choice or link.tasks:
+            twice = "all would get what one is to get" if link.choice else "each task would be done twice"
+            found.add(link.place, f"{same}, and {twice}; give it a `type` of its own")
+
+
+_OF_AN_EVENT = {
+    "least": "count",
+    "most": "count",
+    "choice": "choice",
+    "loop": "loop",
+    "tasks": "tasks",
+    "done": "when",
+    "transfer": "transfer",
+}
+
+
+def _written(links: Iterable[Link]) -> list[Link]:
+    """Those of this file: what a sub-chain says has been judged there."""
+    return [link for link in links if link.said]
