@@ -92,14 +92,15 @@ def handlings(chain: ChainSpec) -> dict[str, int]:
 
 
 def optional(chain: ChainSpec) -> frozenset[tuple[str, str, str]]:
-    """The edges (from, to, via) that a call need not go over, or may go over in vain: another one stands in, perhaps."""
+    """The edges (from, to, via) that a call need not go over, or may go over in vain, as another stands in then."""
     runs = _counts(chain)[1]
     replaced = {(edge.source, edge.fallback) for edge in chain.edges}
-    return frozenset(
+    needed = {
         (edge.source, edge.to, edge.via)
         for edge in chain.edges
-        if not (_certain(edge) and runs[edge.source]) or edge.retry or (edge.source, edge.to) in replaced
-    )
+        if _certain(edge) and runs[edge.source] and not edge.retry and (edge.source, edge.to) not in replaced
+    }
+    return frozenset((edge.source, edge.to, edge.via) for edge in chain.edges) - needed
 
 
 def _counts(chain: ChainSpec) -> tuple[dict[str, int], dict[str, int]]:

@@ -255,6 +255,7 @@ class LoadReport:
     instances: tuple[str, ...] = ()
     partial: bool = False
     load_started: str | None = None  # as of `Report`
+    endpoints: tuple[tuple[str, CallNumbers], ...] = ()  # of each target of a load that went to several in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +292,7 @@ class Report:
     entry: str | None = None  # the function that the calls go to
     notes: tuple[str, ...] = field(default=())
     load_started: str | None = None  # RFC 3339, UTC: when the first call was due; None: nobody knows
+    optional: frozenset[tuple[str, str, str]] = frozenset()  # of `edges`, those that a call need not go over
 
     @property
     def passed(self) -> bool:

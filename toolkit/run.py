@@ -239,6 +239,7 @@ def _report(
         entry=plan.entry,
         notes=(*observed.driven.notes, *notes(measurement)),
         load_started=observed.load_started,
+        optional=plans.optional(chain),
     )
 
 

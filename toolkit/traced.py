@@ -65,7 +65,8 @@ def of_run(
     whole: int | None = None,
 ) -> Traced:
     """Of a stored run; its own graph, unless another `chain` is meant. `whole`: how many traces these were taken of."""
-    own = Chain(report.chain, report.entry, report.edges) if report.edges or report.entry else None
+    known = report.edges or report.entry
+    own = Chain(report.chain, report.entry, report.edges, optional=report.optional) if known else None
     gathered = gather(traces, chain or own, tell=tell)
     subject = Subject(
         title=report.chain,

@@ -147,3 +147,28 @@ def test_a_row_of_a_thousand_is_counted() -> None:
 def test_a_call_leaves_a_span_for_its_caller_for_every_handling_and_for_every_message() -> None:
     assert plan.spans(catalog.load("chained-serving", {})) == 4
     assert plan.spans(catalog.load("chained-mixed", {})) == 8
+
+
+def test_what_depends_on_a_choice_on_data_or_on_failures_need_not_be_walked() -> None:
+    """And so need not what lies behind it alone."""
+    found = parse(
+        b"name: free\nfunctions:\n"
+        + b"".join(b"  %s: {handler: 'm:f'}\n" % each for each in (b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h"))
+        + b"""edges:
+  - {from: a, to: b, via: call, choice: way}
+  - {from: a, to: c, via: call, choice: way}
+  - {from: b, to: d, via: call}
+  - {from: a, to: e, via: call, retry: 2}
+  - {from: a, to: f, via: call, fallback: e}
+  - {from: a, to: g, via: call, count: 0..3}
+  - {from: a, to: h, via: call, count: 3}
+""",
+        origin="chain.yaml",
+        folder=".",
+    )
+    every = {(edge.source, edge.to) for edge in found.edges}
+    assert every - {(source, to) for source, to, _ in plan.optional(found)} == {("a", "h")}
+
+
+def test_of_a_chain_without_choices_every_edge_is_walked() -> None:
+    assert plan.optional(catalog.load("chained-mixed", {})) == frozenset()

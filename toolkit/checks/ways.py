@@ -11,7 +11,8 @@ from toolkit.checks.ledger import Ledger, short
 from toolkit.spec.model import Edge
 
 Handled = tuple[str, str]  # message, function
-Way = Mapping[tuple[str, str, str], int]  # (from, to, via) -> how often
+Place = tuple[str, str, str, str | None]  # an edge: from, to, via, and an event's type
+Way = Mapping[Place, int]
 
 
 def beyond(ledger: Ledger) -> Iterator[str]:
@@ -24,7 +25,7 @@ def beyond(ledger: Ledger) -> Iterator[str]:
         receipt, sent = sends[0]
         above = ways.to_handling((receipt.message, receipt.function))
         for to in ledger.receivers(receipt.function, sent):
-            place = (receipt.function, to, sent.via)
+            place = (receipt.function, to, sent.via, sent.type)
             if place in bounds and (times := above.get(place, 0) + 1) > bounds[place]:
                 yield (
                     f"the way to a message of {receipt.function} led {times} times over {receipt.function} → {to}, "
@@ -32,14 +33,14 @@ def beyond(ledger: Ledger) -> Iterator[str]:
                 )
 
 
-def _place(edge: Edge) -> tuple[str, str, str]:
-    return edge.source, edge.to, edge.via
+def _place(edge: Edge) -> Place:
+    return edge.source, edge.to, edge.via, edge.type if edge.via == "event" else None
 
 
 class _Ways:
     """The way to each handling, found once."""
 
-    def __init__(self, ledger: Ledger, loops: frozenset[tuple[str, str, str]]) -> None:
+    def __init__(self, ledger: Ledger, loops: frozenset[Place]) -> None:
         self._ledger, self._loops = ledger, loops
         self._known: dict[Handled, Way] = {}
 
@@ -58,20 +59,20 @@ class _Ways:
         return self._known[key]
 
     def _longest(self, key: Handled) -> Way:
-        found: dict[tuple[str, str, str], int] = {}
+        found: dict[Place, int] = {}
         for parent, place in self._above(key):
             for each, times in self._with(self._known.get(parent, {}), place).items():
                 found[each] = max(times, found.get(each, 0))
         return found
 
-    def _above(self, key: Handled) -> Iterator[tuple[Handled, tuple[str, str, str]]]:
+    def _above(self, key: Handled) -> Iterator[tuple[Handled, Place]]:
         """The handlings that sent what this one handled, and over which edge."""
         message, function = key
         own = self._ledger.handlings.get(key, ())
         for each in dict.fromkeys((message, *(other for receipt in own for other in receipt.joined))):
             if sends := self._ledger.sends.get(each, ()):
                 receipt, sent = sends[0]
-                yield (receipt.message, receipt.function), (receipt.function, function, sent.via)
+                yield (receipt.message, receipt.function), (receipt.function, function, sent.via, sent.type)
 
-    def _with(self, way: Way, place: tuple[str, str, str]) -> Way:
+    def _with(self, way: Way, place: Place) -> Way:
         return {**way, place: way.get(place, 0) + 1} if place in self._loops else way

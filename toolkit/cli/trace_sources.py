@@ -6,12 +6,12 @@ import argparse
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from toolkit import catalog, runs, spanfile
+from toolkit import catalog, plan, runs, spanfile
 from toolkit.analysis import Analysis, Apart
 from toolkit.cli.output import note, progress_wanted
 from toolkit.contract import CALLER
@@ -48,17 +48,23 @@ class Taken:
     exit: Exit = Exit.OK
 
 
-def edges_of(name: str) -> Collection[Edge]:
-    """All edges of a chain, the caller's own call among them. Raises UsageError or SpecError."""
+def edges_of(name: str) -> Mapping[Edge, int]:
+    """All edges of a chain, the caller's own call among them, and how often a trace has each at least. Raises
+    UsageError or SpecError."""
     return _edges(catalog.load(name))
 
 
-def _edges(chain: ChainSpec) -> Collection[Edge]:
-    return {(CALLER, chain.entry, "call"), *((edge.source, edge.to, edge.via) for edge in chain.edges)}
+def _edges(chain: ChainSpec) -> Mapping[Edge, int]:
+    optional = plan.optional(chain)
+    edges: dict[Edge, int] = {(CALLER, chain.entry, "call"): 1}
+    for each in chain.edges:
+        edge: Edge = (each.source, each.to, each.via)
+        edges[edge] = int(edge not in optional)
+    return edges
 
 
 async def named(
-    name: str | None, out: Path, edges: Collection[Edge] | None, limit: int | None, stop: asyncio.Event,
+    name: str | None, out: Path, edges: Mapping[Edge, int] | None, limit: int | None, stop: asyncio.Event,
     pool: Collection[Apart] = (),
 ) -> Taken:  # fmt: skip
     """A run, the newest one without a name; or a file of spans. Raises UsageError."""
@@ -68,7 +74,8 @@ async def named(
     report = runs.load(str(folder), out)
     if edges is None and report.entry is not None:
         told = [(source, to, "event" if via == "event" else "call") for source, to, via in report.edges]
-        edges = {(CALLER, report.entry, "call"), *told}  # type: ignore[arg-type]  # the literal is lost in the list
+        needed = {edge: int(edge not in report.optional) for edge in told}
+        edges = {(CALLER, report.entry, "call"): 1} | needed  # type: ignore[assignment]  # the literal is lost
     where = ("--out", str(out)) if out != Path("runs") else ()
     taking = Taking(report.run, "run", edges, limit, stop, ("--run", report.run, *where), pool)
     if 0 < report.load.sample < 1:
@@ -77,7 +84,7 @@ async def named(
 
 
 async def store(
-    path: Path, edges: Collection[Edge] | None, limit: int | None, stop: asyncio.Event, pool: Collection[Apart] = ()
+    path: Path, edges: Mapping[Edge, int] | None, limit: int | None, stop: asyncio.Event, pool: Collection[Apart] = ()
 ) -> Taken:
     """All that is in the file of a store of ours that is not up."""
     if not await asyncio.to_thread(path.is_file):
@@ -102,7 +109,7 @@ async def _file(path: Path, taking: Taking) -> Taken:
     return taking.taken(next_step=_NO_TRACE)
 
 
-async def zipkin(options: argparse.Namespace, edges: Collection[Edge] | None, stop: asyncio.Event) -> Taken:
+async def zipkin(options: argparse.Namespace, edges: Mapping[Edge, int] | None, stop: asyncio.Event) -> Taken:
     """The traces of the last hour, or of `--lookback`. Raises EngineError."""
     lookback_ms = round((options.lookback or LOOKBACK_S) * 1000)
     end_ms = time.time_ns() // 1_000_000 + _AHEAD_MS
@@ -130,7 +137,7 @@ class Taking:
         self,
         subject: str,
         source: Source,
-        edges: Collection[Edge] | None,
+        edges: Mapping[Edge, int] | None,
         limit: int | None,
         stop: asyncio.Event,
         show: tuple[str, ...] | None = None,

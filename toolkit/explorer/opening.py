@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from toolkit import catalog, runs, spanfile, traced
+from toolkit import catalog, plan, runs, spanfile, traced
 from toolkit.engines.tracestore import TraceFile
 from toolkit.errors import EngineError, UsageError
 from toolkit.gathered import gather
@@ -42,7 +42,7 @@ def chain_of(name: str) -> Chain:
     """Raises UsageError or SpecError when there is none of that name."""
     found = catalog.load(name)
     edges = tuple((edge.source, edge.to, edge.via) for edge in found.edges)
-    return Chain(found.name, found.entry, edges, tuple(each.name for each in found.functions))
+    return Chain(found.name, found.entry, edges, tuple(each.name for each in found.functions), plan.optional(found))
 
 
 def _run(folder: Path, tell: Telling, chain: Chain | None) -> Traced:

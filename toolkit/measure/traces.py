@@ -8,7 +8,7 @@ theirs together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -38,13 +38,14 @@ from toolkit.traces.view import View
 
 
 class Analysing:
-    """Takes traces one by one. With `edges`, those of the chain and the caller's own, each is held against them.
+    """Takes traces one by one. With `edges`, those of the chain and the caller's own, each is held against them; told
+    how often, as of `shown`.
 
     Failed and cold traces are kept apart, but for those to `pool` with the others.
     """
 
     def __init__(self, edges: Collection[Edge] | None = None, pool: Collection[Apart] = ()) -> None:
-        self._edges = None if edges is None else frozenset(edges)
+        self._edges = None if edges is None else edges if isinstance(edges, Mapping) else dict.fromkeys(edges, 1)
         self._pool = frozenset(pool)
         self._pools: dict[Apart | None, Pool] = {kind: Pool() for kind in (None, *APART)}
         self._missing: Counter[Edge] = Counter()

@@ -43,11 +43,16 @@ def to_json(report: Report) -> dict[str, Any]:
         "passed": report.passed,
         "partial": report.partial,
         "parameters": dict(report.parameters),
-        "edges": [{"from": source, "to": to, "via": via} for source, to, via in report.edges],
+        "edges": [_edge(each, optional=each in report.optional) for each in report.edges],
         "incidents": [_incident(each) for each in report.incidents],
         "notes": list(report.notes),
     }
     return {key: _finite(value) for key, value in document.items()}
+
+
+def _edge(edge: tuple[str, str, str], *, optional: bool) -> dict[str, Any]:
+    source, to, via = edge
+    return {"from": source, "to": to, "via": via} | ({"optional": True} if optional else {})
 
 
 def _run(report: Report) -> dict[str, Any]:

@@ -72,6 +72,11 @@ def _report(found: Mapping[str, Any]) -> Report:
         entry=_value(str | None, run.get("entry"), "run.entry"),
         notes=_value(tuple[str, ...], found.get("notes"), "notes"),
         load_started=_value(str | None, run.get("load_started"), "run.load_started"),
+        optional=frozenset(
+            _edge(each, f"edges[{at}]")
+            for at, each in enumerate(_list(found.get("edges"), "edges"))
+            if isinstance(each, Mapping) and each.get("optional") is True
+        ),
     )
 
 

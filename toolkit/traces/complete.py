@@ -37,21 +37,24 @@ class Shown:
 
 
 def shown(trace: Trace, expected: Mapping[Edge, int] | Iterable[Edge]) -> Shown:
-    """`expected` are all edges of the chain, the caller's own call among them, with how often a trace has each; at
-    least once, when nothing is said. Names as the chain has them, whatever their case: spans have them in lower case.
+    """`expected` are all edges of the chain, the caller's own call among them, with how often a trace has each at
+    least; once, when nothing is said. One that may be there 0 times may fail, too. Names as the chain has them,
+    whatever their case: spans have them in lower case.
     """
     seen = view.of(trace)
     wanted = expected if isinstance(expected, Mapping) else dict.fromkeys(expected, 1)
     edges, failed = _edges(seen)
     missing: dict[Edge, int] = {}
     known = set[Edge]()
+    may_fail = set[Edge]()
     for (source, to, via), count in wanted.items():
         edge: Edge = (source.lower(), to.lower(), via)
         known.add(edge)
+        may_fail |= {edge} if count == 0 else set()
         if (lacking := count - edges.get(edge, 0)) > 0:
             missing[edge] = lacking
     unknown = {edge: count for edge, count in edges.items() if edge not in known}
-    return Shown(edges, missing, unknown, *_lost(seen), failed)
+    return Shown(edges, missing, unknown, *_lost(seen), {edge: n for edge, n in failed.items() if edge not in may_fail})
 
 
 def _edges(seen: View) -> tuple[dict[Edge, int], dict[Edge, int]]:

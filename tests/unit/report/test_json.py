@@ -196,3 +196,11 @@ def test_every_number_of_the_measurement_is_in_the_document() -> None:
         value = getattr(MEASUREMENT, field.name)
         if isinstance(value, float | int):
             assert json.dumps(value) in document
+
+
+def test_edges_that_a_call_need_not_go_over_are_marked_and_survive() -> None:
+    first, *_ = REPORT.edges
+    report = dataclasses.replace(REPORT, optional=frozenset({first}))
+    document = through_text(to_json(report))
+    assert [edge.get("optional") for edge in document["edges"]] == [True, *[None] * (len(REPORT.edges) - 1)]
+    assert from_json(document, "report.json").optional == {first}

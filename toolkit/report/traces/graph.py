@@ -7,7 +7,7 @@ from publishing to delivery, stands on the latter. Where several publish to one,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -31,11 +31,14 @@ class Chain:
     entry: str | None
     edges: Sequence[tuple[str, str, str]]
     functions: Sequence[str] = ()
+    optional: Collection[tuple[str, str, str]] = ()  # of the edges, those that a call need not go over
 
-    def spoken(self) -> list[Edge]:
-        """All edges with names as spans have them, the caller's first."""
-        first: list[Edge] = [(CALLER, self.entry.lower(), "call")] if self.entry else []
-        return first + [(source.lower(), to.lower(), _via(via)) for source, to, via in self.edges]
+    def spoken(self) -> dict[Edge, int]:
+        """All edges with names as spans have them, the caller's first, and how often a trace has each at least."""
+        first: dict[Edge, int] = {(CALLER, self.entry.lower(), "call"): 1} if self.entry else {}
+        return first | {
+            (edge[0].lower(), edge[1].lower(), _via(edge[2])): int(edge not in self.optional) for edge in self.edges
+        }
 
 
 def _via(told: str) -> Via:
