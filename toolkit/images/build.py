@@ -20,6 +20,7 @@ from toolkit.images.interpreter import Interpreter
 from toolkit.images.model import Image, Layer, Note, Platform, What, digest_of
 from toolkit.images.names import Name
 from toolkit.images.store import Store
+from toolkit.sdk.transfers.settings import REQUIREMENTS, STORE_KEYS
 from toolkit.spec.model import ChainSpec
 
 Each = dict[str, Image]  # by function
@@ -128,7 +129,15 @@ def _tag(data: bytes) -> str:
 
 
 def _libraries(chain: ChainSpec) -> list[Libraries]:
-    return [dependencies.libraries(), *([dependencies.required(chain.requires)] if chain.requires else [])]
+    requires = (*chain.requires, *_of_stores(chain))
+    return [dependencies.libraries(), *([dependencies.required(requires)] if requires else [])]
+
+
+def _of_stores(chain: ChainSpec) -> list[str]:
+    """What the transfers of its edges need, and those that `store:` speaks of: another --set may choose them."""
+    named: set[str] = {edge.transfer for edge in chain.edges}
+    named |= {transfer for transfer, keys in STORE_KEYS.items() if any(key in chain.store for key in keys)}
+    return [REQUIREMENTS[each] for each in sorted(named) if each in REQUIREMENTS]
 
 
 def _own(content: Content, python: Interpreter, scratch: Path, note: Note) -> list[tuple[What, list[Entry]]]:

@@ -14,7 +14,7 @@ from typing import Any
 from toolkit import plan as plans
 from toolkit.contract import DEFAULT_PORT, READY_PATH, WIRING, Wiring
 from toolkit.errors import UsageError
-from toolkit.manifests import names, scaling, templates
+from toolkit.manifests import names, scaling, stores, templates
 from toolkit.manifests.scalars import document
 from toolkit.manifests.target import Target
 from toolkit.manifests.templates import Manifest
@@ -104,6 +104,7 @@ def _service(plan: Plan, target: Target, function: Function, wired: Wiring) -> M
         "consumes": wired.consumes,
         "ready_path": READY_PATH,
         "environment": _environment(function, wired),
+        "secret": stores.secret(plan, wired),
     }
 
 
@@ -155,6 +156,7 @@ def _image(target: Target, function: str) -> str:
 
 
 def _see_that_it_can_be_said(plan: Plan, target: Target) -> None:
+    stores.see_that_they_are_reached(plan, environment=not _strict(target))
     if target.vhive is None or not _strict(target):
         return
     for function in plan.chain.functions:

@@ -28,6 +28,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {  # that a function gets with a tran
     "redis": (REDIS_URL,),
     "s3": (*_ENDPOINTS, *_REGIONS, *_CREDENTIALS),
 }
+STORE_KEYS = {"redis": ("redis",), "s3": ("s3", "bucket")}  # of the chain's `store:`, by what they are about
 _LIBRARIES = {"redis": "redis", "s3": "obstore"}  # modules
 REQUIREMENTS = {"redis": "redis>=6", "s3": "obstore>=0.9"}  # of an image
 
