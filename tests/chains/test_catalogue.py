@@ -32,6 +32,12 @@ def missing(chain: ChainSpec) -> list[str]:
     return [each for each in chain.requires if not _installed(re.split(r"[^A-Za-z0-9._-]", each)[0])]
 
 
+def without(chain: ChainSpec) -> list[str]:
+    """Programs that build functions of the chain, and are not here."""
+    built = {each.prepare[0] for each in chain.functions if each.prepare}
+    return sorted(program for program in built if shutil.which(program) is None)
+
+
 def _installed(package: str) -> bool:
     try:
         importlib.metadata.version(package)
@@ -45,6 +51,8 @@ async def ran(name: str) -> Outcome:
     chain = catalog.load(name)
     if lacking := missing(chain):
         pytest.skip(f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}")
+    if programs := without(chain):
+        pytest.skip(f"needs {' and '.join(programs)}, which build functions in other languages")
     if name not in RUNS:
         RUNS[name] = await outcome(chain, load=CALLS)
     return RUNS[name]
