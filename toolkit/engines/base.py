@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from toolkit.plan import Plan
-from toolkit.results import CallRecord, Elapsed, Incident, Instance, Load, Progress
+from toolkit.results import CallRecord, Elapsed, Incident, Instance, Load, Progress, TaskRecord
 from toolkit.traces.model import Span
 
 
@@ -68,6 +68,21 @@ class Watched(Protocol):
 
     def instances(self) -> Sequence[Instance]:
         """Of all that were there since it stands, those that left included, in no order."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A deployment that can tell what became of the tasks that its functions spawned."""
+
+    @property
+    def ledger(self) -> str | None:
+        """The URL of the ledger as this machine reaches it; None where the chain has none."""
+
+    async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
+        """Of these calls, in no order; None where the chain has no ledger. Raises EngineError."""
+
+    async def open_tasks(self) -> int:
+        """How many wait or run, of all calls. Raises EngineError."""
 
 
 @runtime_checkable

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit import contract
-from toolkit.sdk import edges
-from toolkit.sdk.failures import Refused, described
+from toolkit.contract import Outgoing, Wiring
+from toolkit.sdk.failures import NoSuchEdge, Refused, described
 from toolkit.sdk.ledger import Begun, Ending, LedgerClient, Part
 from toolkit.sdk.message import Message
 
@@ -68,7 +68,7 @@ class Memory:
 
     async def spawn(self, handling: Handling, value: Any, to: str | None, key: str | None) -> str:
         """The new task's id. Raises LedgerFailed beyond the edge's bound, NoSuchEdge, and TypeError."""
-        edge, function, message = edges.task(handling.wiring, to), handling.wiring.function, Message.of(value)
+        edge, function, message = _edge(handling.wiring, to), handling.wiring.function, Message.of(value)
         parent, task = handling.arrival.message, handling.task
         name = f"{len(handling.spawned)}" if key is None else f"key/{key}"
         identity = contract.child_id(parent, f"{function}/task/{edge.to}/{name}", 0)
@@ -130,7 +130,7 @@ class Memory:
         call, data = handling.arrival.call, {"tasks": ending.tasks, "failed": ending.failed}
         if ending.cancelled:
             data["cancelled"] = ending.cancelled
-        for index, kind in enumerate(edges.done_types(handling.wiring)):
+        for index, kind in enumerate(_done_types(handling.wiring)):
             await handling.post(Message.of(data), kind, contract.child_id(call, "done", index), {})
         await self.ledger.told(call)
 
@@ -153,6 +153,22 @@ class Memory:
         await _release(handling)
         await self.ledger.joined(call, function, message)
         return value
+
+
+def _edge(wiring: Wiring, name: str | None) -> Outgoing:
+    """The edge of tasks to the function `name`, or the only one there is; raises NoSuchEdge."""
+    tasks = [edge for edge in wiring.outgoing if edge.tasks is not None]
+    found = [edge for edge in tasks if name in (None, edge.to)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(edge.to for edge in tasks) or "none"
+    wrong = f"not to {name!r}" if name else "say which with to=" if tasks else "give an edge of its chain `tasks:`"
+    raise NoSuchEdge(f"{wiring.function} has edges of tasks to: {known}; {wrong}")
+
+
+def _done_types(wiring: Wiring) -> list[str]:
+    """The types of the events that say that all tasks of a call are done, each once."""
+    return list(dict.fromkeys(edge.type or "" for edge in wiring.outgoing if edge.done))
 
 
 async def _release(handling: Handling) -> None:

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from toolkit.contract import BROKER, EXIT_PORT_TAKEN, TRACE_STORE
-from toolkit.engines import programs, requirements, stores, zipkin_client
+from toolkit.contract import BROKER, EXIT_PORT_TAKEN
+from toolkit.engines import programs, requirements, stores, tasks, zipkin_client
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.local import layout as layouts
+from toolkit.engines.local import logs as kept_logs
 from toolkit.engines.local import ports, readiness
-from toolkit.engines.local.broker.config import encode
 from toolkit.engines.local.layout import LOOPBACK, Layout
 from toolkit.engines.local.process import Command, Crash, Supervised, Watch, stop_all
+from toolkit.engines.local.services import commands
 from toolkit.errors import EngineError, NotReady
 from toolkit.plan import Plan
-from toolkit.results import Incident
+from toolkit.results import Incident, TaskRecord
 from toolkit.traces.model import Span
 
 READY_WITHIN_S = 30.0
 PORT_TRIES = 3
 ANSWER_WITHIN_S = 2.0  # the broker's to a question
-LOG_KEPT = 8 << 20  # bytes of each log's end
 
 
 class Standing(Protocol):
@@ -125,7 +124,7 @@ class LocalDeployment:
         self._plan = stores.in_folder(plan, self._folder / "transfers")
         self._watch: Watch | None = None
         self._functions: list[Supervised] = []
-        self._services: list[Supervised] = []  # broker and store: they leave after the functions
+        self._services: list[Supervised] = []  # broker, store, ledger: they leave after the functions
         self._standing: list[Standing] = []
         self._incidents: list[Incident] = []
         self._question: asyncio.Future[int] | None = None  # how many events are under way
@@ -163,7 +162,7 @@ class LocalDeployment:
 
     @property
     def services(self) -> Sequence[Supervised]:
-        """The broker and the trace store, as far as this deployment has them."""
+        """The trace store, the broker and the ledger, as far as this deployment has them."""
         return tuple(self._services)
 
     def incidents(self) -> list[Incident]:
@@ -172,11 +171,12 @@ class LocalDeployment:
     async def start(self) -> None:
         """Starts everything at once (each address is known beforehand) and waits until all of it is ready."""
         watch = self._watch = await Watch.start(self._folder)
-        self._services = [self._supervise(each, watch, service=True) for each in self._service_commands()]
+        services = list(commands(self._plan, self._layout, self._folder))
+        self._services = [self._supervise(command, watch, service=True) for command, _ in services]
         self._functions = [self._supervise(each, watch) for each in self._function_commands()]
         await asyncio.gather(*(process.start() for process in (*self._services, *self._functions)))
         await self._intercept_all()
-        await asyncio.gather(*self._waits())
+        await asyncio.gather(*self._waits([port for _, port in services]))
 
     async def idle(self) -> bool:
         broker = next((each for each in self._services if each.name == BROKER), None)
@@ -188,6 +188,17 @@ class LocalDeployment:
             return bool(await asyncio.wait_for(question, ANSWER_WITHIN_S) == 0)
         except TimeoutError:
             return False
+
+    @property
+    def ledger(self) -> str | None:
+        """The URL of the ledger, if this chain has one."""
+        return self._layout.ledger_url
+
+    async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
+        return None if self.ledger is None else await tasks.records(self.ledger, calls)
+
+    async def open_tasks(self) -> int:
+        return 0 if self.ledger is None else await tasks.left(self.ledger)
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         await stop_all(self._functions)  # a function sends its last spans when it leaves: no guessing how long to wait
@@ -201,20 +212,11 @@ class LocalDeployment:
         await stop_all(self._services)
         self._standing, self._functions, self._services = [], [], []
         await stores.clear(self._plan, os.environ)
-        self._keep_logs()
+        kept_logs.keep(self._folder, self._logs)
         if self._watch is not None:
             await self._watch.close()
             self._watch = None
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _keep_logs(self) -> None:
-        if self._logs is None or not self._folder.exists():
-            return
-        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in self._folder.glob("*.log"):
-            with contextlib.suppress(OSError), path.open("rb") as file:  # a full disk must not cost the run its numbers
-                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_KEPT))
-                (self._logs / path.name).write_bytes(file.read())
 
     def _supervise(self, command: Command, watch: Watch, *, service: bool = False) -> Supervised:
         return Supervised(
@@ -225,19 +227,6 @@ class LocalDeployment:
             on_line=self._told if service else None,
             keep_input=service,
         )
-
-    def _service_commands(self) -> list[Command]:
-        commands = []
-        if self._layout.store is not None:
-            listen = f"{LOOPBACK}:{self._layout.store}"
-            store = ("toolkit.engines.tracestore", "--listen", listen, "--follow-stdin")
-            commands.append(Command(TRACE_STORE, (*layouts.PYTHON, *store)))
-        if (service := layouts.broker_service(self._plan, self._layout)) is not None:
-            file = self._folder / "broker.json"
-            file.write_text(encode(service))
-            broker = ("toolkit.engines.local.broker", "--config", str(file))
-            commands.append(Command(BROKER, (*layouts.PYTHON, *broker)))
-        return commands
 
     def _function_commands(self) -> list[Command]:
         plan, endpoint = self._plan, zipkin_client.spans_url(self.zipkin)
@@ -262,14 +251,13 @@ class LocalDeployment:
             for public, own in zip(self._layout.public[name], self._layout.own[name], strict=True):
                 self._standing.append(await intercept(public, own))
 
-    def _waits(self) -> list[Awaitable[None]]:
+    def _waits(self, addresses: Sequence[int]) -> list[Awaitable[None]]:
         own = (port for each in self._plan.chain.functions for port in self._layout.own[each.name])
         kinds = (each.protocol for each in self._plan.chain.functions for _ in range(each.replicas))
         waits: list[Awaitable[None]] = [
             self._ready(process, readiness.of_function(kind, f"{LOOPBACK}:{port}"))
             for process, kind, port in zip(self._functions, kinds, own, strict=True)
         ]
-        addresses = [port for port in (self._layout.store, self._layout.broker) if port is not None]
         waits += [
             self._ready(process, readiness.of_port(f"{LOOPBACK}:{port}"))
             for process, port in zip(self._services, addresses, strict=True)

@@ -40,6 +40,7 @@ class Layout:
     own: Mapping[str, Sequence[int]]
     broker: int | None
     store: int | None
+    ledger: int | None = None
 
     def target(self, function: str) -> str:
         """The gRPC target of a function: one address, or the list of its replicas'."""
@@ -59,13 +60,17 @@ class Layout:
             return None
         return f"http://{LOOPBACK}:{self.broker}/{plan.namespace}/{plan.broker.name}"
 
+    @property
+    def ledger_url(self) -> str | None:
+        return None if self.ledger is None else f"http://{LOOPBACK}:{self.ledger}"
+
     def bound(self, plan: Plan) -> Bound:
         return Bound({each.name: self.target(each.name) for each in plan.chain.functions}, self.sink(plan))
 
 
 def ports_needed(plan: Plan, intercepted: Sequence[str], *, store: bool) -> int:
     replicas = sum(each.replicas * (2 if each.name in intercepted else 1) for each in plan.chain.functions)
-    return replicas + (plan.broker is not None) + store
+    return replicas + (plan.broker is not None) + store + plan.chain.has_ledger
 
 
 def lay_out(
@@ -77,7 +82,8 @@ def lay_out(
     if gateway is not None and plan.chain.gateway is not None:
         own[plan.chain.gateway.name] = [gateway]
     public = {name: [next(left) for _ in bound] if name in intercepted else bound for name, bound in own.items()}
-    return Layout(public, own, next(left) if plan.broker else None, next(left) if store else None)
+    wanted = (plan.broker is not None, store, plan.chain.has_ledger)
+    return Layout(public, own, *(next(left) if each else None for each in wanted))
 
 
 def function_command(
@@ -92,7 +98,8 @@ def function_command(
 ) -> Command:
     """How one replica of a function is started: the environment that Knative would give it, and its wiring."""
     function = plan.chain.function(name)
-    wiring = plans.bind(plan.wirings[name], layout.bound(plan).targets, receipts=receipts, endpoint=endpoint)
+    targets, ledger = layout.bound(plan).targets, layout.ledger_url
+    wiring = plans.bind(plan.wirings[name], targets, receipts=receipts, endpoint=endpoint, ledger=ledger)
     wiring = dataclasses.replace(wiring, handler=_absolute(function.handler, function.folder or plan.chain.folder))
     environment = {
         **function.env,
