@@ -40,6 +40,11 @@ class Node:
     is_chain: bool = False
     inner: ChainSpec | None = None
 
+    @property
+    def is_gateway(self) -> bool:
+        """Also where its path could not be read."""
+        return self.gateway is not None or "gateway" in self.said
+
     def at(self, key: str) -> Place:
         """Where the value of `key` stands; the function's name where it has none."""
         return self.said.get(key, self.place)
@@ -87,8 +92,8 @@ class Link:
 
     @property
     def bounded(self) -> bool:
-        """Whether something ends a circle that it closes: so many rounds, or so many tasks."""
-        return self.loop is not None or self.tasks is not None
+        """Whether something ends a circle that it closes: so many rounds, or so many tasks, also where unreadable."""
+        return self.loop is not None or self.tasks is not None or not {"loop", "tasks"}.isdisjoint(self.said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,6 @@ def _done(graph: Graph, link: Link, doers: list[str], found: Findings) -> None:
     ):
         if key in link.said:
             found.add(link.at(key), f"this edge tells that all tasks are done: {why}; leave `{key}` out")
-    if graph.nodes[link.to].join is not None and link.said:
-        found.add(link.at("when"), f"'{link.to}' joins what comes, and this comes once in a call; leave its join out")
 
 
 def _always(link: Link) -> bool:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from toolkit.contract import ENTRY_METHOD
 from toolkit.spec.draft import Graph, Link
 from toolkit.spec.findings import Findings
 from toolkit.spec.language import STREAMS
 
 _GENERIC = "link.Link/"
+_NO_CHOICE = {
+    "fallback": "it is taken when another edge has failed",
+    "tasks": "tasks are spawned, as many as there are",
+    "when": "it is taken when all tasks are done",
+}
 
 
 def choices(graph: Graph, found: Findings) -> None:
@@ -22,19 +26,12 @@ def choices(graph: Graph, found: Findings) -> None:
     for link in _written(graph.links):
         if link.choice is not None:
             groups.setdefault((link.source, link.choice), []).append(link)
-            for key, why in (
-                ("fallback", "it is taken when another edge has failed"),
-                ("tasks", "tasks are spawned, as many as there are"),
-                ("when", "it is taken when all tasks are done"),
-            ):
-                if key in link.said:
-                    found.add(link.at("choice"), f"no handler chooses this edge: {why} (`{key}`); leave one out")
     for (source, name), links in groups.items():
-        if (
-            len(links) == 1
-            and graph.nodes[links[0].to].parallel == 1
-            and "parallel" not in graph.nodes[links[0].to].said
-        ):
+        forced = [(link, key) for link in links for key in _NO_CHOICE if key in link.said]
+        for link, key in forced:
+            why = f"no handler chooses this edge: {_NO_CHOICE[key]} (`{key}`)"
+            found.add(link.at("choice"), f"{why}; leave one out")
+        if len(links) == 1 and not forced and "parallel" not in graph.nodes[links[0].to].said:
             other = f"give another edge out of '{source}' the same, or write `count: 0..1`"
             found.add(links[0].at("choice"), f"'{name}' is a choice of one edge; {other}")
 
@@ -107,9 +104,9 @@ def transfers(graph: Graph, found: Findings) -> None:
         if link.via == "event" and link.transfer == "stream":
             found.add(link.at("transfer"), "an event is one message, and no stream; write file, s3 or redis")
         elif link.method and not link.method.startswith(_GENERIC):
-            whose = "the entry of a sub-chain" if link.method == ENTRY_METHOD else link.method
-            only = f"the data of {whose} is in the message itself"
-            found.add(link.at("transfer"), f"{only}; leave it out, or leave the method out (link.Link/Send)")
+            only = f"the data of {link.method} is in the message itself"
+            how = ", or the method" if "method" in link.said else ""
+            found.add(link.at("transfer"), f"{only}, and travels with it; leave the transfer out{how}")
 
 
 def one_event(graph: Graph, found: Findings) -> None:

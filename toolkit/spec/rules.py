@@ -29,7 +29,9 @@ def find_entry(graph: Graph, found: Findings, at: Place) -> str | None:
         for name, links in graph.into().items()
     }
     dead_letter = graph.dead_letter.value if graph.dead_letter else None
-    candidates = [name for name, node in graph.nodes.items() if not (into[name] or node.gateway or name == dead_letter)]
+    candidates = [
+        name for name, node in graph.nodes.items() if not (into[name] or node.is_gateway or name == dead_letter)
+    ]
     if not candidates and dead_letter is not None and not into[dead_letter]:
         return str(dead_letter)  # another rule says that it cannot be both
     if len(candidates) == 1:
@@ -60,11 +62,14 @@ def entry_is_called(graph: Graph, entry: str, found: Findings) -> None:
         found.add(
             node.said.get("repeat", place), f"the entry '{entry}' is repeated 0 times; callers would reach nothing"
         )
+    if node.parallel > 1:
+        why = f"callers reach one function, and '{entry}' would be {node.parallel:,}"
+        found.add(node.said.get("parallel", place), f"{why}; put one before it that calls them all")
 
 
 def gateways(graph: Graph, entry: str | None, found: Findings) -> None:
     """A gateway takes HTTP requests and has the chain answer them: it is beside the chain, and there is one."""
-    several = [node for node in graph.nodes.values() if node.gateway]
+    several = [node for node in graph.nodes.values() if node.is_gateway]
     for node in several:
         name = node.name
         if node is not several[0]:
@@ -91,7 +96,7 @@ def all_reachable(graph: Graph, entry: str, found: Findings) -> None:
     A gateway has its work from outside.
     """
     starts = [entry, *([graph.dead_letter.value] if graph.dead_letter else [])]
-    starts += [name for name, node in graph.nodes.items() if node.gateway]
+    starts += [name for name, node in graph.nodes.items() if node.is_gateway]
     reached = graph.reach(starts)
     for name, node in graph.nodes.items():
         if name not in reached:
@@ -171,7 +176,7 @@ def service_names(graph: Graph, found: Findings) -> None:
             whose = f"the revisions of '{revision[1]}'"
             found.add(node.place, f"'{name}' is a name that Knative gives to {whose}; choose another name")
         if name == LEDGER:
-            found.add(node.place, f"'{name}' is what remembers tasks and joins; choose another name")
+            found.add(node.place, f"{name!r} is what remembers tasks and joins; choose another name for the function")
         if name == channel and any(link.via == "event" for link in graph.links):
             found.add(node.place, f"'{name}' is a name that Knative gives to the broker's channel; choose another name")
 
@@ -201,9 +206,13 @@ def dead_letters(graph: Graph, entry: str | None, found: Findings) -> None:
     if into:
         how = "calls" if into[0].via == "call" else "sends events to"
         found.add(place, f"'{into[0].source}' {how} '{name}'; {alone}")
-    if node.repeat != 1:
+    for key, count in (("repeat", node.repeat), ("parallel", node.parallel)):
+        if count != 1:
+            one = f"'{name}' gets the dead letters and cannot be repeated"
+            found.add(node.said.get(key, place), f"{one}; use `replicas`")
+    if node.is_gateway:
         found.add(
-            node.said.get("repeat", place), f"'{name}' gets the dead letters and cannot be repeated; use `replicas`"
+            place, f"'{name}' is a gateway, and a dead letter answers no request; give it a function with a handler"
         )
     if node.protocol == "h2c":
         where = node.said.get("protocol", place)

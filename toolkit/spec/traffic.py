@@ -52,7 +52,7 @@ def settled(graph: Graph, entry: str, found: Findings) -> Graph:
     for name in TopologicalSorter(certain).static_order():
         comes = Range(1, 1) if name == entry else Range()
         for link in into[name]:
-            comes += Range(0, None) if link.bounded else runs[link.source].times(_over(link))
+            comes += _brought(link, runs)
         if graph.dead_letter is not None and name == graph.dead_letter.value:
             comes += Range(0, None)
         node = graph.nodes[name]
@@ -66,9 +66,13 @@ def settled(graph: Graph, entry: str, found: Findings) -> Graph:
     return replace(graph, nodes={name: nodes[name] for name in graph.nodes})
 
 
+def _brought(link: Link, runs: Mapping[str, Range]) -> Range:
+    if link.bounded:
+        return Range(0, None)
+    return Range(0, 1) if link.done else runs[link.source].times(_over(link))
+
+
 def _over(link: Link) -> Range:
-    if link.done:
-        return Range(0, 1)
     return Range(0 if link.choice or link.fallback else link.least, link.most)  # a failed attempt counts as none
 
 
