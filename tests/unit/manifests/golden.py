@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.unit.manifests.samples import NAMESPACE, VARIANTS, render, shipped
-from toolkit import catalog, manifests
+from toolkit import manifests
 
+# What they say differs in kind; of the other benchmarks the manifests are held to Knative's schemas (test_crds).
+CHAINS = ("chained-eventing", "chained-mixed", "chained-serving")
 FOLDER = Path(__file__).parents[2] / "golden" / "manifests"
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """File name and text: every chain of the catalogue in every variant, and the tracing objects."""
-    for chain in catalog.names():
+    """File name and text: each of the chains in every variant, and the tracing objects."""
+    for chain in CHAINS:
         for variant in VARIANTS:
             yield f"{chain}.{variant}.yaml", manifests.text(render(shipped(chain), variant))
     yield "tracing.yaml", manifests.text(manifests.tracing(NAMESPACE))
