@@ -7,14 +7,15 @@ with a store (`toolkit.sdk.transfers`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from toolkit.errors import EngineError, UsageError
 from toolkit.plan import Plan
-from toolkit.sdk.transfers import STORES, Settings, TransferFailed, opened
+from toolkit.sdk.transfers import STORES, Settings, Store, TransferFailed, opened
 from toolkit.sdk.transfers.settings import FOLDER, VARIABLES, lack, library_lack, secrets_told, used
 from toolkit.sdk.transfers.store import prefix
 
@@ -67,32 +68,47 @@ def see_that_they_can_be_used(plan: Plan, environment: Mapping[str, str]) -> Non
 
 async def clear(plan: Plan, environment: Mapping[str, str]) -> None:
     """Takes away whatever the run has left in its stores. What cannot be is told, and forgotten in time."""
-    for transfer in needed(plan):
-        if transfer == "file":
-            continue  # its folder goes with the deployment's
-        try:
-            async with asyncio.timeout(ANSWERS_WITHIN_S):
-                store = opened(transfer, Settings.of(plan.chain.store, environment))
-                try:
-                    await store.delete_prefix(prefix(plan.chain.name, plan.run))
-                finally:
-                    await store.close()
-        except (TransferFailed, TimeoutError) as failed:
-            place = prefix(plan.chain.name, plan.run)
-            _log.warning("what lies under %s may be left behind: %s", place, str(failed) or "the store does not answer")
+    for each in await left_behind(plan, environment):
+        _log.warning(each)
+
+
+async def left_behind(plan: Plan, environment: Mapping[str, str]) -> list[str]:
+    """As `clear`: what could not be taken away, and why. Stores that this process has no settings for are passed over.
+
+    The folder of `file` goes with the deployment's.
+    """
+    settings = Settings.of(plan.chain.store, environment)
+    found = [await _left(plan, each, settings) for each in needed(plan) if each != "file" and not lack(each, settings)]
+    return [each for each in found if each is not None]
+
+
+async def _left(plan: Plan, transfer: str, settings: Settings) -> str | None:
+    place = prefix(plan.chain.name, plan.run)
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN_S), _store(transfer, settings) as store:
+            await store.delete_prefix(place)
+    except (TransferFailed, TimeoutError) as failed:
+        return f"what lies under {place} may be left behind: {str(failed) or f'{transfer} does not answer'}"
+    return None
+
+
+@contextlib.asynccontextmanager
+async def _store(transfer: str, settings: Settings) -> AsyncIterator[Store]:
+    store = opened(transfer, settings)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def _tried(plan: Plan, transfer: str, environment: Mapping[str, str]) -> None:
     key = f"{prefix(plan.chain.name, plan.run)}/engine/probe"
+    settings = Settings.of(plan.chain.store, environment)
     try:
-        async with asyncio.timeout(ANSWERS_WITHIN_S):
-            store = opened(transfer, Settings.of(plan.chain.store, environment))
-            try:
-                await store.put(key, b"?")
-                await store.get(key, 1)
-                await store.delete(key)
-            finally:
-                await store.close()
+        async with asyncio.timeout(ANSWERS_WITHIN_S), _store(transfer, settings) as store:
+            await store.put(key, b"?")
+            await store.get(key, 1)
+            await store.delete(key)
     except TransferFailed as failed:
         step = _NEXT_STEPS.get(failed.code, "start it, or name another one")
         raise EngineError(f"transfer {transfer}: {failed.why}", next_step=step) from failed

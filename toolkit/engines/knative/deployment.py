@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 
 from toolkit import manifests
 from toolkit import plan as plans
+from toolkit.engines import stores
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.knative import arrival, exports, logs, removal, silence, zero
 from toolkit.engines.knative.api import Api
@@ -148,5 +150,5 @@ class KnativeDeployment:
             left = await removal.remove(
                 self.api, self.namespace, manifests.labels(self.plan), self._settings.gone_within_s
             )
-            for each in left:
+            for each in (*left, *await stores.left_behind(self.plan, os.environ)):
                 self._audience.note(each)
