@@ -16,7 +16,7 @@ from toolkit.spec.findings import Findings, Place
 from toolkit.spec.shapes import Schema
 from toolkit.spec.yamltree import NUMBER, Leaf, Node, describe
 
-_NO_PARAMETER = "; ${…} works in `repeat` and `env` only"
+_NO_PARAMETER = "; ${…} works in `env`, `set`, `store` and where something is counted"
 _EXPONENT = r"^[-+]?[0-9]+(?:\.[0-9]+)?[eE][-+]?[0-9]+$"
 _DIGITS = 15  # a float holds each whole number of so many
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from toolkit import catalog, plan
 from toolkit.errors import SpecError
 from toolkit.spec import cluster, language, parse
 from toolkit.spec.model import Resources, Scale
@@ -86,3 +87,13 @@ def test_replicas_are_the_bounds_that_the_page_says(extra: str, bounds: tuple[in
 )
 def test_every_key_of_the_language_is_explained(record: Record) -> None:
     assert [key for key in record.keys if not re.search(rf"`(delivery\.)?{key}`|\b{key}\b.*}}", PAGE)] == []
+
+
+PATTERNS = [text for _, text in FENCES if "functions:" in text and PAGE.index(text) > PAGE.index("## Patterns")]
+
+
+@pytest.mark.parametrize("text", PATTERNS, ids=lambda text: text.split()[1])
+def test_every_pattern_of_the_page_is_a_chain_that_can_be_planned(text: str) -> None:
+    chain = parse(text.encode(), origin="chain.yaml", folder=".", resolve=catalog.find_inner)
+    assert plan.handlings(chain)[chain.entry] == 1
+    assert plan.spans(chain) >= 2
