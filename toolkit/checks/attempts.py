@@ -1,125 +1,92 @@
-"""What one handling sent over a call edge, attempt by attempt: which were tried again, and which failed for good.
+"""What one handling sent over a call edge, message by message: tried once or again, arrived, or failed for good.
 
 May live here: telling attempts from messages. May not: what an edge allows (`followed`), what was lost (`messages`).
 
-An attempt is a message of its own with the same bytes. One that failed is the last of its message, or another one
-follows: behind a failure that the other side wrote down as its own there is none, as the scaffold tries again only what
-failed for now.
+An attempt is a message of its own, whose id follows from the first one's; so does that of what stands in for a message
+that failed for good (`sdk.attempts`). So nobody has to guess which attempts belong together.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from toolkit.checks.ledger import Ledger
-from toolkit.contract import Receipt, Sent
+from toolkit.contract import Receipt, Sent, child_id
 from toolkit.spec.model import Edge
 
-FOR_NOW = ("UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED")  # what the scaffold tries again
+FOR_NOW = ("UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED")  # what is tried again
+REPLACEABLE = (*FOR_NOW, "DEADLINE_EXCEEDED")  # what a fallback stands in for
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """Over one edge: `least` to `most` messages, of which `lost_least` to `lost_most` failed for good.
+    """One message over one edge, in all its attempts, in their order."""
 
-    `again` are the attempts that another one followed, `lost` those with which a message was given up. `early`: one was
-    given up though it could have been tried again. `late`: one was tried again after it had succeeded.
-    """
+    attempts: tuple[Sent, ...]
 
-    least: int
-    most: int
-    lost_least: int = 0
-    lost_most: int = 0
-    again: tuple[Sent, ...] = ()
-    lost: tuple[Sent, ...] = ()
-    early: bool = False
-    late: bool = False
+    @property
+    def message(self) -> str:
+        return self.attempts[0].message
 
+    @property
+    def last(self) -> Sent:
+        return self.attempts[-1]
 
-def tried(ledger: Ledger, receipt: Receipt, edge: Edge) -> Tried:
-    """What became of the messages that a handling sent over this call edge."""
-    own = [each for each in receipt.sent if each.via == "call" and each.to == edge.to]
-    if all(each.accepted for each in own):
-        return Tried(len(own), len(own))
-    found = [_of_one_request(ledger, each, edge.retry) for each in _requests(own, edge)]
-    return Tried(
-        sum(each.least for each in found),
-        sum(each.most for each in found),
-        sum(each.lost_least for each in found),
-        sum(each.lost_most for each in found),
-        tuple(sent for each in found for sent in each.again),
-        tuple(sent for each in found for sent in each.lost),
-        any(each.early for each in found),
-        any(each.late for each in found),
-    )
+    @property
+    def arrived(self) -> bool:
+        return self.last.accepted
 
 
-def _requests(own: Sequence[Sent], edge: Edge) -> Iterator[Sequence[Sent]]:
-    """Attempts with the same bytes. What travels aside is named by other bytes each time."""
-    inline = edge.transfer in ("inline", "stream")
-    found: dict[str, list[Sent]] = defaultdict(list)
-    for each in own:
-        found[each.digest if inline else ""].append(each)
-    return iter(found.values())
+def tried(receipt: Receipt, edge: Edge) -> Sequence[Tried]:
+    """The messages that a handling sent over this call edge."""
+    own = {each.message: each for each in receipt.sent if each.via == "call" and each.to == edge.to}
+    if len(own) == 1 or not edge.retry:  # the same id twice is two messages of one id, which nothing explains
+        return [Tried((each,)) for each in receipt.sent if each.via == "call" and each.to == edge.to]
+    found = {first: tuple(_attempts(receipt.function, sent, own)) for first, sent in own.items()}
+    again = {sent.message for attempts in found.values() for sent in attempts[1:]}
+    return [Tried(attempts) for first, attempts in found.items() if first not in again]
 
 
-def _of_one_request(ledger: Ledger, own: Sequence[Sent], retry: int) -> Tried:
-    """`own` may be several messages that say the same: how many there were follows from what became of them."""
-    failed = [each for each in own if not each.accepted]
-    accepted, ends = len(own) - len(failed), [_is_the_end(ledger, each) for each in failed]
-    final, open_ = sum(end is True for end in ends), sum(end is None for end in ends)
-    certain = len(failed) - final - open_
-    least = _given_up(certain + open_, accepted + final, retry)
-    most = final + open_ + certain // (1 + retry)
-    early = final + least > most
-    lost = [each for each, end in zip(failed, ends, strict=True) if end]
-    others = [each for each, end in zip(failed, ends, strict=True) if not end]
-    lost += others[len(others) - least :]
-    return Tried(
-        accepted + final + least,
-        accepted + max(most, final + least),
-        final + least,
-        max(most, final + least),
-        tuple(others[: len(others) - least]),
-        tuple(lost),
-        early,
-        late=bool(accepted) and most == 0 and not own[-1].accepted,
-    )
+def _attempts(function: str, first: Sent, own: Mapping[str, Sent]) -> Iterator[Sent]:
+    attempt: Sent | None = first
+    number = 0
+    while attempt is not None:
+        yield attempt
+        number += 1
+        attempt = own.get(child_id(first.message, f"{function}/retry", number))
 
 
-def _given_up(failed: int, ended: int, retry: int) -> int:
-    """How many messages were given up at least: each that `ended` otherwise explains `retry` failures before."""
-    return max(0, -(-(failed - ended * retry) // (1 + retry)))
+def stand_in(function: str, message: str, to: str) -> str:
+    """The id of what goes to `to` in the place of a message that failed for good."""
+    return child_id(message, f"{function}/fallback/{to}", 0)
 
 
-def _is_the_end(ledger: Ledger, sent: Sent) -> bool | None:
-    """Whether nothing follows this failed attempt; None: nobody can say."""
+def failed_as(ledger: Ledger, sent: Sent, codes: Sequence[str]) -> bool | None:
+    """Whether a failed attempt failed with one of these codes, as far as its receiver knows; None: nobody can say."""
     handlings = ledger.handlings.get((sent.message, sent.to or ""), ())
-    if not handlings:  # never reached, or gone with its receipt
-        return None if sent.to in ledger.restarted else False
+    if not handlings:  # never reached, which is for now; or gone with its receipt
+        return None if sent.to in ledger.restarted else True
     if any(each.error is None for each in handlings):  # the answer was lost, or came too late
         return None
-    return not any((each.error or "").startswith(FOR_NOW) for each in handlings)
+    return any((each.error or "").startswith(tuple(codes)) for each in handlings)
 
 
 def made_good(ledger: Ledger) -> Mapping[str, str]:
-    """The failed attempts that did no harm, by message: `retried`, or `replaced` by what the edge's fallback did."""
+    """The failed attempts that did no harm, by message: `retried`, or `replaced` by another function's answer."""
     found: dict[str, str] = {}
     edges = [edge for edge in ledger.chain.edges if edge.via == "call"]
-    replaced = {(edge.source, edge.fallback) for edge in edges if edge.fallback}
-    patient = [edge for edge in edges if edge.retry or (edge.source, edge.to) in replaced]
+    instead = {(edge.source, edge.fallback): edge.to for edge in edges if edge.fallback}
+    patient = [edge for edge in edges if edge.retry or (edge.source, edge.to) in instead]
     if not patient:
         return found
-    for own in ledger.by_call.values():
-        for receipt in own:
-            if all(sent.accepted for sent in receipt.sent):
-                continue
-            for edge in patient:
-                if edge.source == receipt.function:
-                    outcome = tried(ledger, receipt, edge)
-                    found.update((sent.message, "retried") for sent in outcome.again)
-                    if (edge.source, edge.to) in replaced and receipt.error is None:
-                        found.update((sent.message, "replaced") for sent in outcome.lost)
+    for receipt in (each for own in ledger.by_call.values() for each in own):
+        if not all(sent.accepted for sent in receipt.sent):
+            ids = {sent.message for sent in receipt.sent}
+            for edge in (each for each in patient if each.source == receipt.function):
+                to = instead.get((edge.source, edge.to))
+                for each in tried(receipt, edge):
+                    found.update((sent.message, "retried") for sent in each.attempts[:-1] if not sent.accepted)
+                    if not each.arrived and to and stand_in(receipt.function, each.message, to) in ids:
+                        found[each.last.message] = "replaced"
     return found

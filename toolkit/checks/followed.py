@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from toolkit.checks.attempts import Tried, tried
+from toolkit.checks.attempts import FOR_NOW, REPLACEABLE, Tried, failed_as, stand_in, tried
 from toolkit.checks.ledger import Ledger, short, some, verdict
 from toolkit.checks.ways import beyond
 from toolkit.contract import Receipt, Sent
@@ -17,7 +17,6 @@ from toolkit.results import Check
 from toolkit.spec.model import ChainSpec, Edge
 
 Shape = tuple[str, str | None]  # ("call", function) or ("event", type): consumers of one event share it
-MANY = None
 
 
 def followed(ledger: Ledger) -> Check:
@@ -79,41 +78,42 @@ def _strays(ledger: Ledger, receipt: Receipt, rules: _Rules) -> Iterator[str]:
     for shape in sent:
         if shape not in rules.edges and shape != rules.gateway:
             yield f"{receipt.function} sent {_what(shape)} {_times(sent[shape])}, not 0 ({_of(receipt)})"
-    counts = {shape: _counted(ledger, receipt, edge, sent[shape]) for shape, edge in rules.edges.items()}
+    messages = {shape: _messages(receipt, edge) for shape, edge in rules.edges.items()}
+    counts = {shape: len(found) for shape, found in messages.items()}
     yield from _beside(receipt, rules, counts)
     yield from _chosen(receipt, rules, counts)
-    yield from _standing_in(receipt, rules, counts)
-    yield from _badly_tried(receipt, rules, counts)
+    yield from _standing_in(ledger, receipt, rules, messages)
+    yield from _badly_tried(ledger, receipt, rules, messages)
 
 
-def _counted(ledger: Ledger, receipt: Receipt, edge: Edge, sent: int) -> Tried:
-    return tried(ledger, receipt, edge) if edge.via == "call" and sent else Tried(sent, sent)
+def _messages(receipt: Receipt, edge: Edge) -> Sequence[Tried]:
+    if edge.via == "call":
+        return tried(receipt, edge)
+    return [Tried((each,)) for each in receipt.sent if each.via == "event" and each.type == edge.type]
 
 
-Counts = Mapping[Shape, Tried]
+Messages = Mapping[Shape, Sequence[Tried]]
 
 
-def _beside(receipt: Receipt, rules: _Rules, counts: Counts) -> Iterator[str]:
+def _beside(receipt: Receipt, rules: _Rules, counts: Mapping[Shape, int]) -> Iterator[str]:
     """Edges that stand for themselves, and more over a chosen one than it allows."""
     for shape, edge in rules.edges.items():
-        found = counts[shape]
-        if edge.fallback or (edge.choice and found.most == 0):
+        count = counts[shape]
+        if edge.fallback or (edge.choice and not count):
             continue
         least = 0 if edge.done else edge.least
-        if found.most < least or (edge.most is not MANY and found.least > edge.most):
-            yield (
-                f"{receipt.function} sent {_what(shape)} {_span(found.least, found.most)}, "
-                f"not {_wanted(least, edge.most)} ({_of(receipt)})"
-            )
+        if count < least or (edge.most is not None and count > edge.most):
+            wanted = _wanted(least, edge.most)
+            yield f"{receipt.function} sent {_what(shape)} {_times(count)}, not {wanted} ({_of(receipt)})"
 
 
-def _chosen(receipt: Receipt, rules: _Rules, counts: Counts) -> Iterator[str]:
+def _chosen(receipt: Receipt, rules: _Rules, counts: Mapping[Shape, int]) -> Iterator[str]:
     choices: dict[str, list[Shape]] = defaultdict(list)
     for shape, edge in rules.edges.items():
         if edge.choice:
             choices[edge.choice].append(shape)
     for choice, shapes in choices.items():
-        taken = [shape for shape in shapes if counts[shape].most]
+        taken = [shape for shape in shapes if counts[shape]]
         if len(taken) > 1:
             both = " and ".join(map(_what, taken))
             yield f"{receipt.function} took {len(taken)} edges of the choice {choice}, not 1: {both} ({_of(receipt)})"
@@ -121,29 +121,44 @@ def _chosen(receipt: Receipt, rules: _Rules, counts: Counts) -> Iterator[str]:
             yield f"{receipt.function} took no edge of the choice {choice} ({_of(receipt)})"
 
 
-def _standing_in(receipt: Receipt, rules: _Rules, counts: Counts) -> Iterator[str]:
-    """Edges that are taken as often as another one failed for good."""
+def _standing_in(ledger: Ledger, receipt: Receipt, rules: _Rules, messages: Messages) -> Iterator[str]:
+    """Edges that are taken for each message that failed for good over another one, and for no other."""
     for shape, edge in rules.edges.items():
         if not edge.fallback:
             continue
-        found, instead = counts[shape], counts.get(("call", edge.fallback), Tried(0, 0))
-        if found.most < instead.lost_least or found.least > instead.lost_most:
-            yield (
-                f"{receipt.function} sent {_what(shape)} {_span(found.least, found.most)} in the place of "
-                f"{edge.fallback}, which had failed for good {_span(instead.lost_least, instead.lost_most)} "
-                f"({_of(receipt)})"
-            )
+        sent = Counter(each.message for each in messages[shape])
+        for each in messages.get(("call", edge.fallback), ()):
+            stands_in = sent.pop(stand_in(receipt.function, each.message, edge.to), 0)
+            lost = not each.arrived and failed_as(ledger, each.last, REPLACEABLE)
+            if stands_in and (each.arrived or lost is False):
+                yield (
+                    f"{receipt.function} sent {_what(shape)} in the place of {_what(('call', edge.fallback))} that "
+                    f"{'arrived' if each.arrived else 'nothing stands in for'} ({_of(receipt)})"
+                )
+            elif lost and not stands_in:
+                yield (
+                    f"{receipt.function} sent nothing to {edge.to} in the place of "
+                    f"{_what(('call', edge.fallback))} that failed for good ({_of(receipt)})"
+                )
+        for count in sent.values():
+            yield f"{receipt.function} sent {_what(shape)} {_times(count)} in the place of nothing ({_of(receipt)})"
 
 
-def _badly_tried(receipt: Receipt, rules: _Rules, counts: Counts) -> Iterator[str]:
+def _badly_tried(ledger: Ledger, receipt: Receipt, rules: _Rules, messages: Messages) -> Iterator[str]:
     replaced = {edge.fallback for edge in rules.edges.values() if edge.fallback}
     for shape, edge in rules.edges.items():
-        if counts[shape].late:
-            yield f"{receipt.function} tried {_what(shape)} again after it had succeeded ({_of(receipt)})"
-        if counts[shape].early and edge.to in replaced:
-            yield (
-                f"{receipt.function} gave up {_what(shape)} before it had tried {1 + edge.retry} times ({_of(receipt)})"
-            )
+        for each in messages[shape]:
+            if len(each.attempts) > 1 + edge.retry:
+                made = f"{_times(len(each.attempts))}, not {_wanted(1, 1 + edge.retry)}"
+                yield f"{receipt.function} tried {_what(shape)} {made} ({_of(receipt)})"
+            for failed in each.attempts[:-1]:
+                if failed.accepted or failed_as(ledger, failed, FOR_NOW) is False:
+                    why = "it had arrived" if failed.accepted else "it failed for good"
+                    yield f"{receipt.function} tried {_what(shape)} again though {why} ({_of(receipt)})"
+            given_up = not each.arrived and edge.to in replaced and len(each.attempts) <= edge.retry
+            if given_up and failed_as(ledger, each.last, FOR_NOW):
+                made = f"{_times(len(each.attempts))}, not {1 + edge.retry:,}"
+                yield f"{receipt.function} tried {_what(shape)} {made}, before it gave up ({_of(receipt)})"
 
 
 def _what(shape: Sequence[str | None]) -> str:
@@ -152,13 +167,9 @@ def _what(shape: Sequence[str | None]) -> str:
 
 
 def _wanted(least: int, most: int | None) -> str:
-    if most is MANY:
+    if most is None:
         return f"{least:,} or more"
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
-
-
-def _span(least: int, most: int) -> str:
-    return _times(least) if least == most else f"{least:,} to {most:,} times"
 
 
 def _times(count: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from toolkit.checks import answers, expected, followed, health, integrity, messages, repetition, trace
+from toolkit.checks import answers, expected, followed, health, integrity, messages, repetition, tasks, trace
 from toolkit.checks.ledger import Ledger, arrange
 from toolkit.results import CallRecord, Check, Evidence
 from toolkit.spec.model import ChainSpec
@@ -34,7 +34,7 @@ def judge(
     partial: bool = False,
     matches: Matches | None = None,
 ) -> tuple[Check, ...]:
-    """One check a promise; of a chain that judges its answers, one more. `bound` is the gRPC target of each function,
+    """One check a promise; of a chain with tasks, and of one that judges its answers, one more. `bound` is the gRPC target of each function,
     `sink` the URL that events had to go to.
 
     `evidence.spans` has the caller's own root spans among them. A `partial` run was interrupted: only its answered
@@ -46,5 +46,8 @@ def judge(
         receipts = (each.receipt for each in evidence.receipts)
         matches = match_calls(sampled, receipts, evidence.spans, services=services, gaps=evidence.gaps)
     ledger = arrange(chain, bound, sink, calls, evidence, matches, sample=sample, partial=partial)
-    own = (expected.expected,) if chain.expect is not None else ()
+    own = (
+        *((tasks.tasks,) if tasks.has_tasks(chain) else ()),
+        *((expected.expected,) if chain.expect is not None else ()),
+    )
     return tuple(promise(ledger) for promise in (*PROMISES, *own))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toolkit.contract import BROKER, REPLY, Receipt, Sent
-from toolkit.results import CallRecord, Check, Evidence, Incident
+from toolkit.results import CallRecord, Check, Evidence, Incident, TaskRecord
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.matches import Matches
 
@@ -39,6 +39,7 @@ class Ledger:
         default_factory=dict
     )  # by each that was handled with it
     judged: Mapping[str, str | None] | None = None  # as of `Evidence`
+    tasks: Sequence[TaskRecord] | None = None  # as of `Evidence`
 
     def ran(self, key: tuple[str, str]) -> Sequence[Receipt]:
         """The handlings in which a function's handler met a message: by itself, or together with others."""
@@ -135,6 +136,7 @@ def arrange(
         sum(call.refused for call in calls),
         dict(joined),
         evidence.judged,
+        evidence.tasks,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.unit.checks.simulation import MS, SINK, Run, address_of
+from toolkit.checks.attempts import stand_in
 from toolkit.contract import CALLER, Receipt, Sent, child_id, digest
 from toolkit.results import CallRecord
 from toolkit.spec.model import Broker, ChainSpec, Edge, Function
@@ -53,9 +54,17 @@ class Told:
     reply: bytes | None = None
     sent: list[Sent] = field(default_factory=list)
 
-    def calls(self, to: str, body: bytes = b"same", *, fails: str | None = None, reached: bool = True) -> Told:
+    def calls(
+        self,
+        to: str,
+        body: bytes = b"same",
+        *,
+        fails: str | None = None,
+        reached: bool = True,
+        message: str | None = None,
+    ) -> Told:
         """One attempt; `fails` with what `to` says of it, or, where it was not `reached`, without a word of `to`."""
-        message = child_id(self.message, self.function, len(self.sent))
+        message = message or child_id(self.message, self.function, len(self.sent))
         span = self.story.span(self.function, "CLIENT", message, self.span)
         reply = None if fails else f"{to} answers".encode()
         self.sent.append(
@@ -69,6 +78,15 @@ class Told:
         return self.story.handled(
             Told(self.story, to, message, "call", self.function, body, span, error=fails, reply=reply), "SERVER", span
         )
+
+    def again(self, first: Told, number: int, *, fails: str | None = None, reached: bool = True) -> Told:
+        """The attempt of this number after the first."""
+        message = child_id(first.message, f"{self.function}/retry", number)
+        return self.calls(first.function, first.body, fails=fails, reached=reached, message=message)
+
+    def instead(self, first: Told, to: str, *, fails: str | None = None) -> Told:
+        """What stands in for a message that failed for good."""
+        return self.calls(to, first.body, fails=fails, message=stand_in(self.function, first.message, to))
 
     def emits(self, type: str, body: bytes = b"same") -> list[Told]:  # noqa: A002 - the event's word
         """One event; a handling for each of its subscribers."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from tests.unit.checks.simulation import Run
 from tests.unit.checks.story import Story, Told, chain
 from tests.unit.checks.test_judge import checks_of, red
+from toolkit.checks import attempts
+from toolkit.sdk import attempts as scaffold
 from toolkit.spec.model import Edge
 
 DOWN = "UNAVAILABLE: down for a moment"
@@ -115,10 +119,19 @@ def test_a_choice_may_be_of_nothing_where_one_of_its_edges_may_carry_nothing() -
 def retried(*attempts: str | None, retry: int = 3, reached: bool = True) -> Run:
     """What b said of each attempt; None: it succeeded."""
     story = Story(chain(call("a", "b", retry=retry)))
-    entry = story.call()
-    for each in attempts:
-        entry.calls("b", fails=each, reached=reached or each is None)
+    attempt_all(story.call(), "b", attempts, reached=reached)
     return story.run()
+
+
+def attempt_all(
+    by: Told, to: str, attempts: Sequence[str | None], body: bytes = b"same", *, reached: bool = True
+) -> Told:
+    """The first of them."""
+    said, *others = attempts
+    first = by.calls(to, body, fails=said, reached=reached or said is None)
+    for number, each in enumerate(others, 1):
+        by.again(first, number, fails=each, reached=reached or each is None)
+    return first
 
 
 @pytest.mark.parametrize("reached", [True, False])
@@ -130,28 +143,32 @@ def test_attempts_behind_failures_are_one_message_and_no_loss(reached: bool) -> 
 
 
 def test_a_message_sent_again_though_it_had_arrived_is_wrong() -> None:
-    run = retried(None, None)
-    assert red(run) == {"followed"}
-    assert followed(run) == "1 wrong: a sent a call to b 2 times, not 1 (call 000000000000)"
+    for second in (None, DOWN):
+        run = retried(None, second)
+        assert "followed" in red(run)
+        assert followed(run) == "1 wrong: a tried a call to b again though it had arrived (call 000000000000)"
 
 
-def test_an_attempt_after_one_that_succeeded_is_wrong_though_it_failed() -> None:
-    run = retried(None, DOWN)
-    assert red(run) == {"followed"}
-    assert followed(run) == "1 wrong: a tried a call to b again after it had succeeded (call 000000000000)"
+def test_another_message_is_no_attempt_of_the_first_though_that_failed() -> None:
+    """A handler that tries again by itself sends a message more than the chain says."""
+    story = Story(chain(call("a", "b", retry=3)))
+    entry = story.call()
+    entry.calls("b", fails=DOWN)
+    entry.calls("b")
+    assert followed(story.run()) == "1 wrong: a sent a call to b 2 times, not 1 (call 000000000000)"
 
 
 def test_more_attempts_than_the_edge_has_are_wrong() -> None:
     assert red(retried(DOWN, DOWN, None, retry=2)) == set()
-    assert followed(retried(DOWN, DOWN, None, retry=1)) == (
-        "1 wrong: a sent a call to b 2 times, not 1 (call 000000000000)"
-    )
+    run = retried(DOWN, DOWN, None, retry=1)
+    assert red(run) == {"followed"}
+    assert followed(run) == "1 wrong: a tried a call to b 3 times, not 1 to 2 (call 000000000000)"
 
 
 def test_what_failed_of_itself_is_not_tried_again() -> None:
     run = retried(BROKEN, None)
-    assert red(run) >= {"followed"}
-    assert "a sent a call to b 2 times, not 1" in followed(run)
+    assert red(run) == {"followed"}
+    assert followed(run) == "1 wrong: a tried a call to b again though it failed for good (call 000000000000)"
 
 
 def test_a_message_that_failed_for_good_while_its_sender_went_on_is_not_delivered() -> None:
@@ -167,35 +184,43 @@ def test_an_edge_without_retry_whose_call_failed_is_as_red_as_ever() -> None:
 def test_of_a_scatter_each_part_has_attempts_of_its_own() -> None:
     story = Story(chain(call("a", "b", least=4, most=4, retry=1)))
     entry = story.call()
-    for at in (0, 1, 2, 3):
-        entry.calls("b", f"{at}".encode(), fails=DOWN if at % 2 else None)
-    for at in (1, 3):
-        entry.calls("b", f"{at}".encode())
+    parts = [entry.calls("b", f"{at}".encode(), fails=DOWN if at % 2 else None) for at in range(4)]
+    entry.again(parts[1], 1)
+    assert red(story.run()) == {"delivered"}
+    entry.again(parts[3], 1)
     assert red(story.run()) == set()
-    entry.sent.pop()
-    assert "delivered" in red(story.run())
 
 
-def test_parts_that_say_the_same_are_told_by_their_number() -> None:
-    story = Story(chain(call("a", "b", least=3, most=3, retry=1)))
+def test_a_part_that_was_tried_twice_is_no_other_part() -> None:
+    """Though there were as many sendings as parts are wanted, and all say the same."""
+    story = Story(chain(call("a", "b", least=4, most=4, retry=1)))
     entry = story.call()
-    for fails in (DOWN, None, None, None):
-        entry.calls("b", fails=fails)
-    assert red(story.run()) == set()
-    entry.calls("b")
+    for _ in range(2):
+        entry.calls("b")
+    attempt_all(entry, "b", [DOWN, None])
     assert red(story.run()) == {"followed"}
+    assert "a sent a call to b 3 times, not 4" in followed(story.run())
+
+
+def test_the_ids_of_attempts_are_those_that_the_scaffold_gives_them() -> None:
+    handling = SimpleNamespace(wiring=SimpleNamespace(function="a"))
+    story = Story(chain(call("a", "b", retry=3)))
+    entry = story.call()
+    first = entry.calls("b", fails=DOWN)
+    assert entry.again(first, 2).message == scaffold._derived(first.message, handling, "retry", 2)  # type: ignore[arg-type]
+    assert entry.instead(first, "c").message == scaffold._derived(first.message, handling, "fallback/c", 0)  # type: ignore[arg-type]
+    assert (attempts.FOR_NOW, attempts.REPLACEABLE) == (scaffold.FOR_NOW, scaffold.REPLACEABLE)
 
 
 # --- fallbacks --------------------------------------------------------------------------------------------------------
 
 
-def fallen_back(*attempts: str | None, instead: int, retry: int = 1) -> Run:
+def fallen_back(*said: str | None, instead: int, retry: int = 1) -> Run:
     story = Story(chain(call("a", "b", retry=retry), call("a", "c", fallback="b")))
     entry = story.call()
-    for each in attempts:
-        entry.calls("b", fails=each)
+    first = attempt_all(entry, "b", said)
     for _ in range(instead):
-        entry.calls("c", b"instead")
+        entry.instead(first, "c")
     return story.run()
 
 
@@ -205,40 +230,58 @@ def test_a_fallback_stands_in_for_what_failed_for_good_and_nothing_is_lost() -> 
     assert checks_of(run)["delivered"].got == (
         "4 messages handled; 1 attempt failed and was tried again; 1 call failed for good and was replaced"
     )
-    assert red(fallen_back(BROKEN, instead=1)) == set()
+    assert red(fallen_back("DEADLINE_EXCEEDED: too late", instead=1)) == set()
 
 
-def test_a_fallback_that_nobody_needed_is_wrong() -> None:
-    run = fallen_back(None, instead=1)
+@pytest.mark.parametrize("said", [(None,), (DOWN, None)])
+def test_a_fallback_that_nobody_needed_is_wrong(said: tuple[str | None, ...]) -> None:
+    run = fallen_back(*said, instead=1)
     assert red(run) == {"followed"}
-    assert followed(run) == (
-        "1 wrong: a sent a call to c 1 times in the place of b, which had failed for good 0 times (call 000000000000)"
-    )
-    assert red(fallen_back(DOWN, None, instead=1)) == {"followed"}
+    assert followed(run) == ("1 wrong: a sent a call to c in the place of a call to b that arrived (call 000000000000)")
+
+
+def test_a_fallback_in_the_place_of_what_failed_of_itself_is_wrong() -> None:
+    assert "that nothing stands in for" in followed(fallen_back(BROKEN, instead=1))
 
 
 def test_a_fallback_that_did_not_stand_in_is_wrong() -> None:
-    assert "which had failed for good 1 times" in followed(fallen_back(DOWN, DOWN, instead=0))
-    assert red(fallen_back(BROKEN, instead=0)) == {"followed"}
+    run = fallen_back(DOWN, DOWN, instead=0)
+    assert red(run) == {"followed", "delivered"}
+    assert followed(run) == (
+        "1 wrong: a sent nothing to c in the place of a call to b that failed for good (call 000000000000)"
+    )
 
 
-def test_a_fallback_that_was_taken_twice_for_one_failure_is_wrong() -> None:
-    assert red(fallen_back(BROKEN, instead=2)) == {"followed"}
+def test_a_fallback_in_the_place_of_nothing_is_wrong() -> None:
+    story = Story(chain(call("a", "b"), call("a", "c", fallback="b")))
+    entry = story.call()
+    entry.calls("b")
+    entry.calls("c")
+    assert red(story.run()) == {"followed"}
+    assert "a sent a call to c 1 times in the place of nothing" in followed(story.run())
 
 
 def test_a_fallback_before_all_attempts_were_made_is_wrong() -> None:
     run = fallen_back(DOWN, instead=1, retry=3)
     assert red(run) == {"followed"}
-    assert followed(run) == "1 wrong: a gave up a call to b before it had tried 4 times (call 000000000000)"
+    assert followed(run) == "1 wrong: a tried a call to b 1 times, not 4, before it gave up (call 000000000000)"
 
 
 def test_a_fallback_has_one_of_its_own() -> None:
     story = Story(chain(call("a", "b"), call("a", "c", fallback="b"), call("a", "d", fallback="c")))
     entry = story.call()
-    entry.calls("b", fails=BROKEN)
-    entry.calls("c", fails=BROKEN)
-    assert red(story.run()) == {"followed"}
-    entry.calls("d")
+    second = entry.instead(entry.calls("b", fails=DOWN), "c", fails=DOWN)
+    assert red(story.run()) == {"followed", "delivered"}
+    entry.instead(second, "d")
+    assert red(story.run()) == set()
+
+
+def test_of_a_scatter_each_part_has_a_fallback_of_its_own() -> None:
+    story = Story(chain(call("a", "b", least=3, most=3), call("a", "c", fallback="b")))
+    entry = story.call()
+    parts = [entry.calls("b", fails=DOWN if at else None) for at in range(3)]
+    entry.instead(parts[1], "c")
+    entry.instead(parts[2], "c")
     assert red(story.run()) == set()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.checks.simulation import Run
 from tests.unit.checks.story import CALL
-from tests.unit.checks.test_patterns import BROKEN, DOWN, fallen_back, join, looped, mapped, retried
+from tests.unit.checks.test_patterns import DOWN, fallen_back, join, looped, mapped, retried
 from toolkit.measure import measure
 from toolkit.measure.complete import completions
 from toolkit.results import Load, Measurement
@@ -20,14 +20,14 @@ def completed(run: Run) -> set[str]:
 
 def test_attempts_that_were_made_good_are_no_reason_to_wait_for_a_receipt() -> None:
     assert completed(retried(DOWN, None, reached=False)) == {CALL}
-    assert completed(fallen_back(BROKEN, instead=1)) == {CALL}
+    assert completed(fallen_back(DOWN, DOWN, instead=1)) == {CALL}
 
 
 def test_attempts_that_were_made_good_did_no_harm() -> None:
     found = measured(retried(DOWN, DOWN, None))
     assert (found.failed_handlings, found.retried_handlings) == (2, 2)
-    found = measured(fallen_back(BROKEN, instead=1))
-    assert (found.failed_handlings, found.retried_handlings) == (1, 1)
+    found = measured(fallen_back(DOWN, DOWN, instead=1))
+    assert (found.failed_handlings, found.retried_handlings) == (2, 2)
 
 
 def test_a_call_is_complete_once_its_join_ran_and_not_while_it_waits() -> None:

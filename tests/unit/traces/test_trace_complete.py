@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from tests.unit.checks.simulation import DIAMOND, EVENT_PAIR, FAN_OUT, MIXED, PAIR, healthy
-from tests.unit.checks.test_patterns import BROKEN, fallen_back
+from tests.unit.checks.test_patterns import DOWN, fallen_back
 from tests.unit.traces.composite import on_a_cluster
 from tests.unit.traces.made import calm, span, tangled
 from tests.unit.traces.recorded import COLD, EVENT
@@ -151,7 +151,7 @@ def test_rows_of_anything_stand_below_their_parents(spans: list[Span]) -> None:
 
 def test_an_edge_that_a_call_need_not_go_over_is_neither_missing_nor_unknown_nor_failed() -> None:
     expected: dict[Edge, int] = {("caller", "a", "call"): 1, ("a", "b", "call"): 0, ("a", "c", "call"): 0}
-    calm, replaced = fallen_back(None, instead=0), fallen_back(BROKEN, instead=1)
+    calm, replaced = fallen_back(None, instead=0), fallen_back(DOWN, DOWN, instead=1)
     for run in (calm, replaced):
         found = shown(run.spans, expected)
         assert (found.missing, found.unknown, found.failed, found.complete) == ({}, {}, {}, True)
