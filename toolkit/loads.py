@@ -23,9 +23,10 @@ from toolkit.errors import UsageError
 from toolkit.load import pacing, senders
 from toolkit.load.direct import Manner
 from toolkit.load.hdr import Histogram
+from toolkit.load.robin import Robin
 from toolkit.load.sendable import Sendable
 from toolkit.load.senders import Part
-from toolkit.measure import direct
+from toolkit.measure import direct, endpoints
 from toolkit.report import load as as_json
 from toolkit.report import load_reading
 from toolkit.results import CallNumbers, Elapsed, Generator, Load, LoadReport, Progress, Quantiles
@@ -99,7 +100,16 @@ def _report(
         statuses=rows.together([each.statuses for each in parts]),
         partial=partial,
         load_started=began,
+        endpoints=_endpoints(order.request, order.load, parts),
     )
+
+
+def _endpoints(request: Sendable, load: Load, parts: Sequence[Part]) -> tuple[tuple[str, CallNumbers], ...]:
+    if not isinstance(request, Robin):
+        return ()
+    targets = [str(each.target) for each in request.requests]
+    found = [(rows.raw(each.rows), each.statuses) for each in parts]
+    return endpoints.by_endpoint(found, targets, load)
 
 
 def _began(parts: Sequence[Part]) -> str | None:
@@ -124,6 +134,22 @@ def store(out: Path, outcome: Outcome) -> Path:
             next_step="give a folder with room for 64 bytes a call, twice, with --out; or --no-out to store nothing",
         )
     return runs.store(out, outcome.report.run, fill)
+
+
+def write_latencies(outcome: Outcome, place: Path) -> Path:
+    """vSwarm's `rps<achieved>_lat.csv`: a whole number of microseconds a line, of calls answered OK, as they ended.
+
+    Into the folder `place`, or beside it by its name. Raises UsageError when it cannot be written.
+    """
+    found, numbers = endpoints.latencies_us([rows.raw(each.path) for each in outcome.parts]), outcome.report.numbers
+    folder, name = (place, "lat.csv") if place.is_dir() else (place.parent, place.name)
+    rate = numbers.ok / numbers.duration_s if numbers.duration_s else 0.0
+    path = folder / f"rps{rate:.2f}_{name}"
+    try:
+        path.write_text("".join(f"{each}\n" for each in found))
+    except OSError as error:
+        raise UsageError(f"--lat-csv {path}: {error.strerror}", next_step="give a folder that exists") from error
+    return path
 
 
 def load(folder: Path) -> LoadReport:

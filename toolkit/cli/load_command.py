@@ -25,7 +25,7 @@ LONGEST_WORD = 200  # characters of the command line that are kept of each word
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    load_target.configure(parser)
+    load_target.configure(parser, endpoints=True)
     group = load_options.amount(parser)
     group.add_argument(
         "--warmup",
@@ -46,6 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--sample", type=arguments.fraction, default=0.0, help="the share of calls marked as traced, 0..1"
     )
     parser.add_argument("--seed", type=int, default=1, help="decides arrivals and trace contexts")
+    parser.add_argument(
+        "--lat-csv",
+        type=Path,
+        metavar="DIR|FILE",
+        help="latencies of the calls answered OK as vSwarm's invoker writes them: rps<achieved>_lat.csv, µs a line",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
     parser.add_argument("--no-out", action="store_true", help="store nothing")
     arguments.output(parser, "text", "json", "junit")
@@ -80,7 +86,15 @@ def _order(options: argparse.Namespace) -> Order:
     _see_that_calls_are_left(load.requests, load.duration_s, calls, seconds)
     manner = Manner(options.connections, options.drain, calls, seconds)
     request = load_target.request(options)
-    return Order(options.target, request, load, options.generators, manner, words, tuple(_command(sys.argv[1:])))
+    return Order(
+        options.target or str(request.target),
+        request,
+        load,
+        options.generators,
+        manner,
+        words,
+        tuple(_command(sys.argv[1:])),
+    )
 
 
 def _run_and_store(order: Order, options: argparse.Namespace) -> tuple[Outcome, UsageError | None]:
@@ -103,6 +117,9 @@ def _run_and_store(order: Order, options: argparse.Namespace) -> tuple[Outcome, 
         finally:
             if progress is not None:
                 progress.clear()
+        if options.lat_csv is not None:
+            written = loads.write_latencies(outcome, options.lat_csv)
+            note(f"latencies as vSwarm lists them: {written}")
         if options.no_out or not outcome.report.numbers.sent + outcome.report.numbers.warmup:
             return outcome, None
         try:

@@ -6,13 +6,12 @@ import argparse
 import base64
 import itertools
 import json
-import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from toolkit.cli import load_endpoints, load_room
 from toolkit.cli import options as arguments
-from toolkit.cli.output import note
 from toolkit.errors import UsageError
 from toolkit.load.share import MOST_CONNECTIONS
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from toolkit.load.sendable import Sendable
     from toolkit.load.target import Target, Url
 
-OTHER_FILES = 100  # that a process has open beside its connections
 OCTETS, JSON = "application/octet-stream", "application/json"
 MOST_MESSAGES = 100_000
 _KINDS = {"unary": "a unary method", "server": "a server's stream", "client": "a client's stream", "bidi": "both's"}
@@ -30,13 +28,14 @@ _OF_HTTP = ("method", "content_type")
 _OF_EVENTS = ("event_source", "event_subject", "event_extension", "event_traceparent")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--target",
-        required=True,
-        metavar="URL",
-        help="h2c://HOST:PORT/package.Service/Method, or http://HOST:PORT/PATH",
-    )
+def configure(parser: argparse.ArgumentParser, *, endpoints: bool = False) -> None:
+    """With `endpoints` a list of targets may be given instead, and one of the two has to be."""
+    to = parser.add_mutually_exclusive_group(required=endpoints)
+    to.add_argument("--target", metavar="URL", help="h2c://HOST:PORT/package.Service/Method, or http://HOST:PORT/PATH")
+    if endpoints:
+        load_endpoints.configure(parser, to)
+    else:
+        parser.set_defaults(endpoints=None, port=None)
     parser.add_argument(
         "--data",
         action="append",
@@ -109,36 +108,17 @@ def request(options: argparse.Namespace) -> Sendable:
         raise UsageError(f"--connections {options.connections}: at most {MOST_CONNECTIONS}")
     if options.authority is not None:
         _see_that_it_is_a_host(options.authority)
+    if options.endpoints is not None:
+        _refuse(options, (*load_endpoints.NOT_FOR, *_OF_STREAMS, *_OF_HTTP, *_OF_EVENTS), "not for --endpoints")
+        message = _file(options.data[0]) if options.data else None
+        return load_endpoints.request(options, message, tuple(_metadata(each) for each in options.header))
+    _refuse(options, ("port",), "for --endpoints only; a target names its own")
     found = target.parse(options.target)
     if isinstance(found, target.Target):
         return _call(found, options)
-    _see_that_workers_have_connections(options)
-    _open_files(options.connections or getattr(options, "concurrency", None) or MOST_CONNECTIONS)
+    load_room.see_that_workers_have_connections(options)
+    load_room.open_files(options.connections or getattr(options, "concurrency", None) or MOST_CONNECTIONS)
     return _http(found, options) if options.event is None else _event(found, options)
-
-
-def _see_that_workers_have_connections(options: argparse.Namespace) -> None:
-    """A closed loop's worker that waits for a connection would be slow, and nobody would know why."""
-    workers, generators = getattr(options, "concurrency", None) or 0, getattr(options, "generators", 1)
-    if options.connections is None and workers > MOST_CONNECTIONS * generators:
-        enough = -(-workers // MOST_CONNECTIONS)
-        raise UsageError(
-            f"--concurrency {workers}: over HTTP/1.1 each needs a connection; a generator opens {MOST_CONNECTIONS:,}",
-            next_step=f"share them with --generators {enough}, or let them wait for each other with --connections N",
-        )
-
-
-def _open_files(connections: int) -> None:
-    """Lets this process, and those that it starts, open as many; says so where the system does not allow it."""
-    wanted = min(connections, MOST_CONNECTIONS) + OTHER_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    if most < wanted:
-        room = max(1, most - OTHER_FILES)
-        note(f"a process may open {most:,} files here: from about {room:,} connections on calls wait (ulimit -Hn)")
 
 
 def _call(to: Target, options: argparse.Namespace) -> Sendable:

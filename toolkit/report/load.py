@@ -41,8 +41,15 @@ def to_json(report: LoadReport) -> Mapping[str, Any]:
         "statuses": dict(found.statuses),
         "errors": [{"status": status, "message": words, "calls": calls} for status, words, calls in found.errors],
         "histogram": [{"upto_us": upto, "count": calls} for upto, calls in found.histogram],
+        "endpoints": [_endpoint(target, each) for target, each in report.endpoints],
         "tables": {"statuses": list(report.statuses), "instances": list(report.instances)},
     }
+
+
+def _endpoint(target: str, found: CallNumbers) -> Mapping[str, Any]:
+    counts = {name: getattr(found, name) for name in ("sent", "ok", "failed", "lost", "duration_s", "achieved_rate")}
+    quantiles = {"latency_us": _quantiles(found.latency_us), "service_time_us": _quantiles(found.service_time_us)}
+    return {"target": target, **counts, **quantiles, "statuses": dict(found.statuses)}
 
 
 def _sent(report: LoadReport) -> Mapping[str, Any]:
@@ -80,6 +87,7 @@ def text(report: LoadReport, *, width: int = 100, unicode: bool = True) -> str:
         _facts(report),
         quantile_table({"latency": found.latency_us, "service time": found.service_time_us}, width),
         bars(found.histogram, width),
+        _endpoints(report),
         _ends(found),
         (f"INVALID: {each}" for each in found.invalid),
     )
@@ -124,6 +132,19 @@ def _where(report: LoadReport) -> Iterator[str]:
     if machine.get("cpus"):
         yield f"{machine['cpus']} processors"
     yield f"kn-bench {report.toolkit_version}"
+
+
+def _endpoints(report: LoadReport) -> Iterator[str]:
+    """A line for each of several."""
+    if not report.endpoints:
+        return
+    wide = max(len(target) for target, _ in report.endpoints)
+    yield f"{'endpoint':<{wide}}{'sent':>10}{'ok':>10}{'p50 ms':>12}{'p99 ms':>12}"
+    for target, each in report.endpoints:
+        latency = each.latency_us
+        p50, p99 = (None, None) if latency is None else (latency.p50, latency.p99)
+        counts = f"{count(each.sent):>10}{count(each.ok):>10}"
+        yield f"{printable(target):<{wide}}{counts}{milliseconds(p50):>12}{milliseconds(p99):>12}"
 
 
 def _ends(found: CallNumbers) -> Iterator[str]:

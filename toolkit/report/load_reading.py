@@ -21,6 +21,8 @@ Foreign, listed, mapping, record, value = (  # documents are read in one way
     reading._value,
 )
 
+_NOT_TOLD: Mapping[str, Any] = {"refused": 0, "lateness_us": None, "errors": []}  # of one of several targets
+
 
 def from_json(document: object, origin: str) -> LoadReport:
     """The report in `document`, which was read from `origin`. Raises UsageError when it is none of ours."""
@@ -38,6 +40,7 @@ def _report(found: Mapping[str, Any]) -> LoadReport:
         raise Foreign(f"schema and kind are {found.get('schema')!r} and {found.get('kind')!r}, not {SCHEMA}, {KIND}")
     run, load, tables = (mapping(found.get(name), name) for name in ("run", "load", "tables"))
     generators = listed(load.get("generators"), "load.generators")
+    endpoints = listed(found.get("endpoints", []), "endpoints")
     return LoadReport(
         run=value(str, run.get("id"), "run.id"),
         target=value(str, found.get("target"), "target"),
@@ -55,6 +58,15 @@ def _report(found: Mapping[str, Any]) -> LoadReport:
         instances=value(tuple[str, ...], tables.get("instances"), "tables.instances"),
         partial=value(bool, found.get("partial"), "partial"),
         load_started=value(str | None, run.get("load_started"), "run.load_started"),
+        endpoints=tuple(_endpoint(mapping(each, f"endpoints[{at}]"), at) for at, each in enumerate(endpoints)),
+    )
+
+
+def _endpoint(found: Mapping[str, Any], at: int) -> tuple[str, CallNumbers]:
+    place = f"endpoints[{at}]"
+    statuses = [[name, calls] for name, calls in mapping(found.get("statuses"), f"{place}.statuses").items()]
+    return value(str, found.get("target"), f"{place}.target"), record(
+        CallNumbers, {**_NOT_TOLD, **found, "statuses": statuses}, place
     )
 
 
