@@ -14,7 +14,7 @@ from typing import Any
 from toolkit import plan as plans
 from toolkit.contract import DEFAULT_PORT, READY_PATH, WIRING, Wiring
 from toolkit.errors import UsageError
-from toolkit.manifests import names, scaling, stores, templates
+from toolkit.manifests import names, scaling, stores, strangers, templates
 from toolkit.manifests.scalars import document
 from toolkit.manifests.target import Target
 from toolkit.manifests.templates import Manifest
@@ -31,6 +31,7 @@ def render(plan: Plan, target: Target) -> tuple[Manifest, ...]:
     Raises UsageError when the target cannot carry what the chain asks for.
     """
     _see_that_it_can_be_said(plan, target)
+    strangers.see_that_they_can_run(plan, target)
     return tuple(_objects(plan, target))
 
 
@@ -62,7 +63,8 @@ def _bound(plan: Plan, target: Target) -> names.Addresses:
 
 
 def _wiring(plan: Plan, target: Target, function: str, addresses: names.Addresses) -> Wiring:
-    made = plans.bind(plan.wirings[function], addresses.targets, receipts=target.receipts, endpoint=target.endpoint)
+    asked = strangers.wired(plan.chain.function(function), plan.wirings[function])
+    made = plans.bind(asked, addresses.targets, receipts=target.receipts, endpoint=target.endpoint)
     if not _strict(target):
         return made
     edges = (
@@ -75,7 +77,8 @@ def _objects(plan: Plan, target: Target) -> Iterator[Manifest]:
     places = _places(target)
     common = {"namespace": target.namespace, "labels": names.labels(plan)}
     if target.create_namespace:
-        yield templates.render("namespace", places, common)
+        security = "baseline" if any(each.image for each in plan.chain.functions) else "restricted"
+        yield templates.render("namespace", places, {**common, "security": security})
     if plan.broker is not None:
         yield templates.render("broker", places, {**common, "broker": plan.broker})
         for function in _emitters(plan, target):
@@ -104,6 +107,7 @@ def _service(plan: Plan, target: Target, function: Function, wired: Wiring) -> M
         "consumes": wired.consumes,
         "ready_path": READY_PATH,
         "environment": _environment(function, wired),
+        "stranger": strangers.container(function, wired),
         "secret": stores.secret(plan, wired),
     }
 
