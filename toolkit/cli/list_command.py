@@ -17,16 +17,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     from toolkit import catalog
+    from toolkit.report import wording
 
     chains = [catalog.load(name) for name in catalog.names()]
-    rows = [_row(chain) for chain in chains]
+    rows = [{**_row(chain), "patterns": list(wording.patterns(chain))} for chain in chains]
     if options.output == "json":
         say(json.dumps(rows, indent=2))
     elif options.output == "name":
         say("\n".join(row["name"] for row in rows))
     else:
-        lines = [("NAME", "FUNCTIONS", "EDGES", "ABOUT")]
-        lines += [(row["name"], str(row["functions"]), _edges(row["edges"]), row["about"]) for row in rows]
+        lines = [("NAME", "FUNCTIONS", "EDGES", "PATTERNS", "ABOUT")]
+        lines += [_line(row) for row in rows]
         say(arguments.table(lines))
     return 0
 
@@ -40,6 +41,11 @@ def _row(chain: Any) -> dict[str, Any]:
         "parameters": {each.name: each.value for each in chain.parameters},
         "requires": list(chain.requires),
     }
+
+
+def _line(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    patterns = ", ".join(row["patterns"]) or "none"
+    return row["name"], str(row["functions"]), _edges(row["edges"]), patterns, row["about"]
 
 
 def _edges(edges: dict[str, int]) -> str:

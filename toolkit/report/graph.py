@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from toolkit.contract import CALLER, ENTRY_METHOD, units
+from toolkit.contract import CALLER, ENTRY_METHOD, GENERIC_METHOD, units
+from toolkit.report import wording
 from toolkit.spec.model import Broker, ChainSpec, Edge, Function, Parameter
 
 
@@ -14,10 +15,12 @@ def mermaid(chain: ChainSpec) -> str:
     """A Mermaid flowchart. Nodes are called `f0`, `f1`, … there: names such as `end` are words of Mermaid's own."""
     ids = {function.name: f"f{index}" for index, function in enumerate(chain.functions)}
     lines = ["flowchart LR", f'  caller(["{CALLER}"])']
-    lines += [f'  {ids[each.name]}["{_mermaid_text(_title(each))}"]' for each in chain.functions]
+    for whole, functions in _wholes(chain):
+        nodes = [f"  {ids[each.name]}{_mermaid_node(each)}" for each in functions]
+        head = [f'  subgraph s{len(lines)} ["{_mermaid_text(whole)}"]'] if whole else []
+        lines += [*head, *(f"  {node}" if whole else node for node in nodes), *(["  end"] if whole else [])]
     if chain.broker:
         lines.append(f'  broker{{{{"broker {_mermaid_text(chain.broker.name)}"}}}}')
-    lines.append(f'  caller -->|"{ENTRY_METHOD}"| {ids[chain.entry]}')
     for source, to, label, dashed in _arrows(chain):
         arrow = "-.->" if dashed else "-->"
         lines.append(f'  {ids.get(source, source)} {arrow}|"{_mermaid_text(label)}"| {ids.get(to, to)}')
@@ -27,10 +30,12 @@ def mermaid(chain: ChainSpec) -> str:
 def dot(chain: ChainSpec) -> str:
     """A Graphviz digraph; functions keep their names, prefixed so that none can be taken for the broker."""
     lines = [f"digraph {_dot_text(chain.name)} {{", "  rankdir=LR;", "  node [shape=box];", "  caller [shape=oval];"]
-    lines += [f"  {_dot_id(each.name)} [label={_dot_text(_title(each))}];" for each in chain.functions]
+    for whole, functions in _wholes(chain):
+        nodes = [f"  {_dot_id(each.name)} [label={_dot_text(_title(each))}{_dot_shape(each)}];" for each in functions]
+        head = [f"  subgraph {_dot_text('cluster ' + whole)} {{", f"    label={_dot_text(whole)};"] if whole else []
+        lines += [*head, *(f"  {node}" if whole else node for node in nodes), *(["  }"] if whole else [])]
     if chain.broker:
         lines.append(f"  broker [shape=hexagon, label={_dot_text('broker ' + chain.broker.name)}];")
-    lines.append(f"  caller -> {_dot_id(chain.entry)} [label={_dot_text(ENTRY_METHOD)}];")
     for source, to, label, dashed in _arrows(chain):
         style = ", style=dashed" if dashed else ""
         lines.append(f"  {_dot_id(source)} -> {_dot_id(to)} [label={_dot_text(label)}{style}];")
@@ -43,11 +48,14 @@ def as_json(chain: ChainSpec) -> dict[str, Any]:
         "name": chain.name,
         "about": chain.about,
         "entry": chain.entry,
-        "functions": [{**asdict(each), "env": dict(each.env)} for each in chain.functions],
+        "functions": [_plain(asdict(each)) for each in chain.functions],
         "edges": [_edge_json(each) for each in chain.edges],
         "broker": asdict(chain.broker) if chain.broker else None,
         "parameters": [asdict(each) for each in chain.parameters],
         "requires": list(chain.requires),
+        "expect": chain.expect,
+        "store": dict(chain.store),
+        "patterns": list(wording.patterns(chain)),
         "folder": chain.folder,
         "sha256": chain.sha256,
     }
@@ -55,13 +63,15 @@ def as_json(chain: ChainSpec) -> dict[str, Any]:
 
 def text(chain: ChainSpec) -> str:
     """The chain in lines that a person reads: what it is, its hops in order, its broker and its knobs."""
-    hops = [(CALLER, "→", chain.entry, f"call {ENTRY_METHOD}"), *(_hop(edge) for edge in chain.edges)]
+    hops = [_entry_hop(chain), *(_hop(edge) for edge in chain.edges)]
     lines = [chain.name + (f" — {_line(chain.about)}" if chain.about else "")]
-    lines += _section("functions", [(each.name, each.handler, _notes(each)) for each in chain.functions])
+    lines += _section("functions", [(each.name, wording.work(each), _notes(each)) for each in chain.functions])
     lines += _section("edges", hops)
     if chain.broker:
         lines += ["", f"broker {chain.broker.name}", *(f"  {line}" for line in _delivery(chain.broker))]
     lines += _section("parameters", [(each.name, value_text(each), _bounds(each)) for each in chain.parameters])
+    lines += _section("judged by", [(chain.expect,)] if chain.expect else [])
+    lines += _section("store", sorted(chain.store.items()))
     lines += _section("requires", [(each,) for each in chain.requires])
     return "\n".join(lines) + "\n"
 
@@ -73,26 +83,61 @@ def value_text(parameter: Parameter) -> str:
 
 def _arrows(chain: ChainSpec) -> Iterator[tuple[str, str, str, bool]]:
     """(from, to, label, dashed) of every line to draw; an event is drawn into the broker once, however many get it."""
+    yield from _ways_in(chain)
     sent = set()
     for edge in chain.edges:
         if edge.via == "call":
-            yield edge.source, edge.to, edge.method or "", False
+            yield edge.source, edge.to, _label(edge.method, edge), False
             continue
         if (edge.source, edge.type) not in sent:
             sent.add((edge.source, edge.type))
-            yield edge.source, "broker", edge.type or "", True
+            yield edge.source, "broker", _label(edge.type, edge), True
         yield "broker", edge.to, f"{edge.type} of {edge.source}", True
     if chain.broker and chain.broker.delivery.dead_letter:
         yield "broker", chain.broker.delivery.dead_letter, "dead letters", True
 
 
+def _ways_in(chain: ChainSpec) -> Iterator[tuple[str, str, str, bool]]:
+    yield "caller", chain.entry, ENTRY_METHOD, False
+    for each in chain.functions:
+        if each.gateway:
+            yield "caller", each.name, f"HTTP {each.gateway}", False
+            yield each.name, chain.entry, GENERIC_METHOD, False
+
+
+def _label(name: str | None, edge: Edge) -> str:
+    return " · ".join([name or "", *wording.of_edge(edge)])
+
+
+def _wholes(chain: ChainSpec) -> list[tuple[str | None, list[Function]]]:
+    """The functions, and the sub-chain that they belong to together; None for the chain's own, which come first."""
+    found: dict[str | None, list[Function]] = {None: []}
+    for each in chain.functions:
+        found.setdefault(each.chain, []).append(each)
+    return list(found.items())
+
+
 def _title(function: Function) -> str:
-    return function.name if function.replicas == 1 else f"{function.name} ×{function.replicas}"
+    name = function.name if function.replicas == 1 else f"{function.name} ×{function.replicas}"
+    what = f"gateway {function.gateway}" if function.gateway else wording.joins(function)
+    return f"{name} · {what}" if what else name
+
+
+def _mermaid_node(function: Function) -> str:
+    """A box; a round one for a gateway, a double one for a join."""
+    left, right = ("([", "])") if function.gateway else ("[", "]") if function.join is None else ("[[", "]]")
+    return f'{left}"{_mermaid_text(_title(function))}"{right}'
+
+
+def _dot_shape(function: Function) -> str:
+    if function.gateway:
+        return ", shape=oval"
+    return "" if function.join is None else ", peripheries=2"
 
 
 def _mermaid_text(label: str) -> str:
     """`label` inside Mermaid's quotes: everything but plain characters as its entity codes (`#35;`)."""
-    return "".join(each if each.isalnum() or each in " -_./:×" else f"#{ord(each)};" for each in label)
+    return "".join(each if each.isalnum() or each in " -_./:×·," else f"#{ord(each)};" for each in label)
 
 
 def _dot_text(label: str) -> str:
@@ -105,19 +150,30 @@ def _dot_id(name: str) -> str:
 
 
 def _edge_json(edge: Edge) -> dict[str, Any]:
-    return {"from": edge.source, "to": edge.to, "via": edge.via, "method": edge.method, "type": edge.type}
+    said = asdict(edge)
+    return {"from": said.pop("source"), **said}
+
+
+def _plain(said: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
+
+
+def _entry_hop(chain: ChainSpec) -> tuple[str, str, str, str]:
+    gateways = [f" and HTTP {each.gateway} through {each.name}" for each in chain.functions if each.gateway]
+    return CALLER, "→", chain.entry, f"call {ENTRY_METHOD}{''.join(gateways)}"
 
 
 def _hop(edge: Edge) -> tuple[str, str, str, str]:
-    if edge.via == "call":
-        return edge.source, "→", edge.to, f"call {edge.method}"
-    return edge.source, "⇢", edge.to, f"event {edge.type}"
+    what = ", ".join([f"{edge.via} {edge.method if edge.via == 'call' else edge.type}", *wording.of_edge(edge)])
+    return edge.source, "→" if edge.via == "call" else "⇢", edge.to, what
 
 
 def _notes(function: Function) -> str:
     replicas = f", {function.replicas} replicas" if function.replicas > 1 else ""
+    joins = f", {wording.joins(function)}" if function.join is not None else ""
+    whole = f", of the sub-chain {function.chain}" if function.chain else ""
     about = f"; {_line(function.about)}" if function.about else ""
-    return f"{function.protocol}{replicas}{about}"
+    return f"{function.protocol}{replicas}{joins}{whole}{about}"
 
 
 def _delivery(broker: Broker) -> Iterator[str]:

@@ -27,6 +27,7 @@ class Node:
     about: str = ""
     repeat: int = 1
     parallel: int = 1
+    beside: int = 1  # of so many copies side by side it is one, once they have been made
     protocol: Protocol | None = None
     said: Mapping[str, Place] = field(default_factory=dict)
     demands: Demands = field(default_factory=Demands)
@@ -37,6 +38,7 @@ class Node:
     prepare: tuple[str, ...] = ()
     folder: str | None = None
     parameters: Mapping[str, Scalar] | None = None
+    chain: str | None = None
     is_chain: bool = False
     inner: ChainSpec | None = None
 

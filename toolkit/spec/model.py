@@ -95,7 +95,9 @@ class Function:
     image: str | None = None  # a stranger's container image, which speaks the function's method
     command: tuple[str, ...] = ()  # a stranger's program, in the chain's folder; it listens on $PORT
     prepare: tuple[str, ...] = ()  # what builds it, in a copy of that folder
+    parallel: int = 1  # of so many copies side by side it is one
     folder: str | None = None  # where its handler or program lies; None: the chain's folder
+    chain: str | None = None  # the sub-chain it belongs to, by the name of the function that stood for it
     parameters: Mapping[str, Scalar] | None = None  # of its sub-chain; None: the chain's
 
 

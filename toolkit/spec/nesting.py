@@ -161,7 +161,9 @@ def _nodes(node: Node) -> Iterator[Node]:
             gateway=each.gateway,
             image=each.image,
             command=each.command,
+            beside=each.parallel * node.parallel,
             folder=each.folder or node.inner.folder,
+            chain=f"{node.name}-{each.chain}" if each.chain else node.name,
             parameters=values if each.parameters is None else each.parameters,
         )
 

@@ -27,6 +27,7 @@ def spread(graph: Graph, found: Findings) -> Graph | None:
     nodes = copied(graph.nodes, {name: each.parallel for name, each in graph.nodes.items()}, found)
     if len(found) > before:
         return None
+    nodes = {name: replace(each, beside=each.parallel * each.beside) for name, each in nodes.items()}
     return replace(graph, nodes=nodes, links=tuple(islice(_links(graph), MAX_EDGES + 1)))
 
 

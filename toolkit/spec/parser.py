@@ -177,7 +177,9 @@ def _function(node: Node, consumes: bool) -> Function:
         image=node.image,
         command=node.command,
         prepare=node.prepare,
+        parallel=node.beside,
         folder=node.folder,
+        chain=node.chain,
         parameters=node.parameters,
     )
 
