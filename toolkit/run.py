@@ -21,6 +21,7 @@ from toolkit.engines.base import Bound, Deployment, Driven, Engine, Source, Watc
 from toolkit.engines.collector import Collector
 from toolkit.engines.here import Here
 from toolkit.engines.settling import Account
+from toolkit.engines.tasks import remembered
 from toolkit.engines.waiting import unless as unless
 from toolkit.engines.waiting import until
 from toolkit.errors import EngineError
@@ -163,13 +164,14 @@ async def _collect(collector: Collector, deployment: Deployment, driven: Driven)
         spans = await deployment.spans([call.trace for call in driven.calls if call.sampled], driven.roots)
     except EngineError as error:
         troubles.append(Incident("warning", "traces", f"the spans could not be had: {error}"))
+    tasks = await remembered(deployment, [call.call for call in driven.calls], troubles)
     receipts = collector.receipts()
     if collector.unreadable:
         text = "what came as a receipt could not be read"
         troubles.append(Incident("warning", "receipts", text, count=collector.unreadable))
     incidents = [*deployment.incidents(), *driven.incidents, *troubles]
     instances = deployment.instances() if isinstance(deployment, Watched) else None
-    return Evidence(receipts, spans, incidents, gaps=deployment.traces_have_gaps, instances=instances)
+    return Evidence(receipts, spans, incidents, gaps=deployment.traces_have_gaps, instances=instances, tasks=tasks)
 
 
 async def _with_verdicts(order: Order, observed: _Observed, stop: asyncio.Event) -> Evidence:
@@ -197,6 +199,8 @@ async def _settle(
     while clock() - began < (min(within_s, SETTLE_STOPPED_S) if stop.is_set() else within_s):
         if collector.count != seen:
             seen, changed = collector.count, clock()
+            if plan.chain.has_ledger and not stop.is_set():
+                began = changed  # tasks may take any time, as long as something happens: their number is bounded
             for each in collector.receipts(taken):
                 account.add(each.receipt)
                 taken += 1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from toolkit import catalog
 from toolkit.engines.base import Bound, Engine, Entry
 from toolkit.engines.local.engine import LocalDeployment, LocalEngine
 from toolkit.plan import Plan
-from toolkit.results import Incident, Load, Report
+from toolkit.results import Incident, Load, Report, TaskRecord
 from toolkit.run import SETTLE_S, Order, Outcome, run
 from toolkit.spec.model import ChainSpec
 from toolkit.traces.model import Span
@@ -74,6 +74,13 @@ class BrokenDeployment:
 
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         return await self.deployment.spans(traces, caller)
+
+    @property
+    def ledger(self) -> str | None:
+        return self.deployment.ledger
+
+    async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
+        return await self.deployment.tasks(calls)
 
     async def idle(self) -> bool:
         return await self.deployment.idle()

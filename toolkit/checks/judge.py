@@ -34,8 +34,9 @@ def judge(
     partial: bool = False,
     matches: Matches | None = None,
 ) -> tuple[Check, ...]:
-    """One check a promise; of a chain with tasks, and of one that judges its answers, one more. `bound` is the gRPC target of each function,
-    `sink` the URL that events had to go to.
+    """One check a promise; of a chain with tasks, and of one that judges its answers, one more.
+
+    `bound` is the gRPC target of each function, `sink` the URL that events had to go to.
 
     `evidence.spans` has the caller's own root spans among them. A `partial` run was interrupted: only its answered
     calls are judged. `matches` are the verdicts on the traces, if somebody asked for them already.

@@ -67,7 +67,7 @@ def _of_call(ledger: Ledger, call: CallRecord, records: Sequence[TaskRecord]) ->
 
 
 def _unfinished(records: Sequence[TaskRecord]) -> Iterator[str]:
-    counts = Counter(record.state for record in records)
+    counts = Counter[str](record.state for record in records)
     for state, words in (("failed", "failed"), ("cancelled", "were cancelled"), ("waiting", "never began"),
                          ("running", "never ended")):  # fmt: skip
         if counts[state]:

@@ -81,9 +81,6 @@ class Remembering(Protocol):
     async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
         """Of these calls, in no order; None where the chain has no ledger. Raises EngineError."""
 
-    async def open_tasks(self) -> int:
-        """How many wait or run, of all calls. Raises EngineError."""
-
 
 @runtime_checkable
 class Cooling(Watched, Protocol):

@@ -5,14 +5,28 @@ May live here: questions to a ledger at a URL. May not: where it runs; that is e
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from toolkit.engines.base import Deployment, Remembering
 from toolkit.errors import EngineError
-from toolkit.results import TaskRecord
+from toolkit.results import Incident, TaskRecord
 from toolkit.sdk.ledger import LedgerClient, LedgerFailed
 
 PATIENCE_S = 5.0  # with a ledger that is just being started again
+
+
+async def remembered(
+    deployment: Deployment, calls: Collection[str], troubles: list[Incident]
+) -> Sequence[TaskRecord] | None:
+    """What a deployment can tell of these calls' tasks; that it cannot is added to `troubles`."""
+    if not isinstance(deployment, Remembering):
+        return None
+    try:
+        return await deployment.tasks(calls)
+    except EngineError as error:
+        troubles.append(Incident("warning", "tasks", str(error)))
+        return None
 
 
 async def records(url: str, calls: Collection[str]) -> list[TaskRecord]:

@@ -197,9 +197,6 @@ class LocalDeployment:
     async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
         return None if self.ledger is None else await tasks.records(self.ledger, calls)
 
-    async def open_tasks(self) -> int:
-        return 0 if self.ledger is None else await tasks.left(self.ledger)
-
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         await stop_all(self._functions)  # a function sends its last spans when it leaves: no guessing how long to wait
         await stop_all([each for each in self._services if each.name == BROKER])  # the broker tells its last incidents
