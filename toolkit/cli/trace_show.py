@@ -21,8 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    from toolkit.report import folding, waterfall
-    from toolkit.traces import tree, zipkin
+    from toolkit.report import fans, folding, waterfall
+    from toolkit.traces import overlap, tree, zipkin
 
     sources.settle(options)
     spans = one_trace.find(options, options.id)
@@ -31,7 +31,8 @@ def execute(options: argparse.Namespace) -> int:
     else:
         width = max(60, min(160, shutil.get_terminal_size((100, 24)).columns))
         shown = spans if options.unfold else folding.fold(spans)
-        say(waterfall.render(shown, width=width, colour=colour()))
+        told = "".join(f"{line}\n" for line in fans.lines(overlap.fans(spans)))
+        say(waterfall.render(shown, width=width, colour=colour()) + told)
         if folded := len(tree.merge(spans)) - len(shown):
             note(f"{folded} spans of the platform are folded into others; --unfold shows them")
     return Exit.OK
