@@ -49,8 +49,3 @@ def see_that_they_can_run(plan: Plan, target: Target) -> None:
                 next_step="run the chain on --engine knative, or on vHive with the sandbox gvisor; or make the program "
                 "part of the chain's folder and start it with `command`",
             )
-        if function.prepare and not function.image:
-            raise UsageError(
-                f"'{function.name}' has a program that is prepared on this machine, and the chain's image holds none",
-                next_step=f"put the program into an image, and name that: `image:` of {function.name}",
-            )

@@ -242,3 +242,8 @@ def test_an_entry_that_only_the_cluster_sees_is_refused_before_anything_is_appli
     entry["metadata"]["labels"]["networking.knative.dev/visibility"] = "cluster-local"
     with pytest.raises(EngineError, match="visible inside the cluster only"):
         fit.check(plan, objects)
+
+
+def test_a_program_that_is_built_on_this_machine_is_refused_before_anything_is_applied() -> None:
+    with pytest.raises(EngineError, match="'render' has a program that is prepared on this machine"):
+        fit.check(*rendered("polyglot"))

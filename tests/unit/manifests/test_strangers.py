@@ -89,8 +89,3 @@ def test_a_machine_of_vhive_holds_one_container(variant: str) -> None:
 
 def test_a_sandbox_of_gvisor_holds_two() -> None:
     assert len(pod(service(render(made(), "vhive-gvisor"), "aes"))["containers"]) == 2
-
-
-def test_a_program_that_is_prepared_here_is_in_no_image() -> None:
-    with pytest.raises(UsageError, match="prepared on this machine"):
-        render(made(image=None, command=("./aes",), prepare=("make",)))

@@ -16,6 +16,12 @@ VISIBILITY = "networking.knative.dev/visibility"
 
 def check(plan: Plan, manifests: Sequence[Object], *, from_inside: bool = False) -> None:
     """Raises EngineError for the first thing that cannot work. `from_inside`: no call is sent from this machine."""
+    for function in plan.chain.functions:
+        if function.prepare and not function.image:
+            raise EngineError(
+                f"'{function.name}' has a program that is prepared on this machine, and the chain's image holds none",
+                next_step=f"put the program into an image of its own, and name that as `image:` of {function.name}",
+            )
     found = {Key.of(each): each for each in manifests}
     for subscriber in _subscribers(found.values()):
         service = found.get(Key(KSVC, subscriber))
