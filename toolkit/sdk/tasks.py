@@ -158,10 +158,10 @@ class Memory:
 def _edge(wiring: Wiring, name: str | None) -> Outgoing:
     """The edge of tasks to the function `name`, or the only one there is; raises NoSuchEdge."""
     tasks = [edge for edge in wiring.outgoing if edge.tasks is not None]
-    found = [edge for edge in tasks if name in (None, edge.to)]
+    found = [edge for edge in tasks if name in (None, edge.to, edge.alias)]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(edge.to for edge in tasks) or "none"
+    known = ", ".join(edge.alias or edge.to for edge in tasks) or "none"
     wrong = f"not to {name!r}" if name else "say which with to=" if tasks else "give an edge of its chain `tasks:`"
     raise NoSuchEdge(f"{wiring.function} has edges of tasks to: {known}; {wrong}")
 
