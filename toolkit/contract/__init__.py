@@ -36,6 +36,7 @@ K_CA_CERTS = "K_CA_CERTS"
 REPLICA = "TOOLKIT_REPLICA"  # the nonce of this replica, drawn by the engine; a function draws its own without it
 HOST = "TOOLKIT_HOST"  # the interface to bind; unset means every interface, as a container must
 FOLDER = "TOOLKIT_FOLDER"  # where a stranger's program is started; unset means the working directory
+EGRESS = "TOOLKIT_EGRESS"  # HOST:PORT of the scaffold, where a stranger sends what goes over the function's edges
 GRACE = "TOOLKIT_GRACE"  # seconds from SIGTERM to the end: messages under way, then spans and receipts
 WIRING = "TOOLKIT_WIRING"  # the wiring itself, as JSON
 WIRING_FILE = "TOOLKIT_WIRING_FILE"  # where it lies otherwise (vHive strict: baked into the image, no environment)
@@ -52,6 +53,7 @@ METADATA_EXTENSION = "vhivemetadata"  # CloudEvents extension: base64 of the JSO
 METADATA_KEY = "vhivemetadata-bin"  # the same bytes as gRPC metadata on call edges
 MESSAGE_KEY = "toolkit-message"  # gRPC metadata: the message id; on event edges it is the event's `id`
 SENDER_KEY = "toolkit-sender"  # gRPC metadata: the calling function; on event edges it is the event's `source`
+TO_KEY = "toolkit-to"  # gRPC metadata: the function that a stranger means, of what it sends through the scaffold
 LOOPS_KEY = "toolkit-loops"  # gRPC metadata; how often the way here led over each edge that loops: `a>b=3,b>a=2`
 LOOPS_EXTENSION = "toolkitloops"  # the same of an event
 TASK_EXTENSION = "toolkittask"  # of an event that is a task: the task that spawned it, or the message that did

@@ -106,7 +106,7 @@ def _service(plan: Plan, target: Target, function: Function, wired: Wiring) -> M
         "port_name": "http1" if wired.consumes else "h2c",  # the dispatcher of events speaks no h2c
         "consumes": wired.consumes,
         "ready_path": READY_PATH,
-        "environment": _environment(function, wired),
+        "environment": {**_environment(function, wired), **strangers.way_out(function, wired)},
         "stranger": strangers.container(function, wired),
         "secret": stores.secret(plan, wired),
     }

@@ -11,14 +11,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from toolkit.contract import Wiring
+from toolkit.contract import EGRESS, Wiring
 from toolkit.errors import UsageError
 from toolkit.manifests.target import Target
 from toolkit.plan import Plan
 from toolkit.sdk import program
 from toolkit.spec.model import Function
 
-PORT = 8081  # in the pod; the scaffold's is 8080
+PORT, EGRESS_PORT = 8081, 8082  # in the pod; the scaffold's is 8080
 
 
 def wired(function: Function, wiring: Wiring) -> Wiring:
@@ -32,12 +32,17 @@ def container(function: Function, wiring: Wiring) -> Mapping[str, Any] | None:
     """What the template is told of the container; None for a function that is no image."""
     if function.image is None:
         return None
-    told = program.environment(wiring, function.env, PORT)
+    told = {**program.environment(wiring, function.env, PORT), **way_out(function, wiring)}
     return {
         "image": function.image,
         "command": [word.replace("$PORT", str(PORT)).replace("$", "$$") for word in function.command],
         "environment": {name: value.replace("$", "$$") for name, value in sorted(told.items())},
     }
+
+
+def way_out(function: Function, wiring: Wiring) -> Mapping[str, str]:
+    """Where the scaffold takes what the stranger sends over its edges; both containers are told."""
+    return {EGRESS: f"{program.LOOPBACK}:{EGRESS_PORT}"} if function.image and wiring.outgoing else {}
 
 
 def see_that_they_can_run(plan: Plan, target: Target) -> None:

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from toolkit import contract
@@ -22,6 +23,7 @@ from toolkit.sdk.arrival import Arrival, Incoming
 from toolkit.sdk.channels import Channels
 from toolkit.sdk.cloudevents import Event, EventError, decode, encode_binary
 from toolkit.sdk.context import Context
+from toolkit.sdk.egress import Egress
 from toolkit.sdk.failures import CallFailed, Refused, WiringError
 from toolkit.sdk.handling import Handling
 from toolkit.sdk.http1 import Client, Response
@@ -79,21 +81,26 @@ async def beside(
 class Stranger:
     """Who does the work, at a loopback address. `left` says how it ended, once it has."""
 
-    def __init__(self, wiring: Wiring, address: str, program: Program | None) -> None:
+    def __init__(self, wiring: Wiring, address: str, program: Program | None, egress: Egress | None) -> None:
         self._wiring, self._address, self._program = wiring, address, program
-        self._calls, self._client = Channels(), Client()
+        self._calls, self._client, self._egress = Channels(), Client(), egress
         self.left: str | None = None
 
     @staticmethod
     async def start(wiring: Wiring, inherited: Mapping[str, str]) -> Stranger:
+        egress = await _egress(wiring, inherited)
         if wiring.relay is not None:
-            return Stranger(wiring, wiring.relay, None)
-        if not wiring.command:
-            raise WiringError("wiring: a stranger is to do the work, and neither `command` nor `relay` says who")
+            return Stranger(wiring, wiring.relay, None, egress)
         port = free_port()
         folder = inherited.get(contract.FOLDER) or None
-        program = await Program.start(wiring.command, folder, environment(wiring, inherited, port))
-        return Stranger(wiring, f"{LOOPBACK}:{port}", program)
+        told = environment(wiring, inherited, port) | ({contract.EGRESS: egress.address} if egress else {})
+        try:
+            program = await Program.start(wiring.command, folder, told)
+        except WiringError:
+            if egress is not None:
+                await egress.close()
+            raise
+        return Stranger(wiring, f"{LOOPBACK}:{port}", program, egress)
 
     async def follow(self, stopping: asyncio.Event) -> None:
         """Says it, and lets the function end, once the program is gone before its time."""
@@ -127,7 +134,8 @@ class Stranger:
             raw = method.request.serialize(request) if wiring.takes else arrival.raw  # what came may be a reference
             sent = self._calls.call(*where, raw, metadata, timeout_s)
         try:
-            return methods.Raw(await self._alive(sent))
+            with self._out(handling):
+                return methods.Raw(await self._alive(sent))
         except CallFailed as failed:
             raise Refused(failed.code, failed.details) from failed
 
@@ -142,7 +150,8 @@ class Stranger:
             "POST", f"http://{self._address}/", (*headers, *hop), body, timeout_s=handling.timeout(None)
         )
         try:
-            answer = await self._alive(post)
+            with self._out(handling):
+                answer = await self._alive(post)
         except TimeoutError:
             raise Refused("DEADLINE_EXCEEDED", "the program did not answer in time") from None
         except ConnectionError as error:
@@ -154,10 +163,15 @@ class Stranger:
         return _reply(answer) if any(edge.via == "event" for edge in self._wiring.outgoing) else None
 
     async def close(self) -> None:
+        if self._egress is not None:
+            await self._egress.close()
         await self._calls.close()
         await self._client.close()
         if self._program is not None:
             await self._program.close()
+
+    def _out(self, handling: Handling) -> AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._egress is None else self._egress.during(handling)
 
     async def _alive(self, work: Coroutine[Any, Any, T]) -> T:
         """What `work` gives; the end of the program is its end too, and not its deadline."""
@@ -192,6 +206,19 @@ class Stranger:
         except CallFailed as failed:
             return failed.code not in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
         return said == _SERVING
+
+
+async def _egress(wiring: Wiring, inherited: Mapping[str, str]) -> Egress | None:
+    """The way out, where there is one: at a port of its own, or where it was told to be. Raises WiringError."""
+    if not wiring.outgoing:
+        return None
+    address = inherited.get(contract.EGRESS) or f"{LOOPBACK}:0"
+    try:
+        egress = Egress(address)
+    except (RuntimeError, ValueError) as error:
+        raise WiringError(f"{contract.EGRESS}={address}: cannot listen there: {error}") from error
+    await egress.start()
+    return egress
 
 
 def _metadata(arrival: Arrival, position: Position) -> list[tuple[str, str | bytes]]:

@@ -89,3 +89,13 @@ def test_a_machine_of_vhive_holds_one_container(variant: str) -> None:
 
 def test_a_sandbox_of_gvisor_holds_two() -> None:
     assert len(pod(service(render(made(), "vhive-gvisor"), "aes"))["containers"]) == 2
+
+
+def test_what_it_sends_goes_out_through_the_scaffold_of_its_pod() -> None:
+    stranger = dataclasses.replace(function("relay"), handler=STRANGER, image=IMAGE)
+    edge = Edge("relay", "end", "call", method="helloworld.Greeter/SayHello")
+    found = render(plan.make(chain([stranger, function("end")], [edge]), "run-1"))
+    both = pod(service(found, "relay"))["containers"]
+    said = [{each["name"]: each["value"] for each in container["env"]} for container in both]
+    assert [each["TOOLKIT_EGRESS"] for each in said] == ["127.0.0.1:8082", "127.0.0.1:8082"]
+    assert "TOOLKIT_EGRESS" not in told(made()), "a function without edges sends nothing"
