@@ -18,7 +18,7 @@ from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Broker, ChainSpec, Edge
 from toolkit.spec.names import copies
 from toolkit.spec.parameters import OVERRIDE, Knobs
-from toolkit.spec.rules import MAX_FUNCTIONS
+from toolkit.spec.rules import MAX_FUNCTIONS, lost
 from toolkit.spec.shapes import Row
 
 MAX_DEPTH = 8
@@ -49,7 +49,8 @@ class Nest:
 
     def inner(self, name: At, rows: Mapping[str, Row], knobs: Knobs, found: Findings) -> ChainSpec | None:
         """The sub-chain of that name, set as `rows` say; None after a problem."""
-        settings = {key: knobs.written(row.value, found) for key, row in rows.items() if row.value.value is not None}
+        said = {key: knobs.written(row.value, found) for key, row in rows.items() if row.value.value is not None}
+        settings = {key: text for key, text in said.items() if text is not None}
         source = None if name.value is None else self._source(name, found)
         if source is None:
             return None
@@ -188,8 +189,7 @@ def agreeing_brokers(graph: Graph, broker: Broker | None, found: Findings) -> No
     for node, chain in graph.inner:
         if chain.broker is None or broker is None or chain.broker == Broker():
             continue
-        letters = chain.broker.delivery.dead_letter
-        wanted = replace(chain.broker.delivery, dead_letter=f"{node.name}-{letters}" if letters else None)
+        wanted = replace(chain.broker.delivery, dead_letter=lost(node, chain))
         for key, wish, given in _differences(replace(chain.broker, delivery=wanted), broker):
             one = f"the chain has one broker, which has {given}"
             found.add(node.at("chain"), f"its broker has {key}: {wish}, and {one}; write the same under `broker`")

@@ -105,15 +105,20 @@ class Knobs:
 
         return _REFERENCE.sub(value, text)
 
-    def written(self, setting: At, found: Findings) -> str:
-        """What a `--set` of a sub-chain would say, `${…}` filled in; a parameter alone keeps its unit."""
+    def written(self, setting: At, found: Findings) -> str | None:
+        """What a `--set` of a sub-chain would say, `${…}` filled in; a parameter alone keeps its unit.
+
+        None after a problem.
+        """
+        before = len(found)
         leaf: Leaf = setting.value
         match = re.fullmatch(rf"\$\{{ *({NAME}) *\}}", leaf.text)
         if match is None or leaf.kind != "text":
-            return self.fill(leaf.text, setting.place, found) if leaf.kind == "text" else leaf.text
+            text = self.fill(leaf.text, setting.place, found) if leaf.kind == "text" else leaf.text
+            return text if len(found) == before else None
         parameter = self._wanted(match[1], setting.place, found)
         if parameter is None:
-            return ""
+            return None
         return f"{parameter.value:.9f}s" if parameter.kind == "duration" else say(parameter.value)
 
     def _wanted(self, name: str, place: Place, found: Findings) -> Parameter | None:

@@ -85,7 +85,8 @@ def link(edge: At, nodes: Mapping[str, Node], knobs: Knobs, found: Findings) -> 
     backed = known(keys.get("fallback"), nodes, found)
     if via is None or source is None or to is None:
         return None
-    _of_chains(keys, nodes[source.value], nodes[to.value], found)
+    if _of_chains(keys, nodes[source.value], nodes[to.value], found):
+        return None
     least, most = _amount(keys, knobs, found)
     usual = ENTRY_METHOD if nodes[to.value].is_chain else GENERIC_METHOD
     return Link(
@@ -108,8 +109,9 @@ def link(edge: At, nodes: Mapping[str, Node], knobs: Knobs, found: Findings) -> 
     )
 
 
-def _of_chains(keys: Keys, source: Node, to: Node, found: Findings) -> None:
-    """A sub-chain is called as callers call a chain, and answers whoever called."""
+def _of_chains(keys: Keys, source: Node, to: Node, found: Findings) -> bool:
+    """Whether it could not be: a sub-chain is called as callers call a chain, and answers whoever called."""
+    before = len(found)
     if source.is_chain:
         why = "none of its handlers knows of an edge out of it"
         found.add(keys["from"].place, f"'{source.name}' is a sub-chain, and {why}; let who calls it send on its answer")
@@ -118,6 +120,7 @@ def _of_chains(keys: Keys, source: Node, to: Node, found: Findings) -> None:
     method = value(keys, "method", ENTRY_METHOD)
     if to.is_chain and method != ENTRY_METHOD:
         found.add(keys["method"].place, f"'{to.name}' is a sub-chain, and takes {ENTRY_METHOD} alone; leave it out")
+    return len(found) > before
 
 
 def known(at: At | None, nodes: Mapping[str, Node], found: Findings) -> At | None:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from toolkit.contract import LEDGER, READY_PATH, Via
 from toolkit.spec import names
-from toolkit.spec.draft import Graph, Link
+from toolkit.spec.draft import Graph, Link, Node
 from toolkit.spec.findings import Findings, Place
 from toolkit.spec.language import LONGEST_LABEL
+from toolkit.spec.model import ChainSpec
 
 Services = Mapping[str, Sequence[str]]
 MAX_FUNCTIONS = 1000
@@ -29,9 +30,9 @@ def find_entry(graph: Graph, found: Findings, at: Place) -> str | None:
         for name, links in graph.into().items()
     }
     dead_letter = graph.dead_letter.value if graph.dead_letter else None
-    candidates = [
-        name for name, node in graph.nodes.items() if not (into[name] or node.is_gateway or name == dead_letter)
-    ]
+    aside = {dead_letter, *(lost(node, inner) for node, inner in graph.inner)}
+    aside |= {name for name, node in graph.nodes.items() if node.is_gateway}
+    candidates = [name for name in graph.nodes if not into[name] and name not in aside]
     if not candidates and dead_letter is not None and not into[dead_letter]:
         return str(dead_letter)  # another rule says that it cannot be both
     if len(candidates) == 1:
@@ -67,6 +68,12 @@ def entry_is_called(graph: Graph, entry: str, found: Findings) -> None:
         found.add(node.said.get("parallel", place), f"{why}; put one before it that calls them all")
 
 
+def lost(node: Node, inner: ChainSpec) -> str | None:
+    """The function that a sub-chain has for dead letters, by its name here."""
+    letters = inner.broker.delivery.dead_letter if inner.broker else None
+    return f"{node.name}-{letters}" if letters else None
+
+
 def gateways(graph: Graph, entry: str | None, found: Findings) -> None:
     """A gateway takes HTTP requests and has the chain answer them: it is beside the chain, and there is one."""
     several = [node for node in graph.nodes.values() if node.is_gateway]
@@ -97,6 +104,7 @@ def all_reachable(graph: Graph, entry: str, found: Findings) -> None:
     """
     starts = [entry, *([graph.dead_letter.value] if graph.dead_letter else [])]
     starts += [name for name, node in graph.nodes.items() if node.is_gateway]
+    starts += [name for each, inner in graph.inner if (name := lost(each, inner))]  # brokers that differ are told apart
     reached = graph.reach(starts)
     for name, node in graph.nodes.items():
         if name not in reached:
