@@ -70,8 +70,7 @@ def _shape_of(sent: Sent) -> Shape:
 def _strays(ledger: Ledger, receipt: Receipt, rules: _Rules) -> Iterator[str]:
     sent = Counter(map(_shape_of, receipt.sent))
     if receipt.waits:
-        for shape, times in sent.items():
-            yield f"{receipt.function} sent {_what(shape)} {_times(times)}, not 0, while it waited ({_of(receipt)})"
+        yield from _while_it_waited(receipt, rules, sent)
         return
     if sent == rules.exactly:
         return
@@ -84,6 +83,14 @@ def _strays(ledger: Ledger, receipt: Receipt, rules: _Rules) -> Iterator[str]:
     yield from _chosen(receipt, rules, counts)
     yield from _standing_in(ledger, receipt, rules, messages)
     yield from _badly_tried(ledger, receipt, rules, messages)
+
+
+def _while_it_waited(receipt: Receipt, rules: _Rules, sent: Mapping[Shape, int]) -> Iterator[str]:
+    """Nothing, unless somebody has to say that all tasks are done, and the one that did the last of them is gone."""
+    for shape, times in sent.items():
+        edge = rules.edges.get(shape)
+        if edge is None or not edge.done or times > 1:
+            yield f"{receipt.function} sent {_what(shape)} {_times(times)}, not 0, while it waited ({_of(receipt)})"
 
 
 def _messages(receipt: Receipt, edge: Edge) -> Sequence[Tried]:
