@@ -4,8 +4,32 @@ May live here: what a function needs to answer a message: contract, stubs, and l
 are needed. May not: the rest of the toolkit, ever (an import contract and a test on a real process see to it).
 """
 
-from toolkit.sdk.context import BlockingContext, Context
-from toolkit.sdk.failures import CallFailed, EmitFailed, NoSink, NoSuchEdge, Refused
+from toolkit.sdk.context import BaseContext, BlockingContext, Context
+from toolkit.sdk.failures import (
+    CallFailed,
+    EdgeTaken,
+    EmitFailed,
+    LoopBound,
+    NoSink,
+    NoSuchEdge,
+    Refused,
+    SdkError,
+    Unanswerable,
+)
 from toolkit.sdk.message import Message
 
-__all__ = ["BlockingContext", "CallFailed", "Context", "EmitFailed", "Message", "NoSink", "NoSuchEdge", "Refused"]
+__all__ = [
+    "BaseContext",
+    "BlockingContext",
+    "CallFailed",
+    "Context",
+    "EdgeTaken",
+    "EmitFailed",
+    "LoopBound",
+    "Message",
+    "NoSink",
+    "NoSuchEdge",
+    "Refused",
+    "SdkError",
+    "Unanswerable",
+]

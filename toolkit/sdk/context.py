@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from toolkit import contract
@@ -75,11 +75,23 @@ class BaseContext:
         """A standard logger; its lines carry the function and the call."""
         return _log
 
+    @property
+    def seed(self) -> int:
+        """Decides this call's input, together with its size: the run's seed, and a number below 8 of the call's id."""
+        return contract.input_seed(self._handling.wiring.seed, self.call_id)
+
     def payload(self, size: int | None = None) -> bytes:
         """`size` bytes (the parameter `payload` by default) that only the run's seed and the call's id decide."""
         if size is None:
             size = int(self.parameters.get("payload", 0))
         return contract.payload(self._handling.wiring.seed, self.call_id, size)
+
+    def answer(self, value: Any) -> None:
+        """The chain's answer, for whoever judges it: text, or what becomes text. The last one of a handling counts.
+
+        Without it the entry's reply is the answer. Raises Unanswerable for what is not UTF-8 or beyond 256 KiB.
+        """
+        self._handling.tell(value)
 
     def annotate(self, key: str, value: Scalar) -> None:
         """A tag on this message's span; costs nothing when it is not sampled."""
@@ -109,8 +121,28 @@ class Context(BaseContext):
         await self._handling.emit(data, type, content_type)
 
     async def forward(self, message: Any) -> list[Any]:
-        """Send `message` over every outgoing edge at once, calls and events; returns the replies of the calls."""
+        """Send `message` over every edge that each handling takes, calls and events, at once; the replies of the calls.
+
+        Edges of a choice, fallbacks and edges with another count than 1 are left out. Raises the first failure after
+        all have ended.
+        """
         return await self._handling.forward(message)
+
+    async def scatter(
+        self,
+        items: Iterable[Any],
+        *,
+        to: str | None = None,
+        type: str | None = None,  # noqa: A002 - the event's word
+        limit: int | None = None,
+    ) -> list[Any]:
+        """One message each over one edge, all at once, or `limit` at a time; the replies of calls, in order.
+
+        `to` or `type` is needed where several edges may carry many. Over an event edge each says which part of how
+        many it is, for a function that joins them (`join: parts`), and the list is empty. Raises the first failure
+        after all have ended, and EdgeTaken, before anything is sent, for more than the edge's `count` allows.
+        """
+        return await self._handling.scatter(items, to, type, limit)
 
     async def spawn(self, value: Any, *, to: str | None = None, key: str | None = None) -> str:
         """A task: `value` (anything that can be emitted) for the function at the end of a task edge; the task's id.
@@ -151,6 +183,17 @@ class BlockingContext(BaseContext):
 
     def forward(self, message: Any) -> list[Any]:
         return self._wait(self._handling.forward(message))
+
+    def scatter(
+        self,
+        items: Iterable[Any],
+        *,
+        to: str | None = None,
+        type: str | None = None,  # noqa: A002 - the event's word
+        limit: int | None = None,
+    ) -> list[Any]:
+        values = list(items) if isinstance(items, Iterator) else items  # a generator may block: not on the loop
+        return self._wait(self._handling.scatter(values, to, type, limit))
 
     def spawn(self, value: Any, *, to: str | None = None, key: str | None = None) -> str:
         return self._wait(self._handling.memory.spawn(self._handling, value, to, key))

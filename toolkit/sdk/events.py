@@ -5,6 +5,7 @@ May live here: what is answered to whom. May not: HTTP itself (`toolkit.sdk.http
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from toolkit import contract
@@ -18,6 +19,7 @@ from toolkit.sdk.propagation import TRACEPARENT, TRACESTATE, extract, parse
 
 # A dispatcher with a dead-letter sink puts the body of a failure into a header of its own; long ones kill it.
 MAX_BODY = 500  # bytes of an answer that says why not
+_STATUS = re.compile(r"[1-5][0-9][0-9]")  # as HTTP counts them; anything else is none
 _TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 _ATTRIBUTES = frozenset(
     (
@@ -100,7 +102,9 @@ class EventServer:
 
 def _message(event: Event, data: bytes) -> Message:
     extensions = {name: value for name, value in event.attributes.items() if name not in _ATTRIBUTES}
-    return Message(data, event.get("datacontenttype"), event.type, event.source, event.id, extensions)
+    said = extensions.get(contract.STATUS_EXTENSION, "")
+    status = int(said) if _STATUS.fullmatch(said) else None
+    return Message(data, event.get("datacontenttype"), event.type, event.source, event.id, extensions, status)
 
 
 def _reply(handling: Handling, value: Any) -> Response:

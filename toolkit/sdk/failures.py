@@ -48,6 +48,21 @@ class NoSuchEdge(SdkError):
     """The handler asks for an edge that its chain does not have, or does not say which of several it means."""
 
 
+class EdgeTaken(NoSuchEdge):
+    """The handler has already sent over this edge, or over another of its choice, as much as its chain allows."""
+
+
+class LoopBound(Refused):
+    """The way to this message led over an edge as often as its `loop` allows. FAILED_PRECONDITION: not tried again."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__("FAILED_PRECONDITION", details)
+
+
+class Unanswerable(SdkError):
+    """What should be the chain's answer is no text, or too long for a receipt."""
+
+
 class NoSink(SdkError):
     """The handler emits, and nobody told the process where to."""
 

@@ -167,6 +167,7 @@ class Function:
                 reply=None if answer is None else contract.digest(answer),
                 reply_size=None if answer is None else len(answer),
                 boot=self.boot if seq == 0 else None,
+                answer=handling.said if failure is None else None,
                 joined=handling.joined,
                 waits=handling.waits,
             )

@@ -20,7 +20,10 @@ PROTOBUF = "application/protobuf"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Bytes and what is known of them. `type`, `source`, `id` and `extensions` are an event's attributes."""
+    """Bytes and what is known of them. `type`, `source`, `id` and `extensions` are an event's attributes.
+
+    `status` is that of an answer, as HTTP counts them: 200 is fine, 202 not an answer yet. None: it says none.
+    """
 
     data: bytes = b""
     content_type: str | None = None
@@ -28,6 +31,7 @@ class Message:
     source: str | None = None
     id: str | None = None
     extensions: Mapping[str, str] = field(default_factory=dict)
+    status: int | None = None
 
     @property
     def text(self) -> str:

@@ -66,7 +66,14 @@ class Kind:
             found: Any = self.make.FromString(raw)
         except DecodeError as error:
             raise ValueError(f"not a {self.name}: {error}") from error
-        return Message(found.data, found.content_type or None) if self.name == GENERIC else found
+        if self.name != GENERIC:
+            return found
+        return Message(found.data, found.content_type or None, status=found.status or None)
+
+    def content(self, raw: bytes) -> Any:
+        """What `raw` says: the only field that holds content, if there is just one."""
+        found = self.parse(raw)
+        return getattr(found, self.carrier.name) if self.carrier is not None and isinstance(found, Proto) else found
 
     def serialize(self, value: Any) -> bytes:
         """`value` on the wire. Raises TypeError, naming both types, when it cannot be such a message."""
@@ -79,7 +86,7 @@ class Kind:
             return self.make()
         if self.name == GENERIC:
             message = Message.of(value)
-            return self.make(data=message.data, content_type=message.content_type or "")
+            return self.make(data=message.data, content_type=message.content_type or "", status=message.status or 0)
         if self.carrier is not None and not isinstance(value, Proto):
             return self.make(**{self.carrier.name: _content(value, self.carrier, self.name)})
         raise TypeError(f"{self.name} cannot be made of {_name(value)}")

@@ -116,6 +116,8 @@ def _handler(function: Function, method: Method) -> grpc.RpcMethodHandler[bytes,
 async def _answered(function: Function, method: Method, arrival: Arrival, context: Any) -> bytes:
     def answer(handling: Handling, value: Any) -> bytes:
         handling.answer = method.reply.serialize(value)
+        if arrival.via == "entry" and value is not None:
+            handling.replied(method.reply.content(handling.answer))
         return handling.answer
 
     try:

@@ -149,12 +149,12 @@ def wiring(function: str = "f", **fields: Any) -> Wiring:
     return Wiring(**{"chain": "c", "function": function, "run": "r", "handler": "m:f", **fields})
 
 
-def to(name: str, address: str, method: str = CONSUME) -> Outgoing:
-    return Outgoing(name, "call", method=method, address=address)
+def to(name: str, address: str, method: str = CONSUME, **fields: Any) -> Outgoing:
+    return Outgoing(name, "call", method=method, address=address, **fields)
 
 
-def event(type: str, to: str = "other") -> Outgoing:  # noqa: A002 - the event's word
-    return Outgoing(to, "event", type=type)
+def event(type: str, to: str = "other", **fields: Any) -> Outgoing:  # noqa: A002 - the event's word
+    return Outgoing(to, "event", type=type, **fields)
 
 
 def function(

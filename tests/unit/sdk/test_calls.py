@@ -322,7 +322,7 @@ async def test_a_handler_can_only_shorten_the_deadline() -> None:
 
     async with (
         serving(function(spy, consumer())) as there,
-        serving(function(twice, entry(outgoing=(to("consumer", there),)))) as target,
+        serving(function(twice, entry(outgoing=(to("consumer", there, most=2),)))) as target,
     ):
         await raw_call(target, ENTRY_METHOD, b"", timeout_s=8)
     # gRPC rounds a timeout up when it writes it down.
@@ -388,7 +388,7 @@ async def test_generic_edges_carry_anything() -> None:
 
     async with (
         serving(function(echo, wiring("echo", serves=(GENERIC_METHOD,)))) as there,
-        serving(function(ask, entry(outgoing=(to("echo", there, GENERIC_METHOD),)))) as target,
+        serving(function(ask, entry(outgoing=(to("echo", there, GENERIC_METHOD, most=4),)))) as target,
     ):
         reply = HelloReply.FromString(await raw_call(target, ENTRY_METHOD, b"")).message
     assert reply == "application/octet-stream, text/plain; charset=utf-8, application/json, a/b"
@@ -468,7 +468,7 @@ async def test_a_stream_is_one_message_hashed_as_a_whole(plain: bool) -> None:
     handler: Any = collect_plainly if plain else collect
     async with (
         serving(function(handler, consumer(CONSUME_STREAM), kept)) as there,
-        serving(function(stream_on, entry(outgoing=(to("consumer", there, CONSUME_STREAM),)), kept)) as target,
+        serving(function(stream_on, entry(outgoing=(to("consumer", there, CONSUME_STREAM, most=2),)), kept)) as target,
     ):
         assert b"True True" in await raw_call(target, ENTRY_METHOD, b"")
     parts = [ConsumeByteRequest(value=str(n).encode()).SerializeToString() for n in range(3)]
@@ -484,7 +484,7 @@ async def test_what_a_handler_leaves_of_a_stream_is_still_in_its_receipt() -> No
     kept = Kept()
     async with (
         serving(function(first_only, consumer(CONSUME_STREAM), kept)) as there,
-        serving(function(stream_on, entry(outgoing=(to("consumer", there, CONSUME_STREAM),)), kept)) as target,
+        serving(function(stream_on, entry(outgoing=(to("consumer", there, CONSUME_STREAM, most=2),)), kept)) as target,
     ):
         assert b"True True" in await raw_call(target, ENTRY_METHOD, b"")
     assert kept.receipts[0].digest == kept.receipts[-1].sent[0].digest

@@ -260,7 +260,7 @@ async def modules_called(made: Function, flags: int) -> set[str]:
 async def test_nothing_is_computed_for_a_message_that_is_not_sampled(zipkin: Zipkin) -> None:
     broker = Broker()
     async with broker.listening() as sink:
-        wired = wiring("f", consumes=True, outgoing=(event("t"),))
+        wired = wiring("f", consumes=True, outgoing=(event("t", most=None),))
         made = function(work, wired, sink=sink, tracer=tracer(zipkin, "f"))
         async with consuming(made):
             silent = await modules_called(made, 0)
