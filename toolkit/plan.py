@@ -131,7 +131,7 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
         methods.add(ENTRY_METHOD)
         if any(each.gateway for each in chain.functions):
             methods.add(GENERIC_METHOD)  # which answers with a status and a content type
-    outgoing = [_outgoing(edge) for edge in chain.out_of(function.name)]
+    outgoing = [_outgoing(chain, edge) for edge in chain.out_of(function.name)]
     if function.gateway:
         outgoing.append(Outgoing(chain.entry, "call", method=GENERIC_METHOD, least=0, most=None))
     return Wiring(
@@ -188,11 +188,12 @@ def _dead_letter(chain: ChainSpec) -> str | None:
     return chain.broker.delivery.dead_letter if chain.broker else None
 
 
-def _outgoing(edge: Edge) -> Outgoing:
+def _outgoing(chain: ChainSpec, edge: Edge) -> Outgoing:
     more = {each.name: getattr(edge, each.name) for each in dataclasses.fields(Outgoing) if each.name in _SHARED}
     if edge.via == "call":
         return Outgoing(edge.to, "call", method=_method(edge), **more)
-    return Outgoing(edge.to, "event", type=edge.type, **more)
+    answers = chain.function(edge.to).gateway is not None
+    return Outgoing(edge.to, "event", type=edge.type, answers=answers, **more)
 
 
 _SHARED = (  # of Edge and Outgoing

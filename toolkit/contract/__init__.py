@@ -55,6 +55,7 @@ MESSAGE_KEY = "toolkit-message"  # gRPC metadata: the message id; on event edges
 SENDER_KEY = "toolkit-sender"  # gRPC metadata: the calling function; on event edges it is the event's `source`
 TO_KEY = "toolkit-to"  # gRPC metadata: the function that a stranger means, of what it sends through the scaffold
 LOOPS_KEY = "toolkit-loops"  # gRPC metadata; how often the way here led over each edge that loops: `a>b=3,b>a=2`
+STATUS_KEY = "toolkit-status"  # gRPC trailing metadata of a reply that has no field for it: the answer's status
 LOOPS_EXTENSION = "toolkitloops"  # the same of an event
 TASK_EXTENSION = "toolkittask"  # of an event that is a task: the task that spawned it, or the message that did
 DEPTH_EXTENSION = "toolkitdepth"  # how many tasks are above it
@@ -150,6 +151,7 @@ class Outgoing:
     transfer: Transfer = "inline"  # how the data of its messages travels
     tasks: int | None = None  # what leaves over it are tasks: so many of a call, at most
     done: bool = False  # what leaves over it says that all tasks of a call are done
+    answers: bool = False  # it leads to the gateway: its events are answers
     alias: str | None = None  # what the handler calls `to`, where that is not its name
 
 

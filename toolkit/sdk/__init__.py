@@ -17,6 +17,7 @@ from toolkit.sdk.failures import (
     Unanswerable,
 )
 from toolkit.sdk.message import Message
+from toolkit.sdk.outcome import Invoke, Response
 
 __all__ = [
     "BaseContext",
@@ -25,11 +26,13 @@ __all__ = [
     "Context",
     "EdgeTaken",
     "EmitFailed",
+    "Invoke",
     "LoopBound",
     "Message",
     "NoSink",
     "NoSuchEdge",
     "Refused",
+    "Response",
     "SdkError",
     "Unanswerable",
 ]

@@ -88,20 +88,29 @@ def scattered(wiring: Wiring, name: str | None, kind: str | None) -> Outgoing:
     raise NoSuchEdge(f"{wiring.function} has edges to: {_named(ways)}; {wrong}")
 
 
-def task(wiring: Wiring, name: str | None) -> Outgoing:
-    """The edge of tasks to the function `name`, or the only one there is; raises NoSuchEdge."""
-    tasks = [edge for edge in wiring.outgoing if edge.tasks is not None]
-    found = [edge for edge in tasks if name in (None, edge.to, edge.alias)]
-    if len(found) == 1:
-        return found[0]
-    known = ", ".join(edge.alias or edge.to for edge in tasks) or "none"
-    wrong = "say which with to=" if name is None and tasks else f"not to {name!r}" if name else "write `tasks:`"
-    raise NoSuchEdge(f"{wiring.function} has edges of tasks to: {known}; {wrong}")
+def invoked(wiring: Wiring, name: str) -> Outgoing:
+    """The edge over which an `Invoke` continues at the function `name`: a call, or else an event. Raises NoSuchEdge."""
+    ways = [*_calls(wiring), *_events(wiring)]
+    found = [edge for edge in ways if edge.to == name]
+    if not found:
+        raise NoSuchEdge(f"{wiring.function} cannot go on to {name!r}: it has edges to: {_named(ways)}")
+    if found[0].via == "event" and len(found) > 1:
+        raise NoSuchEdge(f"{wiring.function} has several event edges to {name}: {_named(found)}; emit with type=")
+    return found[0]
 
 
-def done_types(wiring: Wiring) -> list[str]:
-    """The types of the events that say that all tasks of a call are done, each once."""
-    return list(dict.fromkeys(edge.type or "" for edge in wiring.outgoing if edge.done))
+def answer_type(wiring: Wiring) -> str | None:
+    """The type of the event that is the chain's answer: of the edge to the gateway, or the only one there is.
+
+    None where no event leaves this function at all: then nobody waits for one. Raises NoSuchEdge.
+    """
+    types = event_types(wiring)
+    answers = [edge.type or "" for edge in _events(wiring) if edge.answers]
+    if answers or len(types) == 1:
+        return (answers or types)[0]
+    if types:
+        raise NoSuchEdge(f"{wiring.function} has event edges of type: {', '.join(types)}; none leads to a gateway")
+    return None
 
 
 def _calls(wiring: Wiring) -> list[Outgoing]:

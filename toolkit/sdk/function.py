@@ -23,6 +23,7 @@ from toolkit.sdk.context import BlockingContext, Context
 from toolkit.sdk.failures import CODES, CallFailed, EmitFailed, Refused, described
 from toolkit.sdk.handling import Handling, Surroundings
 from toolkit.sdk.logs import handled_call
+from toolkit.sdk.outcome import settled
 from toolkit.sdk.tracing import AnySpan
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ class Function:
             value = await loop.run_in_executor(self._threads, contextvars.copy_context().run, work)
         if isinstance(request, Incoming):
             await request.drain()
-        return value
+        return await settled(handling, value)
 
     def _in_thread(self, context: BlockingContext, request: Any) -> Any:
         self._busy.add(context)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit import contract
-from toolkit.contract import Sent, Wiring
+from toolkit.contract import Outgoing, Sent, Wiring
 from toolkit.sdk import answers, bounds, edges, patterns, sending
 from toolkit.sdk.arrival import Arrival, Incoming
 from toolkit.sdk.cloudevents import Event, Headers
@@ -126,6 +126,10 @@ class Handling:
     async def call(self, request: Any, to: str | None, timeout_s: float | None) -> Any:
         """Over a call edge; the reply. Raises CallFailed, NoSuchEdge, and TypeError for a request of another type."""
         return await patterns.call(self, request, to, timeout_s)
+
+    async def invoke(self, edge: Outgoing, request: Any) -> Any:
+        """Over this call edge, as far as it may still be taken; the reply."""
+        return await patterns.over(self, edge, request)
 
     async def emit(self, data: Any, type: str | None, content_type: str | None) -> None:  # noqa: A002 - the event's word
         """To the sink; returns once it took the event. Raises EmitFailed, NoSink, NoSuchEdge, and TypeError."""

@@ -77,9 +77,10 @@ class Kind:
 
     def serialize(self, value: Any) -> bytes:
         """`value` on the wire. Raises TypeError, naming both types, when it cannot be such a message."""
-        return value.data if isinstance(value, Raw) else self._proto(value).SerializeToString()
+        return value.data if isinstance(value, Raw) else self.proto(value).SerializeToString()
 
-    def _proto(self, value: Any) -> Proto:
+    def proto(self, value: Any) -> Proto:
+        """The message that says `value`. Raises TypeError, naming both types, when it cannot be such a message."""
         if isinstance(value, self.make):
             return value
         if value is None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit import contract
+from toolkit.contract import Outgoing
 from toolkit.sdk import edges, sending
 from toolkit.sdk.attempts import persistently
 from toolkit.sdk.message import Message
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 async def call(handling: Handling, request: Any, to: str | None, timeout_s: float | None) -> Any:
     """Over one call edge; the reply. Raises CallFailed, NoSuchEdge, and TypeError for a request of another type."""
-    edge = edges.to(handling.wiring, to)
+    return await over(handling, edges.to(handling.wiring, to), request, timeout_s)
+
+
+async def over(handling: Handling, edge: Outgoing, request: Any, timeout_s: float | None = None) -> Any:
+    """Over this call edge; the reply."""
     handling.taken.call(edge)
     return await persistently(handling, edge, request, timeout_s, handling.next_id())
 

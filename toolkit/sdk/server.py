@@ -17,6 +17,7 @@ from toolkit.sdk.arrival import Arrival, Incoming, Received, fresh_identity, ide
 from toolkit.sdk.function import Function, HandlingFailed
 from toolkit.sdk.handling import Handling
 from toolkit.sdk.health import NAME, Health
+from toolkit.sdk.message import Message
 from toolkit.sdk.methods import Method
 from toolkit.sdk.propagation import extract
 
@@ -94,14 +95,19 @@ class _Reflection(grpc.GenericRpcHandler):
 def _handler(function: Function, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
     """The method's handler on raw bytes: a receipt hashes what came, not what parsing and printing makes of it."""
 
+    entry = _entry_of(function.wiring.serves) if method.path == contract.GENERIC_METHOD else None
+
     async def unary(raw: bytes, context: Any) -> bytes:
         try:
-            request = method.request.parse(raw)
+            arrival = _arrival(function, method, context, method.request.parse(raw), Received(raw))
+            # From outside the chain a message has the call's id; over an edge it has one of its own.
+            twin = entry if arrival.message == arrival.call else None
+            if twin is not None:
+                arrival.request = _asked(twin, arrival.request)
         except ValueError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        arrival = _arrival(function, method, context, request, Received(raw))
         arrival.raw = raw
-        return await _answered(function, method, arrival, context)
+        return await _answered(function, method, arrival, context, twin)
 
     async def stream(requests: AsyncIterator[bytes], context: Any) -> bytes:
         received = Received()
@@ -113,10 +119,33 @@ def _handler(function: Function, method: Method) -> grpc.RpcMethodHandler[bytes,
     )
 
 
-async def _answered(function: Function, method: Method, arrival: Arrival, context: Any) -> bytes:
+def _entry_of(serves: Sequence[str]) -> Method | None:
+    """The entry's method, if this is the entry: its handler takes that one's request, however it is asked."""
+    return methods.find(contract.ENTRY_METHOD) if contract.ENTRY_METHOD in serves else None
+
+
+def _asked(entry: Method, message: Message) -> Any:
+    """The entry's request that says what a generic one does. Raises ValueError for what is no text."""
+    try:
+        return entry.request.proto(message)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+async def _answered(
+    function: Function, method: Method, arrival: Arrival, context: Any, twin: Method | None = None
+) -> bytes:
+    """`twin` is the entry's own method, where its handler was asked by the generic one."""
+
     def answer(handling: Handling, value: Any) -> bytes:
+        if twin is not None and isinstance(value, twin.reply.make):
+            value = twin.reply.content(value.SerializeToString())
         handling.answer = method.reply.serialize(value)
-        if arrival.via == "entry" and value is not None:
+        said = value if isinstance(value, Message) else None
+        if said is not None and said.status is not None and method.reply.name != methods.GENERIC:
+            context.set_trailing_metadata(((contract.STATUS_KEY, str(said.status)),))
+        pending = said is not None and said.content_type == contract.PENDING
+        if (twin is not None or arrival.via == "entry") and value is not None and not pending:
             handling.replied(method.reply.content(handling.answer))
         return handling.answer
 
