@@ -14,7 +14,8 @@ span below another and none of which corrects a time:
   (`toolkit.call`), of the same service and replica, arrived after the one it hangs below, and sent nothing on itself,
   neither an event nor a call (or it would be one of several that are handled side by side). This is a guess: it
   explains no more than the time between the last thing that the span it hangs below is known to have waited for, and
-  the sending.
+  the sending. Nothing is guessed where the span says that it was joined with others, and so was the last to come, or
+  that it is a task, which waits for none.
 
 A reply hangs elsewhere then. What was linked or joined stays where it is, and is said to have waited: between the end
 of what it waited for and its own start, the span it hangs below was at work.
@@ -32,7 +33,9 @@ from toolkit.traces.gaps import is_above
 from toolkit.traces.model import Span
 from toolkit.traces.platform import Part
 
-CALL_TAG, REPLICA_TAG = "toolkit.call", "toolkit.replica"
+CALL_TAG = "toolkit.call"
+REPLICA_TAGS = ("service.instance.id", "toolkit.replica")  # what it is called, and what it was called once
+JOINED_TAG, TASK_TAG = "toolkit.joined", "toolkit.task"  # on CONSUMER spans: so many were joined; it is a task
 _FIRST_LINK = "otlp.link.0"  # OpenTelemetry's specification for Zipkin has no links; the Collector's exporter has
 
 
@@ -138,6 +141,8 @@ def _join(
     for found in arrivals:
         silent = sorted((known.ends[at], at) for at in found if known.ends[at] and not _sends_on(known, below[at]))
         for first in sorted(found, key=lambda at: (known.starts[at], at)) if silent else ():
+            if JOINED_TAG in known.spans[first].tags or TASK_TAG in known.spans[first].tags:
+                continue
             for child in below[first]:
                 last = _last_arrival(known, child, first, silent)
                 if last is not None and child not in waits and not is_above(parents, first, last):
@@ -165,5 +170,5 @@ def _may_be_waited_for(known: Known, first: int, other: int) -> bool:
         other != first
         and known.starts[first] < known.starts[other]
         and one[MESSAGE_TAG] != two[MESSAGE_TAG]
-        and one.get(REPLICA_TAG) == two.get(REPLICA_TAG)
+        and all(one.get(name) == two.get(name) for name in REPLICA_TAGS)
     )

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,13 +133,21 @@ def test_who_called_somebody_is_not_waited_for_by_another() -> None:
 
 def test_what_no_join_can_be_is_none() -> None:
     other_replica = changed(6, tags={**JOIN[6].tags, "toolkit.replica": "j-1"})
+    other_instance = changed(6, tags={**JOIN[6].tags, "service.instance.id": "j-1"})
     other_call = changed(6, tags={**JOIN[6].tags, "toolkit.call": "d"})
     other_function = changed(6, service="k")
     again = changed(6, tags={**JOIN[6].tags, "toolkit.message": "x"})
-    for spans in (other_replica, other_call, other_function, again):
+    for spans in (other_replica, other_instance, other_call, other_function, again):
         assert ("front → j (event)", "network", 10, 30) in path(spans)  # y, not z
     side_by_side = [*JOIN, span(10, "j", "PRODUCER", 7, message="too", start=55, duration=1)]
     assert ("front → j (event)", "network", 10, 30) in path(side_by_side)
+
+
+@pytest.mark.parametrize("tag", ["toolkit.joined", "toolkit.task"])
+def test_where_a_span_says_why_it_began_nothing_is_guessed(tag: str) -> None:
+    """The last part of a join brings its handler to run; a task waits for none beside it."""
+    assert ("front → j (event)", "network", 15, 50) in path(JOIN)
+    assert ("front → j (event)", "network", 5, 20) in path(changed(4, tags={**JOIN[4].tags, tag: "3"}))
 
 
 def test_a_link_names_what_led_to_a_span() -> None:
