@@ -75,10 +75,6 @@ class BrokenDeployment:
     async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
         return await self.deployment.spans(traces, caller)
 
-    @property
-    def ledger(self) -> str | None:
-        return self.deployment.ledger
-
     async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
         return await self.deployment.tasks(calls)
 

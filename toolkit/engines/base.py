@@ -74,10 +74,6 @@ class Watched(Protocol):
 class Remembering(Protocol):
     """A deployment that can tell what became of the tasks that its functions spawned."""
 
-    @property
-    def ledger(self) -> str | None:
-        """The URL of the ledger as this machine reaches it; None where the chain has none."""
-
     async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
         """Of these calls, in no order; None where the chain has no ledger. Raises EngineError."""
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from toolkit.engines.base import Deployment, Remembering
+from toolkit.engines.zipkin_client import Carrier
 from toolkit.errors import EngineError
 from toolkit.results import Incident, TaskRecord
 from toolkit.sdk.ledger import LedgerClient, LedgerFailed
@@ -29,11 +30,11 @@ async def remembered(
         return None
 
 
-async def records(url: str, calls: Collection[str]) -> list[TaskRecord]:
+async def records(url: str, calls: Collection[str], carrier: Carrier | None = None) -> list[TaskRecord]:
     """The tasks of these calls, as they are now. Raises EngineError when the ledger does not answer."""
     known = set(calls)
     found: dict[tuple[str, str], TaskRecord] = {}
-    client = LedgerClient(url, patience_s=PATIENCE_S)
+    client = LedgerClient(url, patience_s=PATIENCE_S, carrier=carrier)
     try:
         since = 0
         while tasks := await client.changes(since):
@@ -46,9 +47,9 @@ async def records(url: str, calls: Collection[str]) -> list[TaskRecord]:
     return list(found.values())
 
 
-async def left(url: str) -> int:
+async def left(url: str, carrier: Carrier | None = None) -> int:
     """How many tasks wait or run. Raises EngineError when the ledger does not answer."""
-    client = LedgerClient(url, patience_s=PATIENCE_S)
+    client = LedgerClient(url, patience_s=PATIENCE_S, carrier=carrier)
     try:
         return (await client.state())["open"]
     except LedgerFailed as failed:

@@ -14,7 +14,7 @@ from typing import Any
 from toolkit import plan as plans
 from toolkit.contract import DEFAULT_PORT, READY_PATH, WIRING, Wiring
 from toolkit.errors import UsageError
-from toolkit.manifests import names, scaling, stores, strangers, templates
+from toolkit.manifests import ledgers, names, scaling, stores, strangers, templates
 from toolkit.manifests.scalars import document
 from toolkit.manifests.target import Target
 from toolkit.manifests.templates import Manifest
@@ -27,7 +27,8 @@ _RESPONSE_START_S = 300  # Knative's default for responseStartTimeoutSeconds (pk
 def render(plan: Plan, target: Target) -> tuple[Manifest, ...]:
     """The objects of a plan in the order in which they are to be applied; the same plan and target, the same objects.
 
-    Namespace, Broker, SinkBindings (before their functions, which else get a second revision), Services, Triggers.
+    Namespace, Broker, SinkBindings (before their functions, which else get a second revision), the ledger, Services,
+    Triggers.
     Raises UsageError when the target cannot carry what the chain asks for.
     """
     _see_that_it_can_be_said(plan, target)
@@ -64,7 +65,8 @@ def _bound(plan: Plan, target: Target) -> names.Addresses:
 
 def _wiring(plan: Plan, target: Target, function: str, addresses: names.Addresses) -> Wiring:
     asked = strangers.wired(plan.chain.function(function), plan.wirings[function])
-    made = plans.bind(asked, addresses.targets, receipts=target.receipts, endpoint=target.endpoint)
+    ledger = ledgers.url(plan, target.namespace, target.cluster_domain)
+    made = plans.bind(asked, addresses.targets, receipts=target.receipts, endpoint=target.endpoint, ledger=ledger)
     if not _strict(target):
         return made
     edges = (
@@ -84,6 +86,7 @@ def _objects(plan: Plan, target: Target) -> Iterator[Manifest]:
         for function in _emitters(plan, target):
             values = {**common, "labels": names.labels(plan, function.name), "function": function}
             yield templates.render("sinkbinding", places, {**values, "broker": plan.broker})
+    yield from ledgers.objects(plan, target, places)
     addresses = _bound(plan, target)
     for function in plan.chain.functions:
         wired = _wiring(plan, target, function.name, addresses)

@@ -19,7 +19,7 @@ from toolkit.manifests import Manifest
 
 pytestmark = pytest.mark.timeout(500)  # the first time Knative's modules are downloaded
 RECORDING = Path(__file__).parents[2] / "data" / "webhooks" / "verdicts.ndjson"
-UNJUDGED = {("v1", "Namespace")}  # Kubernetes' own
+UNJUDGED = {("v1", "Namespace"), ("v1", "Service"), ("apps/v1", "Deployment")}  # Kubernetes' own
 BY_SCHEMA = ("strict decoding error: unknown field", "cannot unmarshal")  # in recorded messages
 
 
@@ -38,7 +38,7 @@ def schemas() -> Schemas:
 def test_every_chain_is_valid_for_every_engine(schemas: Schemas, chain: str, variant: str) -> None:
     made = render(shipped(chain), variant)
     kinds = {(each["apiVersion"], each["kind"]) for each in made}
-    assert kinds - schemas.keys() == UNJUDGED
+    assert kinds - schemas.keys() <= UNJUDGED
     judged = [each for each in made if (each["apiVersion"], each["kind"]) not in UNJUDGED]
     assert [problem for each in judged for problem in problems(schemas, each)] == []
 

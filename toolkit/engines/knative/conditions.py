@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.engines.knative.kinds import Object
+from toolkit.engines.knative.kinds import DEPLOYMENT, K8S_SERVICE, Kind, Object
 
 NEVER_COMES = frozenset(
     (
@@ -24,8 +24,9 @@ FULL = 3  # times as long for the cluster to make room for a pod
 UNSEEN = 4  # times as long for a controller to have a first look
 
 
-def condition(found: Object, kind: str = "Ready") -> Mapping[str, str]:
-    """The condition of this type, empty when there is none yet."""
+def condition(found: Object, kind: str | None = None) -> Mapping[str, str]:
+    """The condition of this type (the one that says that it is ready), empty when there is none yet."""
+    kind = kind or ("Available" if _is(found, DEPLOYMENT) else "Ready")
     conditions = (found.get("status") or {}).get("conditions") or ()
     return next((each for each in conditions if each["type"] == kind), {})
 
@@ -41,19 +42,25 @@ def ready(found: Object | None) -> bool:
 
 
 def holds(found: Object) -> bool:
-    return condition(found).get("status") == "True"
+    return _is(found, K8S_SERVICE) or condition(found).get("status") == "True"
 
 
 def refusal(found: Object | None) -> str | None:
     """Why it is not ready and will not be by itself, as far as its controller knows; None while that is open."""
     if found is None or not observed(found) or condition(found).get("status") != "False":
         return None
+    if _is(found, DEPLOYMENT):  # not available is how each begins; its pods tell why it stays so
+        return None
     return why(condition(found))
 
 
 def looked_at(found: Object) -> bool:
-    """Whether any controller has written a status yet."""
-    return bool((found.get("status") or {}).get("conditions"))
+    """Whether any controller has written a status yet, where one does."""
+    return _is(found, K8S_SERVICE) or bool((found.get("status") or {}).get("conditions"))
+
+
+def _is(found: Object, kind: Kind) -> bool:
+    return bool(found.get("apiVersion") == kind.api_version and found.get("kind") == kind.kind)
 
 
 def event_trouble(event: Object) -> Trouble | None:

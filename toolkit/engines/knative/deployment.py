@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from toolkit import manifests
 from toolkit import plan as plans
-from toolkit.engines import stores
+from toolkit.contract import LEDGER
+from toolkit.engines import stores, tasks
 from toolkit.engines.base import Bound, Entry
 from toolkit.engines.knative import arrival, exports, logs, removal, silence, zero
 from toolkit.engines.knative.api import Api
@@ -17,9 +18,10 @@ from toolkit.engines.knative.kinds import selector
 from toolkit.engines.knative.observability import Told
 from toolkit.engines.knative.observer import Observer
 from toolkit.engines.knative.settings import Audience, Settings
-from toolkit.engines.knative.spans import Spans
+from toolkit.engines.knative.spans import Proxied, Spans
+from toolkit.errors import EngineError
 from toolkit.plan import Plan
-from toolkit.results import Incident, Instance
+from toolkit.results import Incident, Instance, TaskRecord
 from toolkit.traces.model import Span
 
 
@@ -87,9 +89,27 @@ class KnativeDeployment:
     async def idle(self) -> bool:
         """A broker that acknowledges in sync has delivered once its caller has an answer; of another nobody can tell.
 
-        Knative has nothing that could be asked how many events are under way.
+        Knative has nothing that could be asked how many events are under way; the ledger knows of tasks.
         """
+        if self.plan.chain.has_ledger:
+            with contextlib.suppress(EngineError):  # then nobody knows
+                return await tasks.left(self.ledger, Proxied(self.api.wire)) == 0 and self._delivers_first
+            return False
+        return self._delivers_first
+
+    @property
+    def _delivers_first(self) -> bool:
         return self.plan.broker is None or self.plan.broker.acknowledge == "sync"
+
+    @property
+    def ledger(self) -> str:
+        """The path behind which the API server leads to the ledger, if this chain has one."""
+        return f"/api/v1/namespaces/{self.namespace}/services/http:{LEDGER}:80/proxy"
+
+    async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
+        if not self.plan.chain.has_ledger:
+            return None
+        return await tasks.records(self.ledger, calls, Proxied(self.api.wire))
 
     def incidents(self) -> list[Incident]:
         told = self._observer.incidents if self._observer is not None else []

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from toolkit.engines.knative.kinds import BROKER, KSVC, SINK_BINDING, TRIGGER, Key, Object
+from toolkit.contract import LEDGER
+from toolkit.engines.knative.kinds import BROKER, DEPLOYMENT, KSVC, SINK_BINDING, TRIGGER, Key, Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ def _needs(key: Key, manifest: Object) -> Iterator[Key]:
         yield Key(BROKER, spec["broker"])
         destinations = [spec["subscriber"]]
     else:
+        if key.kind == KSVC:  # a function that is ready may be asked, and asks the ledger
+            yield Key(DEPLOYMENT, LEDGER)
         destinations = []
     yield from (found for each in destinations if (found := _reference(each)) is not None)
 

@@ -16,7 +16,9 @@ from toolkit.engines.knative.api import FORBIDDEN, Api, Refused
 from toolkit.engines.knative.kinds import (
     BROKER,
     CHANNEL,
+    DEPLOYMENT,
     JOB,
+    K8S_SERVICE,
     KSVC,
     NAMESPACE,
     POD,
@@ -112,11 +114,22 @@ async def _generators(api: Api, namespace: str, selector: str) -> None:
             raise
 
 
+async def _ledger(api: Api, namespace: str, selector: str) -> None:
+    """After the functions, which ask it to the end. Whoever may not look at Deployments has made none."""
+    for kind in (DEPLOYMENT, K8S_SERVICE):
+        try:
+            await _delete(api, kind, namespace, selector)
+        except Refused as error:
+            if error.code != FORBIDDEN:
+                raise
+
+
 async def _one_by_one(api: Api, namespace: str, selector: str) -> None:
     """In a namespace of somebody else's: their pods drain as Knative has it, for half a minute without requests."""
     await _brokers(api, namespace, selector)
     await asyncio.gather(_delete(api, TRIGGER, namespace, selector), _delete(api, KSVC, namespace, selector))
     await _gone(api, namespace, selector, (TRIGGER, KSVC))
+    await _ledger(api, namespace, selector)
     await _delete(api, SINK_BINDING, namespace, selector)  # earlier, it would give its Service one more revision
     await _gone(api, namespace, selector, (SINK_BINDING, POD))
 

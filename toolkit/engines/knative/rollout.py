@@ -14,12 +14,12 @@ from toolkit.contract import K_SINK
 from toolkit.engines.knative import conditions, evidence, probes
 from toolkit.engines.knative.api import Api, Refused
 from toolkit.engines.knative.conditions import Trouble
-from toolkit.engines.knative.kinds import EVENT, KSVC, POD, REVISION, Key, Object, labels, leaving, name
+from toolkit.engines.knative.kinds import DEPLOYMENT, EVENT, KSVC, POD, REVISION, Key, Object, labels, leaving, name
 from toolkit.engines.knative.order import Step
 from toolkit.engines.knative.watching import View
 from toolkit.engines.waiting import until
 
-SERVICE_LABEL = "serving.knative.dev/service"
+SERVICE_LABEL, NAME_LABEL = "serving.knative.dev/service", "app.kubernetes.io/name"
 BINDING = 2  # times as long as a failure has to last, from a SinkBinding to a webhook that knows of it
 ERROR_WINDOW_S = 8.0  # what is false for so long is no passing state
 
@@ -138,8 +138,13 @@ class Rollout:
         return trouble.text if self._clock() - since >= self._patience.error_s * trouble.patience else None
 
     def _trouble(self, key: Key, found: Object | None) -> Trouble | None:
-        of_service = self._troubles_of_service(key.name) if key.kind == KSVC else iter(())
-        return next(of_service, None) or conditions.trouble(found)
+        of_pods = self._troubles_of_service(key.name) if key.kind == KSVC else self._troubles_of_deployment(key)
+        return next(of_pods, None) or conditions.trouble(found)
+
+    def _troubles_of_deployment(self, key: Key) -> Iterator[Trouble]:
+        if key.kind == DEPLOYMENT:
+            pods = (each for each in self._view.every(POD) if labels(each).get(NAME_LABEL) == key.name)
+            yield from (told for each in pods if not leaving(each) and (told := conditions.pod_trouble(each)))
 
     def _troubles_of_service(self, service: str) -> Iterator[Trouble]:
         yield from (told for each in self._pods(service) if (told := conditions.pod_trouble(each)))

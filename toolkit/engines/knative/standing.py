@@ -16,6 +16,7 @@ from toolkit.engines.knative.diagnosis import pod_state
 from toolkit.engines.knative.evidence import when
 from toolkit.engines.knative.kinds import (
     BROKER,
+    DEPLOYMENT,
     KSVC,
     NAMESPACE,
     POD,
@@ -32,7 +33,7 @@ from toolkit.errors import EngineError
 from toolkit.manifests.names import FUNCTION, MANAGED_BY, OWNER, PART_OF, RUN, label_value
 
 ANSWERS_WITHIN_S = 30.0
-KINDS = (BROKER, SINK_BINDING, KSVC, TRIGGER)
+KINDS = (BROKER, SINK_BINDING, DEPLOYMENT, KSVC, TRIGGER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from toolkit.sdk.failures import Refused
@@ -24,16 +24,35 @@ MAX_ANSWER = MOST_PARTS_BYTES + (8 << 20)  # bytes
 MAX_ERROR = 500  # characters
 
 
+class Carrier(Protocol):
+    """What carries requests; `http1.Client` where nothing else is named. It raises what that raises."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        body: bytes = b"",
+        *,
+        timeout_s: float | None = None,
+    ) -> Response: ...
+
+    async def close(self) -> None: ...
+
+
 class LedgerFailed(Refused):
     """The ledger does not answer (UNAVAILABLE), or will not do it (FAILED_PRECONDITION, INVALID_ARGUMENT)."""
 
 
 class LedgerClient:
-    """Of the ledger at `url`. Connections are kept. `patience_s` bounds how long one that does not answer is asked."""
+    """Of the ledger at `url`. Connections are kept. `patience_s` bounds how long one that does not answer is asked.
 
-    def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
+    `carrier` carries the requests where the ledger is not reached directly.
+    """
+
+    def __init__(self, url: str, *, patience_s: float = PATIENCE_S, carrier: Carrier | None = None) -> None:
         self.url, self._patience_s = url.rstrip("/"), patience_s
-        self._client = Client(max_body=MAX_ANSWER)
+        self._client: Carrier = carrier or Client(max_body=MAX_ANSWER)
 
     async def close(self) -> None:
         await self._client.close()
