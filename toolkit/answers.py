@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 
 from toolkit.checks.expected import answers, size
 from toolkit.contract import input_seed
+from toolkit.engines import requirements
 from toolkit.results import CallRecord, Evidence
 from toolkit.spec.model import ChainSpec
 
@@ -61,6 +63,7 @@ async def _verdicts(chain: ChainSpec, questions: Sequence[Question], patience_s:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         limit=LARGEST_LINE,
+        env={**os.environ, **requirements.environment(chain)},
         start_new_session=True,  # Ctrl-C is ours to handle
     )
     try:
@@ -114,8 +117,7 @@ def _ending(status: int) -> str:
 
 def _why(chain: ChainSpec, kind: str, text: str | None) -> str:
     if kind == "missing":
-        install = " ".join(f"'{each}'" for each in chain.requires)
-        cure = f": pip install {install}" if install else ""
+        cure = " (--install fetches it)" if chain.requires else ""
         return f"{chain.expect} needs {text}, which is not installed here{cure}"
     if kind == "broken":
         return f"{chain.expect} cannot be loaded: {text}"

@@ -109,7 +109,7 @@ async def test_a_judge_may_print_as_much_as_it_likes(tmp_path: Path) -> None:
         "import os, sys\n"
         "print('loading'); sys.stderr.write('loading')\n"
         "def validate_output(answer, *_):\n"
-        "    print('[\"wrong\", \"forged\"]' * 10000, flush=True)\n"
+        '    print(\'["wrong", "forged"]\' * 10000, flush=True)\n'
         "    os.write(1, b'x' * 100000); os.write(2, b'x' * 100000)\n"
     )
     assert await verdicts(answering(tmp_path, source, "yes", "no")) == [None, None]
@@ -119,8 +119,8 @@ async def test_what_a_judge_needs_and_lacks_is_named_with_the_cure(tmp_path: Pat
     source = "import surely_not_installed\ndef validate_output(*_):\n    return None\n"
     run = answering(tmp_path, source, "yes", "no", requires=("scikit-learn>=1.5", "pillow"))
     text = (
-        "could not be judged: work.py:validate_output needs surely_not_installed, which is not installed here: "
-        "pip install 'scikit-learn>=1.5' 'pillow'"
+        "could not be judged: work.py:validate_output needs surely_not_installed, which is not installed here "
+        "(--install fetches it)"
     )
     assert await verdicts(run) == [text, text]
     judged = await answers.judged(run.chain, run.calls, run.evidence, seed=1)
