@@ -84,8 +84,11 @@ def shipping(items: Iterable[Mapping[str, int]], country: str) -> dict[str, int 
     """What it costs, in cents, and a number to follow the parcel by."""
     grams = sum(PRODUCTS[item["product"]][2] * item["quantity"] for item in items)
     base, each = ZONES[country]
-    tracking = hashlib.sha256(f"{country}/{grams}".encode()).hexdigest()[:10].upper()
-    return {"cents": base + each * -(-grams // 10), "tracking": f"{country}-{tracking}"}
+    return {"cents": base + each * -(-grams // 10), "tracking": _tracking(country, grams)}
+
+
+def _tracking(country: str, grams: int) -> str:
+    return f"{country}-{hashlib.sha256(f'{country}/{grams}'.encode()).hexdigest()[:10].upper()}"
 
 
 def convert(cents: int, currency: str) -> int:
@@ -156,17 +159,30 @@ def _wrong(said: Mapping[str, Any], seed: int, size: int) -> str | None:
         if (each["name"], each["quantity"], Decimal(each["units"]) * unit) != (name, quantity, due):
             return f"{quantity} x {name} is {due} {asked['currency']}, not {each}"
     base, step = ZONES[asked["country"]]
-    sent = Decimal(base + step * ((grams + 9) // 10)).scaleb(-2) * factor
-    total += sent.quantize(unit, ROUND_HALF_EVEN)
+    sent = (Decimal(base + step * ((grams + 9) // 10)).scaleb(-2) * factor).quantize(unit, ROUND_HALF_EVEN)
+    total += sent
+    if Decimal(said["shipping"]) * unit != sent:
+        return f"shipping is {sent} {asked['currency']}, not {Decimal(said['shipping']) * unit}"
     if Decimal(said["total"]) * unit != total:
         return f"the total is {total} {asked['currency']}, not {Decimal(said['total']) * unit}"
-    return _unpaid(said, asked["card"])
+    return _misdelivered(said, asked, grams) or _unpaid(said, asked["card"])
+
+
+def _misdelivered(said: Order, asked: Order, grams: int) -> str | None:
+    if (said["email"], said["currency"]) != (asked["email"], asked["currency"]):
+        return f"{asked['email']} pays in {asked['currency']}, not {said['email']} in {said['currency']}"
+    if said["tracking"] not in (None, _tracking(asked["country"], grams)):
+        return f"a parcel of {grams} g to {asked['country']} is not followed by {said['tracking']}"
+    return None
 
 
 def _unpaid(said: Order, card: str) -> str | None:
+    """Whether it was paid if and only if the card is one: by the table of doubled digits, from the right."""
     digits = [int(digit) for digit in card]
     checked = sum(digits[-1::-2]) + sum((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[digit] for digit in digits[-2::-2])
     valid, paid = checked % 10 == 0, (said["transaction"] is not None, said["tracking"] is not None)
     if paid != (valid, valid):
         return f"a card that is {'' if valid else 'not '}valid: charged and sent are {paid}"
+    if valid and said["transaction"] != charge(card, said["total"])["transaction"]:
+        return f"the charge of {said['total']} is not {said['transaction']}"
     return None

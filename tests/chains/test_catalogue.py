@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,6 +14,8 @@ from tests.chains.running import outcome, red
 from tests.unit.benchmarks.works import work
 from toolkit import answers, catalog
 from toolkit.contract import input_seed
+from toolkit.engines import requirements
+from toolkit.errors import EngineError
 from toolkit.results import Load
 from toolkit.run import Outcome
 from toolkit.spec.model import ChainSpec
@@ -27,30 +27,19 @@ RUNS: dict[str, Outcome] = {}
 Degrees = Callable[[ChainSpec, int], Mapping[str, int]]
 
 
-def missing(chain: ChainSpec) -> list[str]:
-    """What the chain requires and this environment has not."""
-    return [each for each in chain.requires if not _installed(re.split(r"[^A-Za-z0-9._-]", each)[0])]
-
-
 def without(chain: ChainSpec) -> list[str]:
     """Programs that build functions of the chain, and are not here."""
     built = {each.prepare[0] for each in chain.functions if each.prepare}
     return sorted(program for program in built if shutil.which(program) is None)
 
 
-def _installed(package: str) -> bool:
-    try:
-        importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
 async def ran(name: str) -> Outcome:
     """A few calls of the chain, sent once however many tests look at them."""
     chain = catalog.load(name)
-    if lacking := missing(chain):
-        pytest.skip(f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}")
+    try:
+        requirements.see_that_they_are_here(chain)
+    except EngineError as missing:
+        pytest.skip(f"{missing}: toolkit verify {name} --install")
     if programs := without(chain):
         pytest.skip(f"needs {' and '.join(programs)}, which build functions in other languages")
     if name not in RUNS:
@@ -147,6 +136,19 @@ def _saga(chain: ChainSpec, seed: int) -> dict[str, int]:
     )[seed % 4]
 
 
+def _with(**handled: int) -> Degrees:
+    """Everybody handles one message, but for those that are named."""
+    return lambda chain, seed: {**_once(chain, seed), **handled}
+
+
+def _online_shop(chain: ChainSpec, seed: int) -> dict[str, int]:
+    own = work("online-shop")
+    counts = {**_once(chain, seed), "catalogue": 5}
+    if not own.luhn(own.generate_input(seed, 5)["card"]):
+        del counts["email"]
+    return counts
+
+
 DEGREES: Mapping[str, Degrees] = {
     "fan-out": _fan_out,
     "fan-in": _once,
@@ -162,6 +164,13 @@ DEGREES: Mapping[str, Degrees] = {
     "recursion-eventing": lambda chain, seed: {**_recursion(chain, seed), "finish": 1},
     "saga": _saga,
     "archive": _once,
+    "online-shop": _online_shop,
+    "hotel-search": _once,
+    "video-analytics": _with(recogniser=6),
+    "stacking-training": _with(trainer=4),
+    "stacking-training-eventing": _with(trainer=4, metatrainer=4),
+    "tuning-halving": _with(trial=8 + 4 + 2),
+    "text-search": _with(retrieve=4),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -123,6 +124,24 @@ def _archive(own: ModuleType, seed: int, size: int) -> str:
     return str(own.told(sealed, sealing.decrypt(sealed, sealing.secret(seed))))
 
 
+def _online_shop(work: ModuleType, seed: int, size: int) -> str:
+    asked = work.generate_input(seed, size)
+    cart = work.cart(asked["wanted"])
+    lines, shipping = [work.line(item) for item in cart], work.shipping(cart, asked["country"])
+    amounts = [*(line["cents"] for line in lines), shipping["cents"]]
+    converted = [work.convert(cents, asked["currency"]) for cents in amounts]
+    paid = work.charge(asked["card"], sum(converted))
+    return json.dumps(work.ordered(asked, lines, converted, shipping, paid))
+
+
+def _hotel_search(work: ModuleType, seed: int, size: int) -> str:
+    asked, hotels = work.generate_input(seed, size), work.hotels(size)
+    near = work.near(hotels, asked["at"], asked["most"])
+    offers, other = work.priced(hotels, near, asked["from"], asked["nights"]), work.recommended(hotels, asked)
+    profiles = work.profiles(hotels, [*(offer["id"] for offer in offers), *other])
+    return json.dumps({"offers": offers, "recommended": other, "profiles": profiles})
+
+
 # Of each benchmark how its answer comes about, and small sizes that are worth a try.
 BENCHMARKS: Mapping[str, tuple[str, Answer, tuple[int, ...]]] = {
     "aes": ("aes", _aes, (1, 15, 16, 17, 1000)),
@@ -143,4 +162,6 @@ BENCHMARKS: Mapping[str, tuple[str, Answer, tuple[int, ...]]] = {
     "retry": ("retry", _retry, (1, 50)),
     "saga": ("saga", _saga, (1, 4)),
     "archive": ("archive", _archive, (0, 1, 4096)),
+    "online-shop": ("online-shop", _online_shop, (1, 5, 12)),
+    "hotel-search": ("hotel-search", _hotel_search, (10, 800)),
 }
