@@ -145,6 +145,10 @@ class Function:
         received, answer = arrival.received, handling.answer if failure is None else None
         if span.recorded:
             tags.handled(span.tags, arrival, answer, failure.code if failure else "OK")
+            if handling.joined:
+                span.tags[tags.JOINED] = len(handling.joined) + 1
+            if handling.task is not None:
+                span.tags[tags.TASK] = handling.task.depth
             if failure is not None:
                 span.fail(str(failure), failure.kind)
             span.end()
