@@ -18,9 +18,9 @@ from pathlib import Path
 
 # cygrpc, the C core of gRPC, wants libstdc++6; everything else is what Python's own modules want.
 WANTED = ("libstdc++6", "ca-certificates")
-# What those ask for and no function needs: terminals, data bases, the shells and tools of package scripts.
+# What those ask for and no function needs: terminals, Berkeley databases, the shells and tools of package scripts.
 LEFT_OUT = re.compile(
-    r"c?debconf|gcc-\d+-base|libc-bin|libdb5.*|libncurses.*|libnsl2|libreadline.*|libsqlite3.*|libtinfo.*|libtirpc.*|"
+    r"c?debconf|gcc-\d+-base|libc-bin|libdb5.*|libncurses.*|libnsl2|libreadline.*|libtinfo.*|libtirpc.*|"
     r"media-types|mime-support|netbase|openssl|perl.*|python3\.\d+-minimal|tzdata"
 )
 RELATIONS = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
@@ -33,7 +33,7 @@ DROPPED = (
         f"usr/lib/python3.*/{name}"
         for name in (
             *("ensurepip", "idlelib", "lib2to3", "pydoc_data", "distutils", "tkinter", "turtle*", "curses", "dbm"),
-            *("sqlite3", "__phello__", "antigravity.py", "_pyrepl", "venv", "test", "*/test", "*/tests"),
+            *("__phello__", "antigravity.py", "_pyrepl", "venv", "test", "*/test", "*/tests"),
             *("lib-dynload/_test*", "lib-dynload/_xxtest*", "lib-dynload/xxlimited*", "lib-dynload/_ctypes_test*"),
         )
     ),

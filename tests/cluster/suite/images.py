@@ -52,7 +52,7 @@ def base_of(environment: Mapping[str, str]) -> Path:
     """What $KNBENCH_BASE names, else the base of the cache, which is made the first time. Raises NoImages."""
     if given := environment.get(BASE):
         return Path(given)
-    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kn-bench" / "python-base"
+    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kn-bench" / "python-base-2"
     if not cache.exists():
         _make_base(cache)
     return cache
