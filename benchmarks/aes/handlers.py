@@ -2,13 +2,15 @@
 
 import work
 
-from toolkit.sdk import BlockingContext
+from toolkit.sdk import BlockingContext, Refused
 from toolkit.stubs.helloworld_pb2 import HelloRequest
 
 
 def cipher(ctx: BlockingContext, request: HelloRequest) -> str:
-    secret = work.secret(ctx.seed)
-    if ctx.parameters["direction"] == "decrypt":
+    called, direction, secret = ctx.sender == "caller", ctx.parameters["direction"], work.secret(ctx.seed)
+    if direction == "decrypt" and not called:
         return work.decrypt(request.name, secret)
-    text = work.generate_input(ctx.seed, int(ctx.parameters["size"])) if ctx.sender == "caller" else request.name
+    if direction != "encrypt":
+        raise Refused("INVALID_ARGUMENT", f"direction={direction}: encrypt, or decrypt what a function sends")
+    text = work.generate_input(ctx.seed, int(ctx.parameters["size"])) if called else request.name
     return work.encrypt(text, secret)

@@ -2,7 +2,7 @@
 
 import work
 
-from toolkit.sdk import BaseContext, BlockingContext, Context, Message
+from toolkit.sdk import BaseContext, BlockingContext, Context, Message, Refused
 from toolkit.stubs.helloworld_pb2 import HelloRequest
 
 
@@ -34,5 +34,8 @@ def _job(ctx: BaseContext) -> str:
 
 
 def _parts(ctx: BaseContext) -> list[str]:
-    data = work.data(_job(ctx), ctx.seed, int(ctx.parameters["size"]))
+    try:
+        data = work.data(_job(ctx), ctx.seed, int(ctx.parameters["size"]))
+    except ValueError as why:
+        raise Refused("INVALID_ARGUMENT", str(why)) from None
     return work.parts(data, int(ctx.parameters["part"]))

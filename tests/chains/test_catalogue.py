@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -215,3 +218,25 @@ async def test_a_handler_that_is_wrong_by_one_breaks_the_promise_of_right_answer
     (folder / "handlers.py").write_text(handlers.replace("str(sum(", "str(1 + sum("))
     report = (await outcome(catalog.load(str(folder)), load=CALLS)).report
     assert red(report) == {"expected"}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value", "told"),
+    [("aes", "direction", "sideways", "encrypt, or decrypt"), ("map-reduce", "job", "sort", "one of words, revenue")],
+)
+async def test_a_parameter_that_means_nothing_is_told_to_the_caller(
+    name: str, parameter: str, value: str, told: str
+) -> None:
+    done = await outcome(catalog.load(name, {parameter: value}), load=CALLS)
+    assert "answered" in red(done.report)
+    assert {call.status for call in done.calls} == {"INVALID_ARGUMENT"}
+    assert all(told in (call.error or "") for call in done.calls)
+
+
+def test_verify_says_on_the_command_line_that_the_answers_are_right() -> None:
+    command = [sys.executable, "-m", "toolkit.cli", "verify", "archive", "--requests", "4", "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["expected"]["passed"]
+    assert checks["expected"]["got"] == "4 right"
