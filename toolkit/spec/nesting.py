@@ -18,6 +18,7 @@ from toolkit.spec.findings import At, Findings, Place
 from toolkit.spec.model import Broker, ChainSpec, Edge
 from toolkit.spec.names import copies
 from toolkit.spec.parameters import OVERRIDE, Knobs
+from toolkit.spec.patterns import one_for_one
 from toolkit.spec.rules import MAX_FUNCTIONS, lost
 from toolkit.spec.shapes import Row
 
@@ -114,6 +115,10 @@ def inlined(graph: Graph, found: Findings) -> Graph | None:
         return None
     entries = {name: f"{name}-{each.entry}" for name, each in inner.items() if each}
     before = len(found)
+    for link in graph.links:
+        for name in (link.fallback, link.to):
+            if link.fallback and name and counts[name] > 1:
+                found.add(link.at("fallback"), one_for_one(name, counts[name]))
     single = copied(graph.nodes, counts, found)
     nodes: dict[str, Node] = {}
     for node in single.values():

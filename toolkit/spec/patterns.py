@@ -68,11 +68,13 @@ def _one_fallback(graph: Graph, source: str, link: Link, called: Mapping[str, Li
         found.add(place, "a stream cannot be sent again to another: its messages are gone; use a method of one message")
     for name in (other, link.to):
         if graph.nodes[name].parallel > 1:
-            found.add(
-                place, f"'{name}' has {graph.nodes[name].parallel} copies side by side; one edge stands in for one"
-            )
+            found.add(place, one_for_one(name, graph.nodes[name].parallel))
     if "count" in link.said:
         found.add(link.at("count"), "it is taken as often as the other one fails; leave it out")
+
+
+def one_for_one(name: str, copies: int) -> str:
+    return f"'{name}' has {copies} copies side by side; one edge stands in for one"
 
 
 def _no_circle(standing: Mapping[str, Link], found: Findings) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,18 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no stubs of its own
 
 from toolkit import plan
-from toolkit.errors import SpecError
+from toolkit.contract import Wiring
+from toolkit.errors import SpecError, UsageError
 from toolkit.report import graph, knobs
 from toolkit.spec import parse, quantities, schema, yamltree
 from toolkit.spec.model import ChainSpec
+from toolkit.spec.nesting import Source
 
 VALID = [file.read_bytes() for file in sorted((Path(__file__).parent / "valid").glob("*.yaml"))]
+PAGE = (Path(__file__).parents[3] / "docs" / "chain-spec.md").read_text(encoding="utf-8")
+PATTERNS = [
+    text for text in re.findall(r"```yaml\n(.*?)```", PAGE.partition("## Patterns")[2], re.DOTALL) if "edges:" in text
+]
 SCHEMA = Draft202012Validator(schema.build())
 SCRAPS = [
     *(b"${", b"}", b"&a ", b"*a", b"!!str ", b"\t", b"\0", b"\xff", b"'", b'"', b": ", b"- ", b"[", b"{", b"#", b"|"),
@@ -29,10 +37,16 @@ NAMES = st.sampled_from(["a", "b", "c", "d", "drain"])
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+def inner(name: str, folder: str) -> Source:
+    if name not in ("inner", "aes", "compression"):
+        raise UsageError(f"no chain named {name!r}")
+    return Source(INNER, "inner.yaml", "inner")
+
+
 def judged(data: bytes, overrides: dict[str, str] | None = None) -> ChainSpec | None:
     """The chain, or None when it was refused as it should be."""
     try:
-        return parse(data, origin="chain.yaml", folder=".", overrides=overrides)
+        return parse(data, origin="chain.yaml", folder=".", overrides=overrides, resolve=inner)
     except SpecError as caught:
         error = caught
     lines = data.count(b"\n") + data.count(b"\r") + 2
@@ -92,6 +106,49 @@ KNOBS = st.fixed_dictionaries(
         ),
     },
 )
+AMOUNT = st.sampled_from([0, 1, 2, 5, "0..1", "1..", "2..4", "4..2", "${n}", "${n - 1}", "0..${n}", "..", "x"])
+RICH_EDGES = st.fixed_dictionaries(
+    {"from": NAMES, "to": NAMES, "via": st.sampled_from(["call", "event"])},
+    optional={
+        "type": st.sampled_from(["x", "y"]),
+        "method": st.sampled_from(["link.Link/Send", "link.Link/Stream", "helloworld.Greeter/SayHello"]),
+        "count": AMOUNT,
+        "choice": st.sampled_from(["left", "right"]),
+        "loop": st.sampled_from([0, 1, 3, "${n}"]),
+        "retry": st.sampled_from([0, 2, 101, "${n}"]),
+        "fallback": NAMES,
+        "transfer": st.sampled_from(["inline", "stream", "file", "s3", "redis", "${way}"]),
+        "tasks": st.sampled_from([0, 1, 9, "${n}"]),
+        "when": st.just("done"),
+    },
+)
+RICH_FUNCTIONS = st.sampled_from([{"handler": "m:f"}] * 4 + [{"gateway": "/go"}, {"image": "a/b"}, {"chain": "inner"}])
+RICH_KEYS = st.fixed_dictionaries(
+    {},
+    optional={
+        "repeat": st.integers(0, 3),
+        "parallel": st.integers(0, 3),
+        "join": st.sampled_from(["all", "parts", 1, 2, 3, "${n}"]),
+        "set": st.dictionaries(st.sampled_from(["size", "level", "x"]), st.sampled_from([1, 9, "${n}", "${y}"])),
+    },
+)
+INNER = b"""name: inner
+parameters: {level: {default: 2, min: 1, max: 9}, size: 1KiB}
+functions: {i: {handler: "m:f"}, j: {handler: "m:f", repeat: "${level}"}, k: {handler: "m:f", join: all}}
+edges: [{from: i, to: j, via: call}, {from: j, to: k, via: event}, {from: i, to: k, via: event}]
+"""
+RICH_GRAPHS = st.fixed_dictionaries(
+    {
+        "name": st.just("fuzz"),
+        "parameters": st.just({"n": 2, "way": "file"}),
+        "functions": st.dictionaries(
+            NAMES, st.builds(dict.__or__, RICH_FUNCTIONS, RICH_KEYS | st.just({})), min_size=1
+        ),
+        "edges": st.lists(RICH_EDGES, max_size=8),
+    },
+    optional={"entry": NAMES, "broker": st.just({"delivery": {"dead-letter": "drain"}})},
+)
+PLAIN = st.sampled_from([[], [{"from": "a", "to": "b", "via": "call"}], [{"from": "a", "to": "b", "via": "event"}]])
 GRAPHS = st.fixed_dictionaries(
     {"name": st.just("fuzz"), "functions": st.dictionaries(NAMES, FUNCTIONS, min_size=1), "edges": st.lists(EDGES)},
     optional={"entry": NAMES, "broker": st.just({"delivery": {"dead-letter": "drain"}})},
@@ -172,6 +229,66 @@ def test_any_override_is_judged(overrides: dict[str, str]) -> None:
     text = b'name: a\nparameters: {length: 2, payload: 1KiB, x: hello}\nfunctions: {f: {handler: "m:f"}}\n'
     chain = judged(text, overrides)
     assert chain is None or set(overrides) <= {"length", "payload", "x"}
+
+
+@st.composite
+def varied(draw: st.DrawFn) -> dict[str, Any]:
+    """A pattern as the page of the language has it, with some keys of its edges and functions changed."""
+    document = yaml.safe_load(draw(st.sampled_from(PATTERNS)))
+    for _ in range(draw(st.integers(0, 3))):
+        edge = draw(st.sampled_from(document["edges"]))
+        said = draw(RICH_EDGES)
+        key = draw(st.sampled_from(sorted({*said, *edge} - {"from", "to", "via"} or {"via"})))
+        edge.pop(key, None)
+        edge |= {key: said[key]} if key in said else {}
+        ends = draw(st.sampled_from(["from", "to", ""]))
+        edge |= {ends: draw(st.sampled_from(sorted(document["functions"])))} if ends else {}
+    name = draw(st.sampled_from(sorted(document["functions"])))
+    document["functions"][name] |= draw(RICH_KEYS | st.just({}))
+    document["parameters"] = {**document.get("parameters", {}), "n": draw(st.integers(0, 3)), "way": "file"}
+    return dict(document)
+
+
+@settings(FUZZ, max_examples=300)
+@given(varied())
+def test_a_pattern_that_is_varied_is_judged_and_a_right_one_keeps_its_promises(document: dict[str, Any]) -> None:
+    if chain := judged(yaml.safe_dump(document).encode()):
+        usable(chain)
+        bounded(chain)
+
+
+@settings(FUZZ, max_examples=200)
+@given(RICH_GRAPHS, PLAIN)
+def test_any_pattern_is_judged_and_a_right_one_keeps_its_promises(
+    document: dict[str, Any], first: list[dict[str, str]]
+) -> None:
+    known = set(document["functions"])
+    document["edges"] = first + [each for each in document["edges"] if {each["from"], each["to"]} <= known]
+    if chain := judged(yaml.safe_dump(document).encode()):
+        usable(chain)
+        bounded(chain)
+
+
+def bounded(chain: ChainSpec) -> None:
+    """What the scaffold and the checks take for granted of the patterns."""
+    free = [edge for edge in chain.edges if edge.loop is None and edge.tasks is None]
+    TopologicalSorter(
+        {each.name: [edge.to for edge in free if edge.source == each.name] for each in chain.functions}
+    ).prepare()
+    for edge in chain.edges:
+        assert edge.most is None or edge.least <= edge.most
+        assert edge.loop is None or edge.loop >= 1
+        called = [other.to for other in chain.out_of(edge.source) if other.via == "call" and other is not edge]
+        assert edge.fallback is None or edge.fallback in called
+        assert not edge.done or any(other.tasks for other in chain.into(edge.source))
+    for each in chain.functions:
+        assert each.join is None or all(edge.via == "event" for edge in chain.into(each.name))
+        one = {
+            (edge.type, edge.least, edge.most, edge.tasks, edge.done) for edge in chain.out_of(each.name) if edge.type
+        }
+        assert len(one) == len({told[0] for told in one})
+    for wiring in plan.make(chain, "run").wirings.values():
+        assert Wiring.decode(wiring.encode()) == wiring
 
 
 def usable(chain: ChainSpec) -> None:
