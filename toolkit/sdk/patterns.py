@@ -7,7 +7,8 @@ May live here: which edges, at the same time or one after the other. May not: wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolkit import contract
@@ -18,6 +19,8 @@ from toolkit.sdk.message import Message
 
 if TYPE_CHECKING:
     from toolkit.sdk.handling import Handling
+
+Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
 async def call(handling: Handling, request: Any, to: str | None, timeout_s: float | None) -> Any:
@@ -46,8 +49,8 @@ async def forward(handling: Handling, value: Any) -> list[Any]:
         handling.taken.call(edge)
     for kind in types:  # consumers of one type share one event: the broker makes the copies
         handling.taken.event(kind)
-    work = [persistently(handling, edge, value, None, handling.next_id()) for edge in calls]
-    events = [sending.emit(handling, message, kind, handling.next_id(), {}) for kind in types]
+    work = [partial(persistently, handling, edge, value, None, handling.next_id()) for edge in calls]
+    events = [partial(sending.emit, handling, message, kind, handling.next_id(), {}) for kind in types]
     return (await _all([*work, *events]))[: len(calls)]
 
 
@@ -68,18 +71,16 @@ async def scatter(
         await _all(_parts(handling, messages, edge.type or ""), limit)
         return []
     handling.taken.call(edge, len(values))
-    identities = [handling.next_id() for _ in values]
-    work = [persistently(handling, edge, *each) for each in zip(values, [None] * len(values), identities, strict=True)]
-    return await _all(work, limit)
+    return await _all([partial(persistently, handling, edge, each, None, handling.next_id()) for each in values], limit)
 
 
-def _parts(handling: Handling, messages: Sequence[Message], kind: str) -> list[Awaitable[None]]:
+def _parts(handling: Handling, messages: Sequence[Message], kind: str) -> list[Work]:
     total = str(len(messages))
     stamps: list[Mapping[str, str]] = [
         {contract.PART_EXTENSION: str(index), contract.PARTS_EXTENSION: total} for index in range(len(messages))
     ]
     return [
-        sending.emit(handling, message, kind, handling.next_id(), stamp)
+        partial(sending.emit, handling, message, kind, handling.next_id(), stamp)
         for message, stamp in zip(messages, stamps, strict=True)
     ]
 
@@ -91,18 +92,18 @@ def _values(items: object) -> list[Any]:
     return list(items)
 
 
-async def _all(work: Sequence[Awaitable[Any]], limit: int | None = None) -> list[Any]:
+async def _all(work: Sequence[Work], limit: int | None = None) -> list[Any]:
     """What each gives, in order. Raises the first failure after all have ended; cancelled, it ends them all."""
     if limit is not None and limit < len(work):
         turns = asyncio.Semaphore(limit)
-        work = [_in_turn(each, turns) for each in work]
-    results = await asyncio.gather(*work, return_exceptions=True)
+        work = [partial(_in_turn, turns, each) for each in work]
+    results = await asyncio.gather(*(each() for each in work), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
     return list(results)
 
 
-async def _in_turn(work: Awaitable[Any], turns: asyncio.Semaphore) -> Any:
+async def _in_turn(turns: asyncio.Semaphore, work: Work) -> Any:
     async with turns:
-        return await work
+        return await work()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.server
+import inspect
 import json
 import os
 import socket
@@ -22,11 +23,13 @@ import grpc.aio
 
 from toolkit import contract
 from toolkit.contract import Outgoing, Receipt, Tracing, Wiring
+from toolkit.sdk import methods
 from toolkit.sdk.arrival import Arrival, Received
 from toolkit.sdk.channels import Channels
 from toolkit.sdk.events import EventServer
 from toolkit.sdk.function import Function, Handler
 from toolkit.sdk.handling import Surroundings
+from toolkit.sdk.message import Message
 from toolkit.sdk.recorder import Recorder
 from toolkit.sdk.server import GrpcServer
 from toolkit.sdk.sink import Sink
@@ -303,3 +306,49 @@ def processes(folder: Path) -> Iterator[Callable[..., Process]]:
             if each.popen.poll() is None:
                 each.popen.kill()
             each.popen.wait()
+
+
+class Callee:
+    """The client side of call edges, answered here: `answer` gets the called function and the message."""
+
+    def __init__(self, answer: Callable[[str, Message], Any]) -> None:
+        self._answer, self._link = answer, methods.find(contract.GENERIC_METHOD)
+        self.asked: list[tuple[str, dict[str, Any], float]] = []  # the function, metadata, and seconds allowed
+        self.under_way = self.most_under_way = 0
+
+    async def call(self, to: str, address: str, path: str, request: bytes, metadata: Any, timeout_s: float) -> bytes:
+        self.asked.append((to, dict(metadata), timeout_s))
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            found = self._answer(to, self._link.request.parse(request))
+            return self._link.reply.serialize(await found if inspect.isawaitable(found) else found)
+        finally:
+            self.under_way -= 1
+
+    async def stream(self, to: str, address: str, path: str, requests: Any, metadata: Any, timeout_s: float) -> bytes:
+        return await self.call(to, address, path, b"".join([each async for each in requests]), metadata, timeout_s)
+
+
+def calling(handler: Handler, answer: Callable[[str, Message], Any], *outgoing: Outgoing, **fields: Any) -> Called:
+    """A function whose calls `answer` answers."""
+    kept, callee = Kept(), Callee(answer)
+    wired = wiring("f", outgoing=outgoing, **fields)
+    return Called(
+        Function(handler, Surroundings(wired, "replica", Tracer(), callee, Sink(None, {})), kept), callee, kept
+    )
+
+
+@dataclass
+class Called:
+    made: Function
+    callee: Callee
+    kept: Kept
+
+    async def run(self, come: Arrival | None = None) -> Any:
+        return await self.made.handle(come or arrival(), lambda _, value: value)
+
+
+def link(name: str, **fields: Any) -> Outgoing:
+    """A generic call edge."""
+    return to(name, f"{name}:80", contract.GENERIC_METHOD, **fields)
