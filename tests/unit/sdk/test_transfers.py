@@ -58,7 +58,7 @@ async def pair(
         echo = wiring("echo", serves=(method,), takes=(transfer,))
         traced = tracer(spans, "echo") if spans else None
         there = await stack.enter_async_context(serving(carrying(answer, echo, folder, kept, traced)))
-        edge = Outgoing("echo", "call", method=method, address=there, transfer=transfer)  # type: ignore[arg-type]
+        edge = Outgoing("echo", "call", method=method, address=there, most=None, transfer=transfer)  # type: ignore[arg-type]
         entry = wiring("ask", serves=(ENTRY_METHOD,), outgoing=(edge,))
         traced = tracer(spans, "ask") if spans else None
         asking = carrying(ask, entry, folder, kept, traced)

@@ -29,6 +29,7 @@ PARTS_AT_ONCE = 8
 CONNECT_WITHIN_S = 5.0
 ANSWER_WITHIN_S = 60.0
 _RETRIES = 2
+_OF_FOLDERS = "ExistingObjectIsDirectory"
 _CODE, _MESSAGE = re.compile(r"<Code>([^<]*)</Code>"), re.compile(r"<Message>([^<]*)</Message>")
 _STATUSES = {
     "NoSuchBucket": "FAILED_PRECONDITION",
@@ -60,6 +61,16 @@ class S3Store:
         )
 
     async def put(self, key: str, data: bytes) -> None:
+        for attempt in range(1 + _RETRIES):
+            try:
+                await self._put(key, data)
+                return
+            except TransferFailed as failed:
+                # versitygw over a file system, while another request takes the empty folder above away
+                if _OF_FOLDERS not in failed.why or attempt == _RETRIES:
+                    raise
+
+    async def _put(self, key: str, data: bytes) -> None:
         async with self._told(key):
             await obstore.put_async(self._bucket, key, data, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
 
