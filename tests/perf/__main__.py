@@ -8,7 +8,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.perf import analysis_perf, broker_perf, load_perf, records_perf, render_perf, sdk_perf, traces_perf
+from tests.perf import (
+    analysis_perf,
+    broker_perf,
+    load_perf,
+    records_perf,
+    render_perf,
+    sdk_perf,
+    traces_perf,
+    transfers_perf,
+)
 
 SECTIONS: dict[str, Callable[[], None]] = {
     "sdk": sdk_perf.main,
@@ -18,6 +27,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "records": records_perf.main,
     "analysis": analysis_perf.main,
     "traces": traces_perf.main,
+    "transfers": transfers_perf.main,
 }
 
 
