@@ -172,3 +172,56 @@ def test_what_depends_on_a_choice_on_data_or_on_failures_need_not_be_walked() ->
 
 def test_of_a_chain_without_choices_every_edge_is_walked() -> None:
     assert plan.optional(catalog.load("chained-mixed", {})) == frozenset()
+
+
+def test_what_depends_on_the_handler_or_on_failures_is_not_counted() -> None:
+    edges = """
+        a call b choice way}, a call c choice way}, a call d fallback b}, b call b loop 3}, a event t tasks 9},
+        t event t tasks 9}, t event e when done}"""
+    text = "name: sample\nfunctions:\n" + "".join(f"  {name}: {{handler: 'm:f'}}\n" for name in "abcdte") + "edges:\n"
+    for each in edges.replace("\n", "").split("},"):
+        source, via, to, key, value = each.strip().rstrip("}").split()
+        text += f"  - {{from: {source}, to: {to}, via: {via}, {key}: {value}}}\n"
+    found = parse(text.encode(), origin="chain.yaml", folder=".")
+    assert plan.handlings(found) == {"a": 1, "b": 0, "c": 0, "d": 0, "t": 0, "e": 0}
+    assert plan.spans(found) == 2
+
+
+def test_a_count_multiplies_and_a_join_makes_one_of_many() -> None:
+    text = """
+name: sample
+functions: {a: {handler: "m:f"}, b: {handler: "m:f"}, c: {handler: "m:f", join: all}, d: {handler: "m:f"}}
+edges:
+  - {from: a, to: b, via: event, count: 16}
+  - {from: b, to: c, via: event}
+  - {from: c, to: d, via: call, count: 2..5}
+"""
+    found = parse(text.encode(), origin="chain.yaml", folder=".")
+    assert plan.handlings(found) == {"a": 1, "b": 16, "c": 16, "d": 2}
+    assert plan.spans(found) == 1 + (1 + 16) + (16 + 16) + (16 + 2) + 2
+
+
+def test_one_event_of_several_receivers_is_sent_once_however_many_there_are() -> None:
+    text = """
+name: sample
+functions: {a: {handler: "m:f"}, w: {handler: "m:f", parallel: 4}}
+edges: [{from: a, to: w, via: event}]
+"""
+    assert plan.spans(parse(text.encode(), origin="chain.yaml", folder=".")) == 1 + (1 + 1) + 4
+
+
+def test_the_wiring_says_what_the_edge_says() -> None:
+    text = """
+name: sample
+functions: {a: {handler: "m:f"}, b: {handler: "m:f"}, c: {handler: "m:f", repeat: 2}}
+edges:
+  - {from: a, to: b, via: call, retry: 2, choice: way, count: 1..3}
+  - {from: a, to: c, via: call, choice: way}
+  - {from: b, to: a, via: call, loop: 5}
+"""
+    made = plan.make(parse(text.encode(), origin="chain.yaml", folder="."), "run")
+    first, second = made.wirings["a"].outgoing
+    assert (first.retry, first.choice, first.least, first.most, first.alias) == (2, "way", 1, 3, None)
+    assert (second.to, second.alias) == ("c-1", "c")
+    assert made.wirings["b"].outgoing[0].loop == 5
+    assert made.wirings["a"].serves == (ENTRY_METHOD, GENERIC_METHOD)
