@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -161,7 +162,7 @@ async def _collect(collector: Collector, deployment: Deployment, driven: Driven)
     troubles: list[Incident] = []
     spans: list[Span] = []
     try:
-        spans = await deployment.spans([call.trace for call in driven.calls if call.sampled], driven.roots)
+        spans = await deployment.spans(_told(driven.calls, collector), driven.roots)
     except EngineError as error:
         troubles.append(Incident("warning", "traces", f"the spans could not be had: {error}"))
     tasks = await remembered(deployment, [call.call for call in driven.calls], troubles)
@@ -172,6 +173,14 @@ async def _collect(collector: Collector, deployment: Deployment, driven: Driven)
     incidents = [*deployment.incidents(), *driven.incidents, *troubles]
     instances = deployment.instances() if isinstance(deployment, Watched) else None
     return Evidence(receipts, spans, incidents, gaps=deployment.traces_have_gaps, instances=instances, tasks=tasks)
+
+
+def _told(calls: Sequence[CallRecord], collector: Collector) -> dict[str, int]:
+    """Each sampled call's trace, and how many spans of functions its receipts prove: one at either end of a message."""
+    proved: Counter[str] = Counter()
+    for receipt in (each.receipt for each in collector.receipts()):
+        proved[receipt.call] += 1 + len(receipt.sent)
+    return {call.trace: proved[call.call] for call in calls if call.sampled}
 
 
 async def _with_verdicts(order: Order, observed: _Observed, stop: asyncio.Event) -> Evidence:

@@ -72,7 +72,7 @@ class BrokenDeployment:
     def platform(self) -> Mapping[str, str]:
         return self.deployment.platform
 
-    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+    async def spans(self, traces: Mapping[str, int], caller: Sequence[Span]) -> list[Span]:
         return await self.deployment.spans(traces, caller)
 
     async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:

@@ -47,7 +47,7 @@ class Fake:
     def instances(self) -> Sequence[Instance]:
         return ()
 
-    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+    async def spans(self, traces: Mapping[str, int], caller: Sequence[Span]) -> list[Span]:
         return list(caller)
 
     async def idle(self) -> bool:

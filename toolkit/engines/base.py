@@ -47,9 +47,10 @@ class Deployment(Protocol):
         Then a trace that lacks nothing but such a span lacks nothing that the chain promised.
         """
 
-    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+    async def spans(self, traces: Mapping[str, int], caller: Sequence[Span]) -> list[Span]:
         """Stores the caller's own spans beside the others and gives back every span of these traces, in no order.
 
+        `traces` says of each how many spans of functions its receipts prove, so that late ones can be waited for.
         Ends the load: an engine may stop the functions here, so that each has sent its last span.
         """
 

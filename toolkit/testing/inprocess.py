@@ -92,14 +92,14 @@ class InProcessDeployment:
         ]
         await asyncio.gather(*(self._ready(each.name) for each in self._plan.chain.functions))
 
-    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+    async def spans(self, traces: Mapping[str, int], caller: Sequence[Span]) -> list[Span]:
         await self._stop_functions()
         if self._broker is not None:
             await self._broker.close()
         if self._store is None:
             return []
         await zipkin_client.send(self._store.url, caller)
-        return await zipkin_client.spans(self._store.url, traces)
+        return await zipkin_client.spans(self._store.url, list(traces))
 
     async def delete(self) -> None:
         await self._stop_functions()

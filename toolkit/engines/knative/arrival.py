@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,19 +44,19 @@ class Store(Protocol):
 
 
 async def of_functions(
-    store: Store, traces: Sequence[str], least: int, services: Collection[str], pace: Pace = PACE
+    store: Store, traces: Mapping[str, int], services: Collection[str], pace: Pace = PACE
 ) -> list[Span]:
-    """The spans, once each trace has at least `least` of the functions' own, or none came for a while."""
+    """The spans, once each trace has as many of the functions' own as it says, or none came for a while."""
 
     def enough(found: Sequence[Span]) -> bool:
         own = Counter(each.trace for each in found if each.service in services and part(each, services) is None)
-        return all(own[trace] >= least for trace in traces)
+        return all(own[trace] >= least for trace, least in traces.items())
 
-    return await _quiet(store, traces, enough, pace.quiet_s, _now() + pace.within_s, look_s=pace.look_s)
+    return await _quiet(store, list(traces), enough, pace.quiet_s, _now() + pace.within_s, look_s=pace.look_s)
 
 
 async def with_the_platform(
-    store: Store, traces: Sequence[str], least: int, services: Collection[str], ended: float, pace: Pace = PACE
+    store: Store, traces: Mapping[str, int], services: Collection[str], ended: float, pace: Pace = PACE
 ) -> list[Span]:
     """As `of_functions`, and with what Knative's components tell, for whom the last call ended at the loop's `ended`.
 
@@ -65,9 +65,10 @@ async def with_the_platform(
     """
     turn = ended + pace.every_s + pace.look_s
     look_s = pace.look_s
-    await _quiet(store, traces[-LAST:], _never, pace.quiet_s, turn + pace.within_s, not_before=turn, look_s=look_s)
-    found = await of_functions(store, traces, least, services, pace)
-    usual, late = _late(found, traces, services)
+    every = list(traces)
+    await _quiet(store, every[-LAST:], _never, pace.quiet_s, turn + pace.within_s, not_before=turn, look_s=look_s)
+    found = await of_functions(store, traces, services, pace)
+    usual, late = _late(found, every, services)
     if not late:
         return found
 
@@ -75,7 +76,7 @@ async def with_the_platform(
         return not _late(some, late, services, usual)[1]
 
     await _quiet(store, late, enough, pace.late_s, max(_now(), ended + pace.late_within_s), look_s=look_s)
-    return await store.of(traces)
+    return await store.of(every)
 
 
 def _never(_: Sequence[Span]) -> bool:

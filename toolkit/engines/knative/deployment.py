@@ -8,7 +8,6 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 
 from toolkit import manifests
-from toolkit import plan as plans
 from toolkit.contract import LEDGER
 from toolkit.engines import stores, tasks
 from toolkit.engines.base import Bound, Entry
@@ -23,6 +22,11 @@ from toolkit.errors import EngineError
 from toolkit.plan import Plan
 from toolkit.results import Incident, Instance, TaskRecord
 from toolkit.traces.model import Span
+
+
+def ledger_path(namespace: str) -> str:
+    """Of the API server, which leads from there to the ledger in this namespace."""
+    return f"/api/v1/namespaces/{namespace}/services/http:{LEDGER}:80/proxy"
 
 
 class KnativeDeployment:
@@ -104,7 +108,7 @@ class KnativeDeployment:
     @property
     def ledger(self) -> str:
         """The path behind which the API server leads to the ledger, if this chain has one."""
-        return f"/api/v1/namespaces/{self.namespace}/services/http:{LEDGER}:80/proxy"
+        return ledger_path(self.namespace)
 
     async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
         if not self.plan.chain.has_ledger:
@@ -130,7 +134,7 @@ class KnativeDeployment:
     def instances(self) -> Sequence[Instance]:
         return self._observer.instances.told() if self._observer is not None else ()
 
-    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+    async def spans(self, traces: Mapping[str, int], caller: Sequence[Span]) -> list[Span]:
         """Functions stay: a pod takes half a minute to leave. So this waits until all that can be expected are there,
         or until no new one comes for a while; for those of Knative's components only where these trace.
         """
@@ -140,11 +144,11 @@ class KnativeDeployment:
             return list(caller)
         ended = asyncio.get_running_loop().time()
         await self._store.send(caller)
-        least, services = plans.spans(self.plan.chain) - 1, self.plan.wirings
+        services = self.plan.wirings
         if self._platform_traces and self._store.shared:
-            found = await arrival.with_the_platform(self._store, traces, least, services, ended)
+            found = await arrival.with_the_platform(self._store, traces, services, ended)
         else:
-            found = await arrival.of_functions(self._store, traces, least, services)
+            found = await arrival.of_functions(self._store, traces, services)
         events, url = self.plan.broker is not None, self._store.url
         for line in silence.unheard(self._told, found, len(traces), services, url, events=events):
             self._audience.note(line)

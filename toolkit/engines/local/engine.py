@@ -14,9 +14,9 @@ from typing import Protocol
 from toolkit.contract import BROKER, EXIT_PORT_TAKEN
 from toolkit.engines import programs, requirements, stores, tasks, zipkin_client
 from toolkit.engines.base import Bound, Entry
+from toolkit.engines.local import announcing, ports, readiness
 from toolkit.engines.local import layout as layouts
 from toolkit.engines.local import logs as kept_logs
-from toolkit.engines.local import ports, readiness
 from toolkit.engines.local.layout import LOOPBACK, Layout
 from toolkit.engines.local.process import Command, Crash, Supervised, Watch, stop_all
 from toolkit.engines.local.services import commands
@@ -120,7 +120,7 @@ class LocalDeployment:
         self._layout: Layout = layouts.lay_out(
             plan, list(intercept), ports.free(needed), store=zipkin is None, gateway=gateway_port
         )
-        self._folder = Path(tempfile.mkdtemp(prefix="toolkit-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=announcing.PREFIX))
         self._plan = stores.in_folder(plan, self._folder / "transfers")
         self._watch: Watch | None = None
         self._functions: list[Supervised] = []
@@ -177,6 +177,8 @@ class LocalDeployment:
         await asyncio.gather(*(process.start() for process in (*self._services, *self._functions)))
         await self._intercept_all()
         await asyncio.gather(*self._waits([port for _, port in services]))
+        if self.ledger is not None:
+            announcing.announce(self._folder, self._plan.chain.name, self._plan.run, self.ledger)
 
     async def idle(self) -> bool:
         broker = next((each for each in self._services if each.name == BROKER), None)
@@ -197,11 +199,11 @@ class LocalDeployment:
     async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
         return None if self.ledger is None else await tasks.records(self.ledger, calls)
 
-    async def spans(self, traces: Sequence[str], caller: Sequence[Span]) -> list[Span]:
+    async def spans(self, traces: Mapping[str, int], caller: Sequence[Span]) -> list[Span]:
         await stop_all(self._functions)  # a function sends its last spans when it leaves: no guessing how long to wait
         await stop_all([each for each in self._services if each.name == BROKER])  # the broker tells its last incidents
         await zipkin_client.send(self.zipkin, caller)
-        return await zipkin_client.spans(self.zipkin, traces)
+        return await zipkin_client.spans(self.zipkin, list(traces))
 
     async def delete(self) -> None:
         await stop_all(self._functions)
