@@ -57,6 +57,36 @@ async def test_a_streamed_call_takes_what_no_single_message_may() -> None:
     }
 
 
+JOINED = """
+name: joined
+functions:
+  split: {handler: "handlers.py:split"}
+  work: {handler: "handlers.py:work"}
+  gather: {handler: "handlers.py:gather", join: parts}
+edges:
+  - {from: split, to: work, via: event, count: 3, transfer: file}
+  - {from: work, to: gather, via: event, transfer: file}
+"""
+HANDLERS = """
+async def split(ctx, request):
+    await ctx.scatter([bytes([part]) * (2 << 20) for part in range(3)])
+    return "sent"
+
+async def work(ctx, message):
+    await ctx.emit(message)
+
+async def gather(ctx, messages):
+    assert sorted((each.data[0], len(each.data)) for each in messages) == [(part, 2 << 20) for part in range(3)]
+"""
+
+
+async def test_parts_that_wait_for_each_other_are_whole_when_they_are_together(tmp_path: Path) -> None:
+    (tmp_path / "chain.yaml").write_text(JOINED)
+    (tmp_path / "handlers.py").write_text(HANDLERS)
+    made = await outcome(catalog.load(str(tmp_path / "chain.yaml"), {}), load=LOAD)
+    assert red(made.report) == set()
+
+
 @pytest.mark.stores
 async def test_functions_of_other_transfers_get_no_credentials(s3_server: Server, tmp_path: Path) -> None:
     seen: list[dict[str, str]] = []
