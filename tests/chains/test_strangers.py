@@ -14,6 +14,7 @@ from tests.chains.running import FEW, Broken, outcome, red
 from tests.unit.sdk.test_stranger import PROGRAM
 from toolkit import catalog
 from toolkit.engines.local.engine import LocalDeployment, LocalEngine
+from toolkit.spec.model import ChainSpec
 from toolkit.traces.model import Span
 
 MISSING = [each for each in ("go", "node", "npm") if shutil.which(each) is None]
@@ -54,14 +55,54 @@ edges:
 HANDLERS = """
 async def front(ctx, request):
     return (await ctx.call(request)).message
+
+async def onward(ctx, request):
+    await ctx.call(b"onward")
+    return "sent"
+
+async def end(ctx, message):
+    return None if ctx.method is None else True
+"""
+
+ONWARD = """
+name: onward
+functions:
+  front: {handler: "handlers.py:onward"}
+  other: {command: [PYTHON, program.py, $PORT], env: {WHOM: end, METHOD: METHOD_OF_IT}}
+  end: {handler: "handlers.py:end"}
+edges:
+  - {from: front, to: other, via: call, method: prodcon.ProducerConsumer/ConsumeByte}
+  - {from: other, to: end, EDGE}
 """
 
 
+def written(folder: Path, chain: str) -> ChainSpec:
+    (folder / "chain.yaml").write_text(chain.replace("PYTHON", sys.executable))
+    (folder / "handlers.py").write_text(HANDLERS)
+    (folder / "program.py").write_text(PROGRAM.replace("raw[::-1]", 'b"\\x0a\\x02hi"'))
+    return catalog.load(str(folder), {})
+
+
+@pytest.mark.parametrize(
+    ("edge", "method"),
+    [
+        ("via: call, method: prodcon.ProducerConsumer/ConsumeByte", "prodcon.ProducerConsumer/ConsumeByte"),
+        ("via: event", "link.Link/Send"),
+    ],
+)
+async def test_what_a_program_in_the_middle_sends_is_followed_and_traced(
+    tmp_path: Path, edge: str, method: str
+) -> None:
+    chain = written(tmp_path, ONWARD.replace("EDGE", edge).replace("METHOD_OF_IT", method))
+    report = (await outcome(chain)).report
+    assert red(report) == set(), [check for check in report.checks if not check.passed]
+    (followed,) = (each for each in report.checks if each.name == "followed")
+    assert followed.got.startswith(f"{3 * (FEW.requests or 0)} handlings")
+
+
 async def test_a_program_that_is_killed_is_started_again_and_steady_tells(tmp_path: Path) -> None:
-    (tmp_path / "chain.yaml").write_text(CHAIN.replace("PYTHON", sys.executable))
-    (tmp_path / "handlers.py").write_text(HANDLERS)
-    (tmp_path / "program.py").write_text(PROGRAM.replace("raw[::-1]", 'b"\\x0a\\x02hi"'))
-    whole = await outcome(catalog.load(str(tmp_path), {}))
+    chain = written(tmp_path, CHAIN)
+    whole = await outcome(chain)
     assert red(whole.report) == set()
 
     async def killed(deployment: LocalDeployment) -> None:
@@ -69,7 +110,7 @@ async def test_a_program_that_is_killed_is_started_again_and_steady_tells(tmp_pa
         pids = [int(line.split()[1]) for line in other.log.read_text().splitlines() if line.startswith("pid ")]
         os.kill(pids[-1], signal.SIGKILL)
 
-    broken = await outcome(catalog.load(str(tmp_path), {}), Broken(LocalEngine(), then=killed))
+    broken = await outcome(chain, Broken(LocalEngine(), then=killed))
     assert "steady" in red(broken.report)
     (steady,) = (each for each in broken.report.checks if each.name == "steady")
     assert "exit status 3" in " ".join(steady.details)

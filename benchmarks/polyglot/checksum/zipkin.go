@@ -33,6 +33,7 @@ type span struct {
 type spans struct {
 	endpoint, service string
 	client            http.Client
+	sending           sync.Mutex // one post at a time: who flushes last waits for those under way
 	mutex             sync.Mutex
 	pending           []span
 }
@@ -71,14 +72,16 @@ func (s *spans) begin(name string, traceparent []string, tags map[string]string)
 }
 
 func (s *spans) flush() {
+	s.sending.Lock()
+	defer s.sending.Unlock()
 	s.mutex.Lock()
-	sending := s.pending
+	ended := s.pending
 	s.pending = nil
 	s.mutex.Unlock()
-	if len(sending) == 0 {
+	if len(ended) == 0 {
 		return
 	}
-	body, err := json.Marshal(sending)
+	body, err := json.Marshal(ended)
 	if err == nil {
 		var answer *http.Response
 		if answer, err = s.client.Post(s.endpoint, "application/json", bytes.NewReader(body)); err == nil {
@@ -86,6 +89,6 @@ func (s *spans) flush() {
 		}
 	}
 	if err != nil {
-		log.Printf("%d spans were not taken: %v", len(sending), err)
+		log.Printf("%d spans were not taken: %v", len(ended), err)
 	}
 }

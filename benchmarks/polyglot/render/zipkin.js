@@ -23,7 +23,15 @@ function traced(name, traceparent, tags, work) {
   }
 }
 
-async function flush() {
+let sent = Promise.resolve();
+
+// One post at a time: who flushes last waits for those under way.
+function flush() {
+  sent = sent.then(post);
+  return sent;
+}
+
+async function post() {
   if (!pending.length) return;
   const body = JSON.stringify(pending.splice(0));
   try {

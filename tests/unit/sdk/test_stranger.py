@@ -57,7 +57,7 @@ def answer(raw, context):
     if b"onward" in raw:
         with grpc.insecure_channel(os.environ["TOOLKIT_EGRESS"]) as channel:
             sent = [(name, headers[name]) for name in ("toolkit-message", "traceparent")]
-            send = channel.unary_unary("/prodcon.ProducerConsumer/ConsumeByte")
+            send = channel.unary_unary("/" + os.environ.get("METHOD", "prodcon.ProducerConsumer/ConsumeByte"))
             try:
                 return send(b"\\x0a\\x02hi", timeout=10, metadata=[*sent, ("toolkit-to", os.environ["WHOM"])])
             except grpc.RpcError as error:
