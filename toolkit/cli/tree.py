@@ -40,6 +40,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("load plan", "plan_command", "show when the calls of a load would be due, and send nothing"),
             Command("capacity", "capacity_command", "the highest rate that keeps a promise such as p99<50ms"),
             Command("invoke", "invoke_command", "bring a chain up, send one call, print the reply"),
+            Command("watch", "watch_command", "follow the tasks of what runs, until all are done; cancel a call's"),
         ),
     ),
     (
