@@ -100,7 +100,7 @@ def function_command(
     function = plan.chain.function(name)
     targets, ledger = layout.bound(plan).targets, layout.ledger_url
     wiring = plans.bind(plan.wirings[name], targets, receipts=receipts, endpoint=endpoint, ledger=ledger)
-    wiring = dataclasses.replace(wiring, handler=_absolute(function.handler, function.folder or plan.chain.folder))
+    wiring = dataclasses.replace(wiring, handler=_absolute(wiring.handler, function.folder or plan.chain.folder))
     environment = {
         **function.env,
         **_sink_binding(plan, name, layout),
