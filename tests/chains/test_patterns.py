@@ -12,6 +12,7 @@ from toolkit import catalog
 from toolkit.results import Load
 from toolkit.run import Outcome
 from toolkit.traces import tree
+from toolkit.traces.critical import critical_path
 from toolkit.traces.overlap import Overlap, fans
 
 PATTERNS = Path(__file__).parent / "shapes" / "patterns"
@@ -58,6 +59,13 @@ async def test_a_map_over_events_is_reduced_once_all_parts_have_come(width: int)
     joins = [each.receipt for each in done.evidence.receipts if each.receipt.function == "reducer"]
     assert sum(not each.waits for each in joins) == 10
     assert {len({each.message, *each.joined}) for each in joins if not each.waits} == {width}
+
+
+async def test_the_critical_path_of_a_join_goes_through_the_last_of_its_parts() -> None:
+    done = await verified("map", size=4, pause="50ms")
+    for spans in tree.by_trace(done.evidence.spans).values():
+        (last,) = [span.id for span in spans if span.tags.get("toolkit.joined") == "4"]
+        assert last in {segment.span for segment in critical_path(spans)}
 
 
 async def test_a_diamond_of_events_joins_once() -> None:

@@ -12,12 +12,12 @@ Where the platform tells what it did, its own time has a name of its own, and th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 
 from toolkit.traces import view
+from toolkit.traces.below import Told, below, origin
 from toolkit.traces.causes import is_stated
-from toolkit.traces.expect import ORIGIN_TAG
 from toolkit.traces.model import Span
 from toolkit.traces.segments import Segment, What
 from toolkit.traces.skew import LATE_US
@@ -36,7 +36,7 @@ def critical_path(trace: Trace, *, until_answer: bool = False) -> list[Segment]:
     seen = view.of(trace)
     if (root := seen.root) is None:
         return []
-    told = _told(seen, root)
+    told = below(seen, root)
     until = seen.ends[root] if until_answer else told.reach[root]
     segments: list[Segment] = []
     kept: list[tuple[int, int, int]] = []  # what is known to have been over, when, before a guess; the segments by then
@@ -74,74 +74,7 @@ def _is_stated(seen: View, after: int | None) -> bool:
     return after is not None and is_stated(seen.spans[after])
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What is below the root, without spans that have no time, in whose place stands what they caused.
-
-    Of each span: `low`, when it can have begun at the earliest (-1: it is not below the root); `over`, when it was over
-    for whom it answers; `reach`, when it and all that followed from it was; of the platform's, the chain's span above
-    it; and the chain's span that it leads to (itself, if it is the chain's), the last to be over. `soon` and `late` are
-    what it caused and is not yet walked by, the last at the end, by `over` and by `reach`.
-    """
-
-    view: View
-    parents: Sequence[int | None]
-    children: Sequence[Sequence[int]]
-    low: list[int]
-    over: list[int]
-    reach: list[int]
-    above: list[int | None]
-    leads_to: list[int | None]
-    soon: dict[int, list[int]]
-    late: dict[int, list[int]]
-    labels: dict[int, str]
-
-
-def _told(seen: View, root: int) -> _Told:
-    parents, children, order = _timed(seen, root)
-    spans, n = seen.spans, len(seen.spans)
-    low, over = [-1] * n, [end if end > start else 0 for start, end in zip(seen.starts, seen.ends, strict=True)]
-    above: list[int | None] = [None] * n
-    leads_to: list[int | None] = list(range(n))
-    low[root] = seen.starts[root]
-    for at in order[1:]:
-        parent = parents[at] or 0
-        low[at] = max(seen.starts[at], low[parent])
-        above[at] = parent if seen.parts[parent] is None else above[parent]
-    reach = list(over)
-    for at in reversed(order):
-        if below := children[at]:
-            reach[at] = max(reach[at], max(reach[child] for child in below))
-            if spans[at].kind is None or not over[at]:
-                over[at] = max(over[at], max(over[child] for child in below))
-        if seen.parts[at] is not None:
-            led = [each for child in below if (each := leads_to[child]) is not None]
-            if len(led) > 1:  # what the function behind it answered went to somebody else
-                led = [each for each in led if _origin(seen, each) in (None, above[at])] or led
-            leads_to[at] = max(led, key=reach.__getitem__, default=None)
-    return _Told(seen, parents, children, low, over, reach, above, leads_to, {}, {}, {})
-
-
-def _timed(seen: View, root: int) -> tuple[Sequence[int | None], Sequence[Sequence[int]], list[int]]:
-    """Parents and children without spans that have no time, and what is below the root, parents before children."""
-    parents, children = seen.parents, seen.children
-    order = [root]
-    for at in order:
-        order.extend(children[at])
-    if all(seen.starts[at] for at in order):
-        return parents, children, order
-    hung, caused = list(parents), [list[int]() for _ in parents]
-    for at in order[1:]:
-        above = parents[at]
-        hung[at] = above if above is None or seen.starts[above] else hung[above]
-    order = [at for at in order if seen.starts[at]]
-    for at in sorted(order, key=lambda at: (seen.starts[at], at)):
-        if at != root and (above := hung[at]) is not None:
-            caused[above].append(at)
-    return hung, caused, order
-
-
-def _waited_for(told: _Told, after: int | None, over: int, until: int) -> int | None:
+def _waited_for(told: Told, after: int | None, over: int, until: int) -> int | None:
     """What the span at `after` was kept back for, if that was over later than the cause that is known, at `over`."""
     other = None if after is None else told.view.waits.get(after)
     if other is None or told.low[other] < 0:
@@ -149,7 +82,7 @@ def _waited_for(told: _Told, after: int | None, over: int, until: int) -> int | 
     return other if max(over, told.low[other]) < told.view.ends[other] <= until else None
 
 
-def _last(told: _Told, at: int, until: int, after: int | None) -> tuple[int | None, int]:
+def _last(told: Told, at: int, until: int, after: int | None) -> tuple[int | None, int]:
     """What this span caused last before `until`, and when that was over; nothing, and when the span itself began.
 
     While the span was there, what it waited for: what answered it before. After it was over, what it left behind. What
@@ -161,6 +94,8 @@ def _last(told: _Told, at: int, until: int, after: int | None) -> tuple[int | No
         return None, min(low[at], until)
     if len(children) == 1:
         return _only(told, at, children[0], until)
+    if (replied := _last_reply(told, at, children, until)) is not None:
+        return replied
     alone = after is not None and _fans_out(told.view, at, until)
     if until > end:
         late = _queue(told.late, at, children, told.reach)
@@ -182,7 +117,22 @@ def _last(told: _Told, at: int, until: int, after: int | None) -> tuple[int | No
     return None, min(low[at], until)
 
 
-def _only(told: _Told, at: int, child: int, until: int) -> tuple[int | None, int]:
+def _last_reply(told: Told, at: int, children: Sequence[int], until: int) -> tuple[int, int] | None:
+    """Who delivered an event, and waited until what was replied to it had been delivered as well: the last of these."""
+    if told.answered is told.over or until > told.view.ends[at]:
+        return None
+    if told.view.spans[at].kind != "PRODUCER" and told.view.parts[at] is None:
+        return None
+    fit = [each for each in children if told.over[each] < told.answered[each] <= until + LATE_US]
+    last = max(fit, key=told.answered.__getitem__, default=None)
+    if last is None or any(told.answered[last] < told.over[each] <= until + LATE_US for each in children):
+        return None
+    return last, min(told.answered[last], until)
+
+
+def _only(told: Told, at: int, child: int, until: int) -> tuple[int | None, int]:
+    if (replied := _last_reply(told, at, (child,), until)) is not None:
+        return replied
     over, late = told.over[child], told.reach[child]
     if told.view.ends[at] < min(late, until) and late <= until + LATE_US:
         over = late
@@ -197,7 +147,7 @@ def _fans_out(seen: View, at: int, until: int) -> bool:
     return seen.spans[at].kind == "PRODUCER" if seen.parts[at] is None else until > seen.ends[at]
 
 
-def _parted(told: _Told, one: int, other: int | None) -> bool:
+def _parted(told: Told, one: int, other: int | None) -> bool:
     """Whether two messages went to two functions. What went to the same one may have been tried before."""
     to = [None if each is None else told.leads_to[each] for each in (one, other)]
     services = {told.view.spans[each].service for each in to if each is not None}
@@ -218,7 +168,7 @@ def _is_elsewhere(seen: View, at: int, child: int) -> bool:
 
 
 def _gap(
-    told: _Told, at: int, begin: int, until: int, after: int | None, before: int | None, found: list[Segment]
+    told: Told, at: int, begin: int, until: int, after: int | None, before: int | None, found: list[Segment]
 ) -> None:
     """The time of a span that nothing it caused was at work in: from the end of `before` to the start of `after`."""
     seen = told.view
@@ -236,7 +186,7 @@ def _gap(
         found += _left_behind(told, at, over, until, after)
 
 
-def _left_behind(told: _Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
+def _left_behind(told: Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
     """The time between a span's end and what it caused after that."""
     seen = told.view
     if seen.parts[at] is not None:
@@ -245,7 +195,7 @@ def _left_behind(told: _Told, at: int, begin: int, until: int, after: int | None
     yield Segment(begin, until, UNATTRIBUTED)
 
 
-def _on_the_way(told: _Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
+def _on_the_way(told: Told, at: int, begin: int, until: int, after: int | None) -> Iterator[Segment]:
     """A span of the platform was over before what it caused began: the way that it stands on goes on."""
     seen, above = told.view, told.above[at]
     way = None if above is None else seen.spans[above]
@@ -257,7 +207,7 @@ def _on_the_way(told: _Told, at: int, begin: int, until: int, after: int | None)
         yield Segment(start, end, label, what, way.id if answers is None else seen.spans[answers].id)
 
 
-def _label(told: _Told, at: int, after: int | None) -> str:
+def _label(told: Told, at: int, after: int | None) -> str:
     span = told.view.spans[at]
     if span.kind == "CLIENT":
         if (known := told.labels.get(at)) is None:
@@ -270,7 +220,7 @@ def _label(told: _Told, at: int, after: int | None) -> str:
     return span.service or "?"
 
 
-def _call(told: _Told, at: int, span: Span) -> str:
+def _call(told: Told, at: int, span: Span) -> str:
     ends = (told.leads_to[child] for child in told.view.children[at])
     served = (told.view.spans[end] for end in ends if end is not None)
     to = next((each.service for each in served if each.kind == "SERVER"), None) or span.remote or "?"
@@ -279,11 +229,5 @@ def _call(told: _Told, at: int, span: Span) -> str:
 
 def _replier(seen: View, at: int | None) -> str | None:
     """Who really sent the event that this span consumed, when it was a reply that hangs where the first event began."""
-    sent = None if at is None else _origin(seen, at)
+    sent = None if at is None else origin(seen, at)
     return None if sent is None else seen.spans[sent].service
-
-
-def _origin(seen: View, at: int) -> int | None:
-    """The sending that the event names which this span consumed."""
-    told = seen.spans[at].tags.get(ORIGIN_TAG)
-    return seen.places.get(told[36:52]) if told else None
