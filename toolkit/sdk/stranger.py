@@ -49,6 +49,8 @@ _beside: list[Stranger] = []  # the one of this process
 
 async def relay(ctx: Context, request: Any) -> Any:
     """The handler: what the stranger makes of it."""
+    if not _beside:
+        raise Refused("UNIMPLEMENTED", f"the program of '{ctx.function}' runs beside a process of its own only")
     handling = ctx._handling
     if handling.arrival.via == "event":
         return await _beside[0].event(handling, request)
