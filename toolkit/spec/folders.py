@@ -32,7 +32,7 @@ def handler(chain: ChainSpec, function: Function) -> str:
 
 
 def _below(folder: str, above: str) -> str | None:
-    """The way from one folder down to another, "" for the same; None when that does not lie in it. Both are absolute."""
+    """The way from one folder down to another, "" for the same; None when that does not lie in it. Both absolute."""
     above = above.rstrip("/")
     if folder.rstrip("/") == above:
         return ""

@@ -25,7 +25,8 @@ from toolkit.engines.base import Bound
 from toolkit.engines.local.broker.config import BrokerConfig, DeliveryConfig, ServiceConfig, TriggerConfig
 from toolkit.engines.local.process import Command
 from toolkit.plan import Plan, Trigger
-from toolkit.spec.model import Delivery
+from toolkit.spec import folders
+from toolkit.spec.model import ChainSpec, Delivery, Function
 
 LOOPBACK = "127.0.0.1"
 PYTHON = (sys.executable, "-P", "-m")  # -P: a random.py in the user's folder is not the standard library's
@@ -100,7 +101,7 @@ def function_command(
     function = plan.chain.function(name)
     targets, ledger = layout.bound(plan).targets, layout.ledger_url
     wiring = plans.bind(plan.wirings[name], targets, receipts=receipts, endpoint=endpoint, ledger=ledger)
-    wiring = dataclasses.replace(wiring, handler=_absolute(wiring.handler, function.folder or plan.chain.folder))
+    wiring = dataclasses.replace(wiring, handler=_handler(wiring.handler, function, plan.chain))
     environment = {
         **function.env,
         **_sink_binding(plan, name, layout),
@@ -125,6 +126,13 @@ def _sink_binding(plan: Plan, name: str, layout: Layout) -> dict[str, str]:
     if sink is None or not any(edge.via == "event" for edge in plan.chain.out_of(name)):
         return {}
     return {K_SINK: sink, K_CE_OVERRIDES: ""}
+
+
+def _handler(handler: str, function: Function, chain: ChainSpec) -> str:
+    """Where it lies here: the wiring names it from the chain's folder, as if sub-chains were packed in there."""
+    if handler == folders.handler(chain, function):
+        return _absolute(function.handler, function.folder or chain.folder)
+    return _absolute(handler, chain.folder)
 
 
 def _absolute(handler: str, folder: str) -> str:
