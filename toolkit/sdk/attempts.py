@@ -28,24 +28,23 @@ async def persistently(handling: Handling, edge: Outgoing, request: Any, timeout
     `message` is the id of the first attempt; the others have ids of their own that follow from it. `timeout_s` bounds
     all attempts over one edge together.
     """
-    tried = {edge.to}
+    tried = [edge.to]
     while True:
         try:
-            return await _retried(handling, edge, request, timeout_s, message)
+            if edge.retry:
+                return await _retried(handling, edge, request, timeout_s, message)
+            return await sending.call(handling, edge, request, handling.timeout(timeout_s), message)
         except CallFailed as failed:
             other = edges.fallback(handling.wiring, edge)
             if other is None or other.to in tried or failed.code not in REPLACEABLE or not _again(edge, request):
                 raise
         edge, message = other, _derived(message, handling, f"fallback/{other.to}", 0)
-        tried.add(edge.to)
+        tried.append(edge.to)
 
 
 async def _retried(handling: Handling, edge: Outgoing, request: Any, timeout_s: float | None, message: str) -> Any:
-    left_s = handling.timeout(timeout_s)
-    if not edge.retry:
-        return await sending.call(handling, edge, request, left_s, message)
     clock = asyncio.get_running_loop().time
-    ends, attempt, identity = clock() + left_s, 0, message
+    ends, attempt, identity = clock() + handling.timeout(timeout_s), 0, message
     while True:
         try:
             return await sending.call(handling, edge, request, max(0.0, ends - clock()), identity)

@@ -47,7 +47,7 @@ def beyond(loops: Loops | None, function: str, edges: Iterable[Outgoing]) -> str
     """What a message over these edges says, "" where there is nothing to say. Raises LoopBound."""
     looping = [edge for edge in edges if edge.loop is not None]
     if not looping:
-        return "" if loops == {} else written(loops)
+        return written(loops)
     if loops is None:
         raise LoopBound(
             f"{function} cannot go on to {looping[0].to}: how often the way here led over it cannot be read"
@@ -62,4 +62,6 @@ def beyond(loops: Loops | None, function: str, edges: Iterable[Outgoing]) -> str
 
 
 def written(loops: Loops | None) -> str:
-    return UNREADABLE if loops is None else ",".join(f"{edge}={times}" for edge, times in loops.items())
+    if not loops:
+        return UNREADABLE if loops is None else ""
+    return ",".join(f"{edge}={times}" for edge, times in loops.items())

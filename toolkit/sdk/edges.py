@@ -161,21 +161,24 @@ class Taken:
         self._take(("event", kind), _of_type(self._wiring, kind), times)
 
     def _take(self, way: tuple[str, str], edges: Sequence[Outgoing], times: int) -> None:
-        count = self._counts.get(way, 0) + times
+        before = self._counts.get(way, 0)
         for edge in edges:
-            if edge.choice is not None and times and self._choices.get(edge.choice, way) != way:
-                raise EdgeTaken(
-                    f"{self._wiring.function} takes one edge of its choice {edge.choice!r} in a handling: it has taken "
-                    f"that of {self._choices[edge.choice][1]}, and not also that to {_named((edge,))}"
-                )
-            if edge.most is not None and count > edge.most:
+            if edge.most is not None and before + times > edge.most:
                 raise EdgeTaken(
                     f"{self._wiring.function} sends at most {_messages(edge.most)} to {_named((edge,))} in a handling; "
-                    f"this would be {count:,}"
+                    f"this would be {before + times:,}"
                 )
-        self._counts[way] = count
-        if times:
-            self._choices.update((edge.choice, way) for edge in edges if edge.choice is not None)
+            if edge.choice is not None and times:
+                self._choose(edge, way)
+        self._counts[way] = before + times
+
+    def _choose(self, edge: Outgoing, way: tuple[str, str]) -> None:
+        taken = self._choices.setdefault(edge.choice or "", way)
+        if taken != way:
+            raise EdgeTaken(
+                f"{self._wiring.function} takes one edge of its choice {edge.choice!r} in a handling: it has taken "
+                f"that of {taken[1]}, and not also that to {_named((edge,))}"
+            )
 
 
 def _messages(count: int) -> str:

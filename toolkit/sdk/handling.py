@@ -108,12 +108,16 @@ class Handling:
     @property
     def loops(self) -> bounds.Loops | None:
         """How often the way to this message led over edges that loop, of several the most; None: it cannot be read."""
-        arrival, key = self.arrival, contract.LOOPS_EXTENSION
+        arrival = self.arrival
+        if arrival.via == "call":
+            return bounds.read(arrival.headers.get(contract.LOOPS_KEY))
         if arrival.via == "entry":
             return {}  # a way begins here, whatever a caller says
         if isinstance(arrival.request, list):
-            return bounds.longest(bounds.read(each.extensions.get(key)) for each in arrival.request)
-        return bounds.read(arrival.headers.get(contract.LOOPS_KEY if arrival.via == "call" else key))
+            return bounds.longest(
+                bounds.read(each.extensions.get(contract.LOOPS_EXTENSION)) for each in arrival.request
+            )
+        return bounds.read(arrival.headers.get(contract.LOOPS_EXTENSION))
 
     @property
     def part(self) -> Mapping[str, str]:
@@ -125,7 +129,7 @@ class Handling:
 
     async def call(self, request: Any, to: str | None, timeout_s: float | None) -> Any:
         """Over a call edge; the reply. Raises CallFailed, NoSuchEdge, and TypeError for a request of another type."""
-        return await patterns.call(self, request, to, timeout_s)
+        return await patterns.over(self, edges.to(self.wiring, to), request, timeout_s)
 
     async def invoke(self, edge: Outgoing, request: Any) -> Any:
         """Over this call edge, as far as it may still be taken; the reply."""

@@ -23,13 +23,8 @@ if TYPE_CHECKING:
 Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
-async def call(handling: Handling, request: Any, to: str | None, timeout_s: float | None) -> Any:
-    """Over one call edge; the reply. Raises CallFailed, NoSuchEdge, and TypeError for a request of another type."""
-    return await over(handling, edges.to(handling.wiring, to), request, timeout_s)
-
-
 async def over(handling: Handling, edge: Outgoing, request: Any, timeout_s: float | None = None) -> Any:
-    """Over this call edge; the reply."""
+    """One message over this call edge; the reply. Raises CallFailed, EdgeTaken, and TypeError."""
     handling.taken.call(edge)
     return await persistently(handling, edge, request, timeout_s, handling.next_id())
 

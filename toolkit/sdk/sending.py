@@ -22,6 +22,7 @@ from toolkit.sdk.message import Message
 from toolkit.sdk.propagation import B3, TRACEPARENT, TRACESTATE, Position
 from toolkit.sdk.tracing import AnySpan, Span
 from toolkit.sdk.transfers import carrying
+from toolkit.sdk.transfers.carrying import Parcel
 
 if TYPE_CHECKING:
     from toolkit.sdk.handling import Handling
@@ -48,19 +49,11 @@ Extensions = Mapping[str, str]
 async def call(handling: Handling, edge: Outgoing, request: Any, timeout_s: float, message: str) -> Any:
     """One attempt over a call edge; the reply. Raises CallFailed, LoopBound, and TypeError for another type."""
     method = methods.find(edge.method or contract.GENERIC_METHOD)
-    address, calls = edge.address or "", handling.around.calls
     loops = bounds.beyond(handling.loops, handling.wiring.function, (edge,))
-    parcel = await handling.packed(edge.transfer, request)
-    if edge.transfer == "stream" and method.path == contract.GENERIC_STREAM:
-        request = carrying.pieces(Message.of(request))
-    if parcel is not None:
-        parcel = parcel.addressed(handling.wiring, handling.arrival.call, message)
-        request = parcel.reference
-    if method.streams:
-        raw, received = b"", Received()
-    else:
-        raw, received = method.request.serialize(request), None
-    record = handling.open("call", message, raw, address, to=edge.to)
+    request, parcel = await _carried(handling, edge, request, message)
+    received = Received() if method.streams else None
+    raw = method.request.serialize(request) if received is None else b""
+    record = handling.open("call", message, raw, edge.address or "", to=edge.to)
     span = handling.start("CLIENT", method.path)
     if span.recorded:
         span.tags = tags.of_call(handling.arrival, edge.to, message)
@@ -70,11 +63,8 @@ async def call(handling: Handling, edge: Outgoing, request: Any, timeout_s: floa
     try:
         if parcel is not None:
             timeout_s = await handling.put(parcel, span, timeout_s)
-        if received is None:
-            reply = await calls.call(edge.to, address, method.path, raw, metadata, timeout_s)
-        else:
-            stream = _serialized(request, method.request, received)
-            reply = await calls.stream(edge.to, address, method.path, stream, metadata, timeout_s)
+        body = raw if received is None else _serialized(request, method.request, received)
+        reply = await _exchanged(handling, edge, method.path, body, metadata, timeout_s)
         code, record[ACCEPTED] = "OK", True
         record[REPLY], record[REPLY_SIZE] = contract.digest(reply), len(reply)
         return method.reply.parse(reply)
@@ -92,6 +82,26 @@ async def call(handling: Handling, edge: Outgoing, request: Any, timeout_s: floa
         if span.recorded:
             tags.called(span.tags, record[SIZE], record[REPLY_SIZE], code)
             _end(span, failure)
+
+
+async def _carried(handling: Handling, edge: Outgoing, request: Any, message: str) -> tuple[Any, Parcel | None]:
+    """What travels in place of the request, and the parcel that it refers to."""
+    if edge.transfer == "stream" and edge.method == contract.GENERIC_STREAM:
+        return carrying.pieces(Message.of(request)), None
+    parcel = await handling.packed(edge.transfer, request)
+    if parcel is None:
+        return request, None
+    parcel = parcel.addressed(handling.wiring, handling.arrival.call, message)
+    return parcel.reference, parcel
+
+
+async def _exchanged(
+    handling: Handling, edge: Outgoing, path: str, body: bytes | AsyncIterator[bytes], metadata: Any, timeout_s: float
+) -> bytes:
+    calls, address = handling.around.calls, edge.address or ""
+    if isinstance(body, bytes):
+        return await calls.call(edge.to, address, path, body, metadata, timeout_s)
+    return await calls.stream(edge.to, address, path, body, metadata, timeout_s)
 
 
 async def emit(handling: Handling, message: Message, kind: str, identity: str, more: Extensions) -> None:

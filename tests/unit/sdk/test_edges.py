@@ -112,6 +112,14 @@ def test_no_more_leaves_over_an_edge_than_its_count() -> None:
         taken.event("e")
 
 
+def test_what_was_refused_takes_no_choice() -> None:
+    one, two = link("one", choice="c"), link("two", choice="c")
+    taken = edges.Taken(wired(one, two))
+    with pytest.raises(EdgeTaken, match="at most 1 message to one"):
+        taken.call(one, 2)
+    taken.call(two)
+
+
 def test_nothing_sent_takes_no_choice() -> None:
     one, two = link("one", choice="c"), link("two", choice="c")
     taken = edges.Taken(wired(one, two))
