@@ -109,13 +109,9 @@ def arrange(
     by_call: dict[str, list[Receipt]] = defaultdict(list)
     handlings: dict[tuple[str, str], list[Receipt]] = defaultdict(list)
     sends: dict[str, list[tuple[Receipt, Sent]]] = defaultdict(list)
-    joined: dict[tuple[str, str], list[Receipt]] = defaultdict(list)
     for receipt in receipts:
         by_call[receipt.call].append(receipt)
         handlings[receipt.message, receipt.function].append(receipt)
-        for other in receipt.joined:
-            if other != receipt.message:
-                joined[other, receipt.function].append(receipt)
         for sent in receipt.sent:
             sends[sent.message].append((receipt, sent))
     restarts = [each for each in evidence.incidents if each.kind == "restart"]
@@ -134,10 +130,18 @@ def arrange(
         frozenset(each.subject for each in restarts),
         _killed(restarts, receipts),
         sum(call.refused for call in calls),
-        dict(joined),
-        evidence.judged,
-        evidence.tasks,
+        _joined(receipts),
+        *(evidence.judged, evidence.tasks),
     )
+
+
+def _joined(receipts: Sequence[Receipt]) -> Mapping[tuple[str, str], Sequence[Receipt]]:
+    found: dict[tuple[str, str], list[Receipt]] = defaultdict(list)
+    for receipt in receipts:
+        for other in receipt.joined:
+            if other != receipt.message:
+                found[other, receipt.function].append(receipt)
+    return dict(found)
 
 
 def _subscribers(chain: ChainSpec) -> Mapping[tuple[str, str | None], Sequence[str]]:
