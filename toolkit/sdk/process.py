@@ -165,10 +165,9 @@ async def serve(
     replica = environment.get(contract.REPLICA) or replica_nonce()
     traces = _tracing(wiring, environment, replica)
     calls = _calls(wiring)
-    receipts = Receipts.open(wiring.receipts)
     transfers = Transfers(Settings.of(wiring.store, environment))
     around = Surroundings(wiring, replica, traces, calls, sink, transfers, _memory(wiring))
-    function = Function(handler, around, receipts)
+    function = Function(handler, around, receipts := Receipts.open(wiring.receipts))
     try:
         server = await _start(function, host, port)
     except OSError as error:
@@ -177,11 +176,7 @@ async def serve(
     await stopping.wait()
     _log.info("draining")
     await _drain(function, server, receipts, patience)
-    await transfers.close()
-    await calls.close()
-    await sink.close()
-    if around.memory is not None:
-        await around.memory.close()
+    await asyncio.gather(*(each.close() for each in (transfers, calls, sink, around.memory) if each is not None))
     function.close()
     _log.info("stopped")
     return 0, function.stuck
