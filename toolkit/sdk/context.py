@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from toolkit import contract
@@ -169,11 +170,13 @@ class Context(BaseContext):
 class BlockingContext(BaseContext):
     """For plain `def` handlers, which run in a thread: the same, without `await`."""
 
-    __slots__ = ("_loop",)
+    __slots__ = ("_ended", "_loop", "_waited")
 
     def __init__(self, handling: Handling, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(handling)
         self._loop = loop
+        self._waited: set[Future[Any]] = set()  # a handler may have threads of its own
+        self._ended = False
 
     def call(self, request: Any, *, to: str | None = None, timeout_s: float | None = None) -> Any:
         return self._wait(self._handling.call(request, to, timeout_s))
@@ -207,5 +210,18 @@ class BlockingContext(BaseContext):
     def cancelled(self) -> bool:
         return self._wait(self._handling.memory.ledger.stopped(self.call_id))
 
+    def _end(self) -> None:
+        """Nobody waits for the handler any longer: what it waits for ends, and nothing that it still sends begins."""
+        self._ended = True
+        for each in tuple(self._waited):
+            each.cancel()
+
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._waited.add(future)
+        if self._ended:  # asked after the future is where `_end` would have found it
+            future.cancel()
+        try:
+            return future.result()
+        finally:
+            self._waited.discard(future)

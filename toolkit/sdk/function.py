@@ -120,12 +120,19 @@ class Function:
         if self._threads is None:
             value = await self._handler(Context(handling), request)
         else:
-            loop = asyncio.get_running_loop()
-            work = functools.partial(self._in_thread, BlockingContext(handling, loop), request)
-            value = await loop.run_in_executor(self._threads, contextvars.copy_context().run, work)
+            value = await self._in_turn(BlockingContext(handling, asyncio.get_running_loop()), request)
         if isinstance(request, Incoming):
             await request.drain()
         return await settled(handling, value)
+
+    async def _in_turn(self, context: BlockingContext, request: Any) -> Any:
+        work = functools.partial(self._in_thread, context, request)
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, contextvars.copy_context().run, work)
+        except asyncio.CancelledError:
+            context._end()  # the thread itself cannot be ended
+            raise
 
     def _in_thread(self, context: BlockingContext, request: Any) -> Any:
         self._busy.add(context)

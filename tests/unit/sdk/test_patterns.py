@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from typing import Any
 
 import pytest
@@ -152,6 +153,36 @@ async def test_cancelled_midway_all_of_them_end_and_the_receipt_tells_each() -> 
     receipt = called.kept.receipts[0]
     assert [sent.accepted for sent in receipt.sent] == [False, False]
     assert (receipt.error or "").startswith("CANCELLED")
+
+
+async def test_cancelled_midway_a_plain_handler_sends_nothing_more() -> None:
+    begun, ended, met = [], [], list[str]()
+
+    async def forever(_: str, message: Message) -> str:
+        begun.append(message.text)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(message.text)
+        return ""
+
+    def handler(ctx: BlockingContext, _: Any) -> None:
+        for _ in range(2):
+            try:
+                ctx.scatter(["0", "1", "2"], limit=2)
+            except CancelledError:
+                met.append("cancelled")
+
+    called = calling(handler, forever, link("w", most=None))
+    task = asyncio.create_task(called.run())
+    await until_async(lambda: len(begun) == 2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until_async(lambda: called.made.stuck == 0)  # its thread is free again
+    assert (met, sorted(begun), sorted(ended)) == (["cancelled"] * 2, ["0", "1"], ["0", "1"])
+    assert [sent.accepted for sent in called.kept.receipts[0].sent] == [False, False]
+    called.made.close()
 
 
 async def test_a_choice_is_held_to_whatever_takes_it() -> None:
