@@ -106,14 +106,6 @@ def arrange(
     judged = [call for call in calls if not call.refused and not (partial and call.done_ns is None)]
     known = {call.call for call in judged}
     receipts = [each.receipt for each in evidence.receipts if each.receipt.call in known]
-    by_call: dict[str, list[Receipt]] = defaultdict(list)
-    handlings: dict[tuple[str, str], list[Receipt]] = defaultdict(list)
-    sends: dict[str, list[tuple[Receipt, Sent]]] = defaultdict(list)
-    for receipt in receipts:
-        by_call[receipt.call].append(receipt)
-        handlings[receipt.message, receipt.function].append(receipt)
-        for sent in receipt.sent:
-            sends[sent.message].append((receipt, sent))
     restarts = [each for each in evidence.incidents if each.kind == "restart"]
     return Ledger(
         chain,
@@ -121,9 +113,7 @@ def arrange(
         sink,
         sample,
         judged,
-        dict(by_call),
-        dict(handlings),
-        dict(sends),
+        *_grouped(receipts),
         _subscribers(chain),
         matches,
         evidence.incidents,
@@ -133,6 +123,25 @@ def arrange(
         _joined(receipts),
         *(evidence.judged, evidence.tasks),
     )
+
+
+def _grouped(
+    receipts: Sequence[Receipt],
+) -> tuple[
+    Mapping[str, Sequence[Receipt]],
+    Mapping[tuple[str, str], Sequence[Receipt]],
+    Mapping[str, Sequence[tuple[Receipt, Sent]]],
+]:
+    """By call; by message and function; and what was sent, by message."""
+    by_call: dict[str, list[Receipt]] = defaultdict(list)
+    handlings: dict[tuple[str, str], list[Receipt]] = defaultdict(list)
+    sends: dict[str, list[tuple[Receipt, Sent]]] = defaultdict(list)
+    for receipt in receipts:
+        by_call[receipt.call].append(receipt)
+        handlings[receipt.message, receipt.function].append(receipt)
+        for sent in receipt.sent:
+            sends[sent.message].append((receipt, sent))
+    return dict(by_call), dict(handlings), dict(sends)
 
 
 def _joined(receipts: Sequence[Receipt]) -> Mapping[tuple[str, str], Sequence[Receipt]]:
