@@ -54,7 +54,7 @@ def mapped(job: str, part: str) -> dict[str, int]:
 
 def shuffled(job: str, mapped: Iterable[Sums], reducers: int) -> list[list[Sums]]:
     """Each reducer's share: of every mapper the keys that are its own. Shares without a key are left out."""
-    shares: list[list[dict[str, int]]] = [[] for _ in range(reducers)]
+    shares: list[list[Sums]] = [[] for _ in range(reducers)]
     for sums in mapped:
         cut: list[dict[str, int]] = [{} for _ in range(reducers)]
         for key, value in sums.items():
