@@ -86,10 +86,8 @@ def test_bins_hold_every_trace_once_and_name_one_of_their_own() -> None:
 def test_a_duration_that_no_float_holds_has_a_bin_of_its_own(longest: int) -> None:
     (root, *_) = trace(1)
     found = analyse([[replace(root, duration=longest)], trace(2)])
-    assert [(each.n, each.from_us <= us <= each.to_us) for each, us in zip(found.bins, (100, longest), strict=True)] == [
-        (1, True),
-        (1, True),
-    ]
+    pairs = zip(found.bins, (100, longest), strict=True)
+    assert [(each.n, each.from_us <= us <= each.to_us) for each, us in pairs] == [(1, True), (1, True)]
 
 
 def test_failed_traces_are_counted_in_their_bins_too() -> None:
