@@ -8,13 +8,27 @@ from typing import Any
 
 import pytest
 
-from tests.unit.sdk.scaffold import CONSUME, Kept, consuming, event, function, raw_call, serving, to, wiring
+from tests.unit.sdk.scaffold import (
+    CONSUME,
+    Kept,
+    arrival,
+    calling,
+    consuming,
+    event,
+    function,
+    link,
+    raw_call,
+    serving,
+    to,
+    wiring,
+)
 from tests.unit.sdk.test_events import GREETING, Broker, deliver
-from toolkit.contract import ENTRY_METHOD
+from toolkit import sdk
+from toolkit.contract import ENTRY_METHOD, GENERIC_METHOD
 from toolkit.sdk import tags
 from toolkit.sdk.cloudevents import decode
 from toolkit.sdk.context import BlockingContext, Context
-from toolkit.stubs.helloworld_pb2 import HelloReply
+from toolkit.stubs.helloworld_pb2 import HelloReply, HelloRequest
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "functions.md"
 PARAMETERS = {"payload": 300}
@@ -47,6 +61,33 @@ async def test_the_event_handlers_of_the_document_run(shown: dict[str, Any]) -> 
         async with consuming(function(shown[name], wiring(consumes=True), kept)) as url:
             response = await deliver(url, GREETING, b"data")
         assert decode(response.headers, response.body).data == said
+
+
+async def test_the_scatter_of_the_document_runs(shown: dict[str, Any]) -> None:
+    async with serving(function(shown["add"], wiring("adder", serves=(GENERIC_METHOD,)))) as there:
+        edge = to("adder", there, GENERIC_METHOD, least=3, most=3)
+        async with serving(function(shown["tally"], wiring("f", serves=(ENTRY_METHOD,), outgoing=(edge,)))) as target:
+            assert HelloReply.FromString(await raw_call(target, ENTRY_METHOD, b"")).message == "21"
+
+
+@pytest.mark.parametrize(("name", "message"), [("4", "even: 4"), ("7", "odd: 7"), ("x", "'x' is no number")])
+async def test_the_choice_of_the_document_runs(shown: dict[str, Any], name: str, message: str) -> None:
+    edges = (link("even", choice="parity"), link("odd", choice="parity"))
+    called = calling(shown["sort_out"], lambda to, asked: f"{to}: {asked.text}", *edges)
+    found = await called.run(arrival(HelloRequest(name=name)))
+    assert found.text == message
+    assert (found.status, [sent.to for sent in called.kept.receipts[0].sent]) == (
+        (422, []) if name == "x" else (None, [message.partition(":")[0]])
+    )
+
+
+def test_the_document_names_all_that_handlers_may_import() -> None:
+    text = DOCUMENT.read_text()
+    assert [
+        name
+        for name in sdk.__all__
+        if not re.search(rf"\b{name}\b", text) and name not in ("BaseContext", "Context", "SdkError")
+    ] == []
 
 
 def test_the_document_names_all_that_a_context_offers() -> None:
