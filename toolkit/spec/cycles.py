@@ -39,6 +39,11 @@ def _walk(start: str, successors: Mapping[str, Sequence[str]], done: set[str], t
     return found
 
 
+def told(cycle: Sequence[str]) -> str:
+    """`a → b → a`, cut in the middle when it is long."""
+    return " → ".join(cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-9:]])
+
+
 def components(successors: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """A number for each function: the same for two that paths lead to from each other. Linear (Kosaraju)."""
     before: dict[str, list[str]] = {name: [] for name in successors}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from toolkit.spec.cycles import components, cycles
+from toolkit.spec.cycles import components, cycles, told
 from toolkit.spec.draft import Graph, Link
 from toolkit.spec.findings import Findings
 
@@ -17,7 +17,7 @@ def no_cycles(graph: Graph, found: Findings) -> None:
         if len(cycle) == 2:
             found.add(closing.place, f"{closing.to!r} sends to itself; to make a row of it, write `repeat: 2`, {how}")
         else:
-            found.add(closing.place, f"the edges run in a circle: {_path(cycle)}; leave one out, {how}")
+            found.add(closing.place, f"the edges run in a circle: {told(cycle)}; leave one out, {how}")
 
 
 def loops(graph: Graph, found: Findings) -> None:
@@ -32,7 +32,7 @@ def loops(graph: Graph, found: Findings) -> None:
     for cycle in cycles(always):
         closing = last[cycle[-2], cycle[-1]]
         if any(last[pair].bounded for pair in pairwise(cycle)):  # else it is no_cycles' own
-            why = f"every handling sends on in the circle {_path(cycle)}, so nothing leaves it before its bound"
+            why = f"every handling sends on in the circle {told(cycle)}, so nothing leaves it before its bound"
             found.add(closing.at("count"), f"{why}; write `count: 0..1`, or give the edges a `choice`")
 
 
@@ -68,7 +68,3 @@ def _done(graph: Graph, link: Link, doers: list[str], found: Findings) -> None:
 def _always(link: Link) -> bool:
     """Whether a handling cannot but send over it."""
     return link.least > 0 and link.choice is None and link.fallback is None and not link.done
-
-
-def _path(cycle: list[str]) -> str:
-    return " → ".join(cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-9:]])

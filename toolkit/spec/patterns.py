@@ -6,8 +6,10 @@ come together (`traffic`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
+from toolkit.spec.cycles import cycles
+from toolkit.spec.cycles import told as cycle_told
 from toolkit.spec.draft import Graph, Link
 from toolkit.spec.findings import Findings
 from toolkit.spec.language import STREAMS
@@ -38,8 +40,9 @@ def choices(graph: Graph, found: Findings) -> None:
 
 def fallbacks(graph: Graph, found: Findings) -> None:
     """An edge that stands in for another of the same function, without a circle, and alone."""
-    for source, links in graph.out_of().items():
+    for links in graph.out_of().values():
         called = {link.to: link for link in links if link.via == "call"}
+        told = {link.to for link in links if link.via == "event"}
         standing: dict[str, Link] = {}
         for link in _written(links):
             if link.fallback is None:
@@ -48,16 +51,17 @@ def fallbacks(graph: Graph, found: Findings) -> None:
             if first is not link:
                 two = f"{first.place.path} stands in for '{link.fallback}' already"
                 found.add(link.at("fallback"), f"{two}; stand in for '{first.to}', and it is taken after that one")
-            _one_fallback(graph, source, link, called, found)
+            _one_fallback(graph, link, called, told, found)
         _no_circle(standing, found)
 
 
-def _one_fallback(graph: Graph, source: str, link: Link, called: Mapping[str, Link], found: Findings) -> None:
+def _one_fallback(graph: Graph, link: Link, called: Mapping[str, Link], told: Collection[str], found: Findings) -> None:
+    """`called` are the functions that its own calls, `told` those that it sends events."""
+    source = link.source
     place, other = link.at("fallback"), str(link.fallback)
-    event = any(each.to == other for each in graph.links if each.source == source and each.via == "event")
     if other == link.to:
         found.add(place, f"the edge leads to '{other}' itself; name the function in whose place it leads")
-    elif other not in called and event:
+    elif other not in called and other in told:
         found.add(place, f"'{source}' sends events to '{other}', and the broker tells nobody that one has failed")
     elif other not in called:
         found.add(
@@ -79,15 +83,11 @@ def one_for_one(name: str, copies: int) -> str:
 
 def _no_circle(standing: Mapping[str, Link], found: Findings) -> None:
     """`standing` holds the edge that stands in for each function."""
-    for start, link in standing.items():
-        path = [start]
-        while path[-1] in standing and len(path) <= len(standing):
-            path.append(standing[path[-1]].to)
-            if path[-1] == start and len(path) > 2:
-                found.add(link.at("fallback"), f"fallbacks stand in for each other in a circle: {' → '.join(path)}")
-                return
-            if path[-1] in path[:-1]:
-                break
+    ahead = {name: [link.to] if link.to in standing else [] for name, link in standing.items()}
+    for path in cycles(ahead):
+        if len(path) > 2:  # an edge that stands in for itself has a problem of its own
+            place = standing[path[0]].at("fallback")
+            found.add(place, f"fallbacks stand in for each other in a circle: {cycle_told(path)}")
 
 
 def attempts(graph: Graph, found: Findings) -> None:

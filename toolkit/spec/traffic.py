@@ -130,12 +130,12 @@ def _standing_in(graph: Graph) -> list[Link]:
     }
     found = []
     for link in graph.links:
-        other = link
+        other: Link | None = link
         for _ in carried:
-            if other.fallback is None:
+            if other is None or other.fallback is None:
                 break
-            other = carried.get((other.source, other.fallback), replace(other, fallback=None))
-        found.append(link if other is link else replace(link, least=0, most=other.most))
+            other = carried.get((other.source, other.fallback))
+        found.append(replace(link, least=0, most=other.most) if other is not None and other is not link else link)
     return found
 
 

@@ -129,6 +129,16 @@ def test_a_lattice_of_functions_repeated_0_times_is_not_walked_path_by_path() ->
     assert "already there" in str(error)
 
 
+def test_a_thousand_fallbacks_of_fallbacks_are_followed_once_each() -> None:
+    functions = "".join(f"  f{number}: {{handler: 'm:f'}}\n" for number in range(990))
+    edges = "".join(f"  - {{from: f0, to: f{n + 1}, via: call, fallback: f{n}}}\n" for n in range(1, 989))
+    text = f"name: sample\nfunctions:\n{functions}edges:\n  - {{from: f0, to: f1, via: call, count: 3}}\n{edges}"
+    found = parse(text.encode(), origin="chain.yaml", folder=".")
+    assert (found.edges[-1].least, found.edges[-1].most) == (0, 3)
+    circle = text.replace("via: call, count: 3", "via: call, fallback: f989")
+    assert "fallbacks stand in for each other in a circle: f989 → f1 → f2 → " in str(refusal(circle.encode()))
+
+
 def test_the_file_is_named_for_its_own_problems() -> None:
     error = refusal(FUNCTION + b"about: 5\n", {})
     assert str(error).startswith("chain.yaml:4:8: about: expected a text, found the number 5")
