@@ -31,7 +31,8 @@ class Robin:
 
     @property
     def target(self) -> str:
-        return ", ".join(str(each.target) for each in self.requests)
+        more = len(self.requests) - 1
+        return f"{self.requests[0].target}" + (f" and {more:,} more in turn" if more else "")
 
     @property
     def size(self) -> int:
@@ -62,6 +63,12 @@ class InTurn(Client):
             self._unknown = str(error)
             return
         self._links = [Link(self._poll, places[at % self._servers], 0) for at in range(self._servers * connections)]
+
+    def dial(self) -> str | None:
+        """As of a client; of several servers the reason names the one."""
+        why = super().dial()
+        away = next((each for each in self._links if not each.connected), None)
+        return why if why is None or away is None else f"{away.place}: {away.why}"
 
     def submit(self, token: int, block: bytes, message: bytes, deadline_ns: int) -> None:
         """As of a client, but `block` is a trace context; and who waits for one server does not wait for another."""
