@@ -27,6 +27,7 @@ _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _MUST_ENCODE = re.compile(rb"[^\x21\x23-\x24\x26-\x7e]")  # all but U+0021..U+007E without `"` and `%`
 _JSON_TYPE = re.compile(r"[^;]*[/+]json\s*(;.*)?", re.IGNORECASE | re.DOTALL)
+_SPACE = b" \t\r\n"
 _BLANKS = (" ", "\t", "\r", "\n")
 
 
@@ -245,7 +246,7 @@ def _data(found: Mapping[str, tuple[Any, bytes]], content_type: str | None) -> b
 
 
 def _data_member(data: bytes, content_type: str | None) -> bytes:
-    if is_json(content_type):
+    if is_json(content_type) and data.strip(_SPACE) == data:  # white space around it would be lost on the way
         try:
             _json.decode(data.decode())
         except (ValueError, RecursionError):

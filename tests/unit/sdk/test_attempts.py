@@ -92,6 +92,13 @@ async def test_attempts_have_the_same_ids_when_the_message_is_handled_again() ->
     assert len({message for each in ids for _, message in each}) == 4
 
 
+async def test_an_attempt_is_none_of_the_messages_that_a_function_sends_which_calls_itself() -> None:
+    called = calling(ask, failing("ABORTED"), link("bank", retry=1))
+    await called.run()
+    first, second = (sent.message for sent in called.kept.receipts[0].sent)
+    assert second not in {contract.child_id(first, "f", index) for index in range(4)}
+
+
 async def test_nothing_is_tried_again_beyond_the_deadline() -> None:
     called = calling(ask, failing(*["UNAVAILABLE"] * 9), link("bank", retry=9))
     with pytest.raises(HandlingFailed, match="UNAVAILABLE"):

@@ -248,6 +248,12 @@ def test_an_event_survives_binary_mode(event: Event) -> None:
     assert decode(*encode_binary(event)) == event
 
 
+@pytest.mark.parametrize("data", [b" 0", b"0\n", b"\t{}\r", b" "])
+def test_white_space_around_json_survives_structured_mode(data: bytes) -> None:
+    event = Event({**BASE, "datacontenttype": "application/json"}, data)
+    assert decode(*encode_structured(event)) == event
+
+
 @given(events)
 def test_an_event_survives_structured_mode(event: Event) -> None:
     headers, body = encode_structured(event)
