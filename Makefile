@@ -36,6 +36,9 @@ test: install-dev ## every test that needs no cluster
 	$(BIN)/python -m pytest -q -n 2 -m "not alone and not cluster and not browser and not stores"
 	$(BIN)/python -m pytest -q -m alone
 
+requirements: install-dev ## fetch what the benchmarks with libraries of their own require, so that `make test` runs these too
+	$(BIN)/python -m tests.requirements
+
 test-browser: install-dev ## a run's page in a real browser; brings Debian's Chromium where it may
 	@for each in chromium chromium-browser google-chrome; do command -v $$each >/dev/null && exit 0; done; \
 	  test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || { apt-get -q update && apt-get -q -y install chromium; } || true

@@ -38,7 +38,7 @@ def schemas() -> Schemas:
 @pytest.mark.parametrize("chain", catalog.names())
 def test_every_chain_is_valid_for_every_engine(schemas: Schemas, chain: str, variant: str) -> None:
     found = shipped(chain)
-    if variant == "vhive-strict" and any(each.env for each in found.functions):
+    if variant == "vhive-strict" and any(each.env for each in found.chain.functions):
         with pytest.raises(UsageError, match="strict profile passes no environment"):
             render(found, variant)
         return
