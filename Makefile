@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := toolkit tests benchmarks
 
 .DELETE_ON_ERROR:
-.PHONY: install install-dev run test test-browser test-transfers test-zipkin lint stubs perf wheel picture clean help cluster-up cluster-down cluster-status test-cluster
+.PHONY: install install-dev run test requirements test-browser test-transfers test-zipkin lint stubs perf wheel picture clean help cluster-up cluster-down cluster-status test-cluster
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
