@@ -69,7 +69,12 @@ async def test_an_edge_without_a_bound_passes_on_what_others_count() -> None:
 
 async def test_a_way_begins_at_the_entry_whatever_a_caller_says() -> None:
     called = calling(again, lambda *_: "ok", link("g", loop=1))
-    assert await called.run(arrival(Message(b"x"), headers={contract.LOOPS_KEY: "f>g=5"})) == "ok"
+    assert (
+        await called.run(
+            arrival(Message(b"x"), headers={contract.LOOPS_KEY: "f>g=5", contract.LOOPS_EXTENSION: "f>g=5"})
+        )
+        == "ok"
+    )
     assert called.callee.asked[0][1][contract.LOOPS_KEY] == "f>g=1"
 
 

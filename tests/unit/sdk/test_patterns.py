@@ -231,6 +231,27 @@ async def test_events_say_which_part_they_are() -> None:
     assert [each.message for each in kept.receipts[0].sent] == [contract.child_id("e1", "f", n) for n in range(3)]
 
 
+async def test_more_events_than_an_edge_takes_are_refused_before_any_is_sent() -> None:
+    broker, kept = Broker(), Kept()
+    async with broker.listening() as sink:
+        wired = wiring("f", outgoing=(event("t", most=2),))
+        made = function(scattering(["a", "b", "c"]), wired, kept, sink=sink)
+        with pytest.raises(HandlingFailed, match="EdgeTaken: f sends at most 2 messages"):
+            await made.handle(arrival(), lambda _, value: value)
+    assert (broker.requests, kept.receipts[0].sent) == ([], ())
+
+
+async def test_a_message_that_is_handed_on_is_no_part_because_it_was_one() -> None:
+    async def hand_on(ctx: Context, message: Message) -> None:
+        await ctx.emit(Message(b"x", extensions={"partindex": "1", "parttotal": "2", "own": "y"}))
+
+    broker, wired = Broker(), wiring("f", consumes=True, outgoing=(event("t"),))
+    async with broker.listening() as sink, consuming(function(hand_on, wired, sink=sink)) as url:
+        await deliver(url, GREETING)
+    (left,) = broker.events
+    assert (left.get("partindex"), left.get("parttotal"), left.get("own")) == (None, None, "y")
+
+
 async def test_what_is_sent_for_a_part_is_the_same_part_until_parts_are_joined() -> None:
     async def work(ctx: Context, message: Message) -> str | None:
         if message.text == "reply":
