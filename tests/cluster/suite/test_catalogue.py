@@ -21,7 +21,7 @@ from toolkit.spec.model import ChainSpec
 
 CALLS = Load(requests=8, concurrency=2, timeout_s=60)  # the first ones meet pods that are just starting
 ELSEWHERE = {"chained-serving", "chained-eventing", "chained-mixed"}  # test_engine.py runs these
-AT_ONCE = 3  # chains: most of a chain's time is spent on waiting for its pods
+AT_ONCE = 2  # chains: most of the time of one is spent on waiting for its pods
 PREFIX = "kn-bench-tests-catalogue"
 
 
