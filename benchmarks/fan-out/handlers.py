@@ -1,5 +1,7 @@
 """A driver and a worker that has as many messages at once as the driver makes."""
 
+import time
+
 import work
 
 from toolkit.sdk import BlockingContext, Context, Message
@@ -13,4 +15,5 @@ async def drive(ctx: Context, request: HelloRequest) -> str:
 
 
 def count(ctx: BlockingContext, message: Message) -> int:
+    time.sleep(float(ctx.parameters["pause"]))
     return work.primes(*message.json())

@@ -151,3 +151,11 @@ async def test_a_broadcast_to_sixteen_copies_reaches_all_at_the_same_time() -> N
     assert found.at_once == 16
     assert found.share >= 0.9
     assert found.wall_us <= 1.5 * found.slowest_us
+
+
+async def test_the_benchmark_that_scatters_over_sixteen_does_so_at_the_same_time() -> None:
+    chain = catalog.load("fan-out", {"width": "16", "pause": "1s", "size": "1000"})
+    done = await outcome(chain, load=ONE)
+    assert red(done.report) == set()
+    found = branches(done)
+    assert (found.at_once, found.share >= 0.9, found.wall_us <= 1.5 * found.slowest_us) == (16, True, True)
