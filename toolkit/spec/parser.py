@@ -163,6 +163,8 @@ def _spec(keys: Keys, knobs: Knobs, graph: Graph, source: Source, found: Finding
 
 def _function(node: Node, consumes: bool) -> Function:
     asked = {each.name: getattr(node.demands, each.name) for each in fields(node.demands)}
+    if node.gateway:  # a request waits in one process, and its answer has to come there
+        asked["scale"] = replace(node.demands.scale, max=1)
     protocol: Protocol = "http1" if consumes or node.gateway else "h2c"
     return Function(
         node.name,

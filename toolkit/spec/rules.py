@@ -83,6 +83,8 @@ def gateways(graph: Graph, entry: str | None, found: Findings) -> None:
             found.add(node.at("gateway"), f"'{several[0].name}' is the chain's gateway already; a chain has one")
         if node.protocol == "h2c":
             found.add(node.at("protocol"), f"'{name}' takes HTTP requests, which need http1; leave it out")
+        if node.demands.scale.max not in (None, 1) and "replicas" not in node.said:  # which has a problem of its own
+            found.add(node.at("scale"), f"'{name}' is one pod, where the answers to its requests come; leave `max` out")
         if node.gateway == READY_PATH:
             found.add(node.at("gateway"), f"{READY_PATH} is where it says that it is ready; choose another path")
         if name == entry:
