@@ -35,10 +35,12 @@ class DeploymentFromZero(LocalDeployment):
         environment: Mapping[str, Mapping[str, str]],
         ready_within_s: float,
         logs: Path | None = None,
+        gateway_port: int | None = None,
     ) -> None:
         self._sleepers: list[Sleeper] = []
         before = {each.name: functools.partial(self._stand, each.name) for each in plan.chain.functions}
-        super().__init__(plan, receipts, zipkin, {**before, **intercept}, environment, ready_within_s, logs)
+        standing = {**before, **intercept}
+        super().__init__(plan, receipts, zipkin, standing, environment, ready_within_s, logs, gateway_port)
 
     async def cool(self, within_s: float) -> None:
         if not await until(self.idle, within_s=within_s):
