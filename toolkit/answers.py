@@ -18,7 +18,8 @@ from typing import Any
 
 from toolkit.checks.expected import answers, size
 from toolkit.contract import input_seed
-from toolkit.engines import requirements
+from toolkit.engines import groups, requirements
+from toolkit.judging import MOST
 from toolkit.results import CallRecord, Evidence
 from toolkit.spec.model import ChainSpec
 
@@ -26,7 +27,9 @@ PATIENCE_S = 60.0  # for each answer, and for what the judge has to import
 LARGEST_LINE = 1 << 20  # bytes that come back at once
 UNJUDGED = "could not be judged: "
 
-_LAST = ("ended", "late")  # after which nothing comes any more
+_FIRST = ("ready", "missing", "broken")  # what the process may say, first and then
+_VERDICTS = ("wrong", "unjudged")
+_LAST = ("ended", "late", "garbled")  # after which nothing comes any more, or nothing that could be relied on
 
 Question = tuple[str, int]  # answer, seed of the input
 
@@ -64,27 +67,24 @@ async def _verdicts(chain: ChainSpec, questions: Sequence[Question], patience_s:
         stderr=asyncio.subprocess.DEVNULL,
         limit=LARGEST_LINE,
         env={**os.environ, **requirements.environment(chain)},
-        start_new_session=True,  # Ctrl-C is ours to handle
+        start_new_session=True,  # Ctrl-C is ours to handle, and what it starts can be ended with it
     )
     try:
         return await _asked(chain, process, questions, patience_s)
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
-                process.kill()
-        await process.wait()
+        await groups.end(process)
 
 
 async def _asked(
     chain: ChainSpec, process: asyncio.subprocess.Process, questions: Sequence[Question], patience_s: float
 ) -> list[str | None]:
-    kind, text = await _line(process, patience_s)
+    kind, text = await _line(process, _FIRST, patience_s)
     if kind != "ready":
         return [UNJUDGED + _why(chain, kind, text)] * len(questions)
     verdicts: list[str | None] = []
     for answer, seed in questions:
         await _ask(process, [answer, seed, size(chain)], patience_s)
-        kind, text = await _line(process, patience_s)
+        kind, text = await _line(process, _VERDICTS, patience_s)
         verdicts.append(text if kind == "wrong" else UNJUDGED + _why(chain, kind, text))
         if kind in _LAST:
             break
@@ -98,8 +98,10 @@ async def _ask(process: asyncio.subprocess.Process, question: Any, patience_s: f
         await asyncio.wait_for(process.stdin.drain(), patience_s)
 
 
-async def _line(process: asyncio.subprocess.Process, patience_s: float) -> tuple[str, str | None]:
-    """What the process says next: `ended` and how, when it says nothing more; `late` after so many seconds."""
+async def _line(process: asyncio.subprocess.Process, kinds: Sequence[str], patience_s: float) -> tuple[str, str | None]:
+    """What the process says next, one of `kinds`: `ended` and how, when it says nothing more; `late` after so many
+    seconds; `garbled` for what is none of these, which the chain's code has put there.
+    """
     assert process.stdout is not None
     try:
         line = await asyncio.wait_for(process.stdout.readline(), patience_s)
@@ -107,8 +109,22 @@ async def _line(process: asyncio.subprocess.Process, patience_s: float) -> tuple
             return "ended", _ending(await asyncio.wait_for(process.wait(), patience_s))
     except TimeoutError:
         return "late", f"{patience_s:g} s"
-    kind, text = json.loads(line)
-    return kind, text
+    except ValueError:  # longer than LARGEST_LINE
+        return "garbled", None
+    return _said(line, kinds) or ("garbled", None)
+
+
+def _said(line: bytes, kinds: Sequence[str]) -> tuple[str, str | None] | None:
+    """The kind and the text of a line; None for one that the judge does not write."""
+    try:
+        match json.loads(line):
+            case [str(kind), None] if kind in kinds:
+                return kind, None
+            case [str(kind), str(text)] if kind in kinds:
+                return kind, text[:MOST].encode(errors="replace").decode()
+    except (ValueError, RecursionError):
+        pass
+    return None
 
 
 def _ending(status: int) -> str:
@@ -123,6 +139,8 @@ def _why(chain: ChainSpec, kind: str, text: str | None) -> str:
         return f"{chain.expect} cannot be loaded: {text}"
     if kind == "ended":
         return f"{chain.expect} ended its process {text}"
+    if kind == "garbled":
+        return f"{chain.expect} spoke out of turn: its code wrote where its verdicts go"
     if kind == "late":
         return f"{chain.expect} took longer than {text}"
     return f"{chain.expect}: {text}"

@@ -3,7 +3,8 @@
 May live here: what needs no more than the standard library, since the chain's own code is loaded beside it. May not:
 which answers are judged, for how long, and what becomes of the verdicts (`answers`).
 
-What that code prints goes nowhere: the verdicts have a channel of their own, which is closed to it.
+What that code prints goes nowhere, and what it reads is empty: questions and verdicts have channels of their own, which no
+process that it starts or forks gets. In this very process nothing can be hidden from it; `answers` is ready for that.
 """
 
 from __future__ import annotations
@@ -26,27 +27,33 @@ def main(handler: str) -> None:
     The first line out tells whether there is somebody who judges: `["ready", null]`, or `["missing", MODULE]`, or
     `["broken", TEXT]`, after which nothing comes.
     """
-    verdicts = _own_channel()
+    questions, verdicts = _own_channels()
     try:
         judge = _load(handler)
     except ModuleNotFoundError as error:
-        _say(verdicts, "missing", error.name or str(error))
+        _say(verdicts, "missing", (error.name or str(error))[:MOST])
         return
     except (Exception, SystemExit) as error:  # the boundary to code of the user's
         _say(verdicts, "broken", _said(error))
         return
     _say(verdicts, "ready", None)
-    for line in sys.stdin:
+    for line in questions:
         _say(verdicts, *_judged(judge, *json.loads(line)))
 
 
-def _own_channel() -> TextIO:
-    """Where verdicts go: standard output as it was, before it became nothing for everyone else."""
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    os.dup2(nothing, 2)
-    return channel
+def _own_channels() -> tuple[TextIO, TextIO]:
+    """Where questions come from and verdicts go: the standard streams, before they became nothing for everyone else."""
+    own = os.dup(0), os.dup(1)  # which an exec closes
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+
+    def forget() -> None:
+        for each in own:
+            os.dup2(nothing, each, inheritable=False)
+
+    os.register_at_fork(after_in_child=forget)
+    return os.fdopen(own[0], encoding="utf-8"), os.fdopen(own[1], "w", encoding="utf-8")
 
 
 def _load(handler: str) -> Callable[[str, int, int | None], Any]:
