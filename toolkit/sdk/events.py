@@ -13,6 +13,7 @@ from toolkit.sdk.arrival import Arrival, Received, fresh_identity, of_event, usa
 from toolkit.sdk.cloudevents import Event, EventError, decode, encode_binary
 from toolkit.sdk.function import Function, HandlingFailed
 from toolkit.sdk.handling import Handling
+from toolkit.sdk.http1 import MAX_BODY as MAX_REQUEST
 from toolkit.sdk.http1 import Request, Response, Server, serve
 from toolkit.sdk.message import Message
 from toolkit.sdk.propagation import TRACEPARENT, TRACESTATE, extract, parse
@@ -39,6 +40,9 @@ _ATTRIBUTES = frozenset(
 class EventServer:
     """Answers 200 (with the reply event, if the handler made one), 400 for what is no event, 500 for a failure."""
 
+    max_body = MAX_REQUEST  # bytes of a request
+    slow_s: float | None = None  # how long a request may take to come whole
+
     def __init__(self, function: Function) -> None:
         self._function = function
         self._ready = False
@@ -46,7 +50,8 @@ class EventServer:
 
     async def start(self, host: str | None, port: int) -> int:
         """Listens and returns the port. Raises OSError when the address cannot be had."""
-        self._server = await serve(self.answer, host or ("" if port else "0.0.0.0"), port)  # noqa: S104 - a container's port
+        place = host or ("" if port else "0.0.0.0")  # noqa: S104 - a container's port
+        self._server = await serve(self.answer, place, port, max_body=self.max_body, patience_s=self.slow_s)
         self._ready = True
         return self._server.port
 

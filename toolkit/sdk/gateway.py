@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from toolkit import contract
 from toolkit.contract import Outgoing
@@ -31,6 +32,8 @@ from toolkit.sdk.tracing import AnySpan
 PATIENCE_S = 30.0  # from the request to its answer, where the function's `timeout` says nothing
 MOST_WAITING = 10_000  # requests at once
 MOST_BODY = 4 << 20  # bytes of a request: what gRPC takes by default, and what a log or a trace may meet
+MOST_ANSWER = 64 << 20  # bytes of an answer that comes by an event
+SLOW_S = 30.0  # from the beginning of a request to its end
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CALL_HEADER = b"Toolkit-Call"
 # As google.rpc.code says which HTTP status goes with which code.
@@ -50,6 +53,9 @@ STATUSES: Mapping[str, int] = {
     "DEADLINE_EXCEEDED": 504,
 }
 _TEXT = (b"Content-Type", b"text/plain; charset=utf-8")
+_AS_SAID = (b"X-Content-Type-Options", b"nosniff")  # what a handler sends as text, no browser takes for a page
+_KIND = re.compile(r"[!-~][ -~]*")  # of a content type: what a header may hold
+_HOST = re.compile(r"(localhost|[a-z0-9-]+\.localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?")
 
 _waiting: dict[str, asyncio.Future[Message]] = {}  # by call; a process has one gateway
 
@@ -65,15 +71,24 @@ async def answer(ctx: Context, message: Message) -> None:
 class GatewayServer(EventServer):
     """Answers requests of the gateway's path; everything else is the event server's."""
 
+    max_body, slow_s = MOST_ANSWER, SLOW_S
+
     def __init__(self, function: Function) -> None:
         super().__init__(function)
+        self._loopback = False  # nobody but this machine is meant to reach us
         self._around, self._patience_s = function.around, function.wiring.patience_s or PATIENCE_S
         self._path = function.wiring.gateway or "/"
         self._entry = _entry(function.wiring.outgoing)
 
+    async def start(self, host: str | None, port: int) -> int:
+        self._loopback = host is not None and _HOST.fullmatch(host) is not None
+        return await super().start(host, port)
+
     async def answer(self, request: Request) -> Response:
-        if _is_event(request) or urlsplit(request.target).path != self._path:
+        if _is_event(request) or request.target.partition("?")[0] != self._path:
             return await super().answer(request)
+        if self._loopback and _is_a_strangers_page(request):
+            return _refusal(403, "this address is for this machine, and not for pages from elsewhere")
         if request.method not in METHODS:
             return _refusal(405, f"{request.method} is not served here", (b"Allow", ", ".join(METHODS).encode()))
         if len(request.body) > MOST_BODY:
@@ -150,7 +165,7 @@ def parameters(request: Request) -> dict[str, Any]:
 
     A name that comes twice is a list. Raises ValueError for a body or a query that is not what it says it is.
     """
-    query = urlsplit(request.target).query
+    query = request.target.partition("?")[2].partition("#")[0]
     pairs = _pairs(query, "the query")
     kind = (request.header(b"content-type") or b"").decode("latin-1").partition(";")[0].strip().lower()
     members: dict[str, Any] = {}
@@ -176,10 +191,14 @@ def _pairs(text: str, what: str) -> list[tuple[str, str]]:
 
 def _members(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        found = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the body is no JSON: {error}") from error
     return found if isinstance(found, dict) else {"body": found}
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number there")
 
 
 def _text(body: bytes) -> str:
@@ -211,13 +230,20 @@ def _metadata(call: str, metadata: bytes, sender: str, position: Position) -> li
 
 
 def _response(call: str, reply: Message) -> Response:
-    said = reply.extensions.get(contract.STATUS_EXTENSION, "")
-    status = reply.status or (int(said) if said.isdecimal() else HTTPStatus.OK)
+    status, kind = reply.status or HTTPStatus.OK, reply.content_type or OCTETS
+    named = (CALL_HEADER, call.encode())
     if not 200 <= status <= 599:
-        return _refusal(502, f"the chain answered with the status {status}", (CALL_HEADER, call.encode()))
-    kind = (reply.content_type or OCTETS).encode("latin-1", "replace")
-    return Response(status, ((b"Content-Type", kind), (CALL_HEADER, call.encode())), reply.data)
+        return _refusal(502, f"the chain answered with the status {status}", named)
+    if not _KIND.fullmatch(kind):
+        return _refusal(502, f"the chain answered with the content type {kind[:80]!r}", named)
+    return Response(status, ((b"Content-Type", kind.encode()), _AS_SAID, named), reply.data)
 
 
 def _refusal(status: int, why: str, *headers: tuple[bytes, bytes]) -> Response:
-    return Response(status, (_TEXT, *headers), why.encode() + b"\n")
+    return Response(status, (_TEXT, _AS_SAID, *headers), why.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def _is_a_strangers_page(request: Request) -> bool:
+    """Whether a page of another site sends this, as a browser tells: by that name, or by one made to lead here."""
+    host = (request.header(b"host") or b"").decode("latin-1").lower()
+    return _HOST.fullmatch(host) is None or request.header(b"sec-fetch-site") in (b"cross-site", b"same-site")

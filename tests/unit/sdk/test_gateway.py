@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.sdk.failures import CODES
-from toolkit.sdk.gateway import STATUSES, parameters
+from toolkit.sdk.gateway import STATUSES, _is_a_strangers_page, _response, parameters
 from toolkit.sdk.http1 import Request
+from toolkit.sdk.message import Message
 
 JSON = ((b"content-type", b"application/json; charset=utf-8"),)
 
@@ -28,6 +29,7 @@ def asked(target: str, body: bytes = b"", headers: tuple[tuple[bytes, bytes], ..
         ("/?a=&b", {"a": "", "b": ""}),
         ("/?stra%C3%9Fe=%E2%82%AC", {"straße": "€"}),
         ("/?a=1#b=2", {"a": "1"}),
+        ("//[?a=1", {"a": "1"}),
     ],
 )
 def test_a_query_asks_for_its_pairs(target: str, wanted: dict[str, object]) -> None:
@@ -49,6 +51,7 @@ def test_a_body_is_read_as_what_it_says_it_is() -> None:
     [
         ("/", b"{", JSON, "the body is no JSON"),
         ("/", b"[" * 100_000, JSON, "the body is no JSON"),
+        ("/", b'{"a": NaN}', JSON, "NaN is no number"),
         ("/", b"\xff", (), "no text in UTF-8: invalid start byte at byte 0"),
         ("/?a=%ff", b"", (), "the query cannot be read"),
         ("/?" + "&".join("a" * 1001), b"", (), "the query cannot be read"),
@@ -68,6 +71,38 @@ def test_whatever_comes_is_read_or_refused(query: str, body: bytes, is_json: boo
     except ValueError:
         return
     assert all(isinstance(name, str) for name in found)
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        (Message(b"3", "text/plain", status=201), 201),
+        (Message(b"3"), 200),
+        (Message(b"3", status=100), 502),
+        (Message(b"3", status=10**30), 502),
+        (Message(b"3", "text/plain\r\nSet-Cookie: a=b"), 502),
+        (Message(b"3", "text/plän"), 502),
+        (Message(b"3", " "), 502),
+    ],
+)
+def test_an_answer_that_http_cannot_say_is_the_chains_fault(message: Message, status: int) -> None:
+    found = _response("c", message)
+    assert found.status == status
+    assert (b"X-Content-Type-Options", b"nosniff") in found.headers
+
+
+def test_only_this_machine_reaches_a_gateway_on_its_loopback() -> None:
+    def page(host: bytes, *more: tuple[bytes, bytes]) -> bool:
+        return _is_a_strangers_page(Request("GET", "/", ((b"Host", host), *more), b""))
+
+    assert not any(
+        page(host) for host in (b"127.0.0.1:8080", b"localhost", b"[::1]:80", b"a.localhost:1", b"LOCALHOST")
+    )
+    assert all(
+        page(host) for host in (b"evil.example", b"127.0.0.1.evil.example", b"localhost.evil.example", b"", b"[")
+    )
+    assert page(b"127.0.0.1", (b"Sec-Fetch-Site", b"cross-site"))
+    assert not page(b"127.0.0.1", (b"Sec-Fetch-Site", b"none"))
 
 
 def test_every_failure_has_a_status_and_no_success_is_one() -> None:

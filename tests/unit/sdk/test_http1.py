@@ -88,6 +88,22 @@ async def read_one(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(length)
 
 
+@pytest.mark.parametrize("begun", [b"GET / HTT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"])
+async def test_a_request_that_does_not_come_whole_in_time_is_refused(begun: bytes) -> None:
+    server = await serve(echo, "127.0.0.1", 0, patience_s=0.05)
+    try:
+        assert (await exchange(server, begun)).startswith(b"HTTP/1.1 408 ")
+        async with connected(server) as (reader, writer):  # one that comes whole may then be silent for ever
+            for _ in range(2):
+                writer.write(GET[:9])
+                await writer.drain()
+                writer.write(GET[9:])
+                assert b" 200 " in await read_one(reader)
+                await asyncio.sleep(0.1)  # longer than the patience: silence is what is tried here
+    finally:
+        await server.close()
+
+
 async def test_a_request_is_handed_over_as_it_was_on_the_wire() -> None:
     seen: list[Request] = []
 

@@ -5,10 +5,11 @@ here: HTTP/1.1 itself. May not: CloudEvents, routing, retries, and any import be
 """
 
 from toolkit.sdk.http1.client import Address, Client, NotSentError, TruncatedError, UnansweredError, split_url
-from toolkit.sdk.http1.message import Headers, MessageError, Request, Response
+from toolkit.sdk.http1.message import MAX_BODY, Headers, MessageError, Request, Response
 from toolkit.sdk.http1.server import Handler, Server, serve
 
 __all__ = [
+    "MAX_BODY",
     "Address",
     "Client",
     "Handler",

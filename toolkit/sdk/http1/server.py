@@ -49,8 +49,9 @@ def date() -> bytes:
 class Server:
     """A listening server; made by `serve`."""
 
-    def __init__(self, handler: Handler, max_body: int, max_headers: int) -> None:
+    def __init__(self, handler: Handler, max_body: int, max_headers: int, patience_s: float | None = None) -> None:
         self.handler, self.max_body, self.max_headers = handler, max_body, max_headers
+        self.patience_s = patience_s
         self.connections: set[Connection] = set()
         self.closing = False
         self.host, self.port = "", 0
@@ -107,19 +108,29 @@ class Server:
 
 
 async def serve(
-    handler: Handler, host: str, port: int, *, max_body: int = MAX_BODY, max_headers: int = MAX_HEADERS
+    handler: Handler,
+    host: str,
+    port: int,
+    *,
+    max_body: int = MAX_BODY,
+    max_headers: int = MAX_HEADERS,
+    patience_s: float | None = None,
 ) -> Server:
     """Listen on `host:port` (port 0: any free one; see `Server.port`); raises OSError when that cannot be had.
 
-    A handler that raises is answered for with 500 and named on stderr; larger bodies and heads get 413 and 431.
+    A handler that raises is answered for with 500 and named on stderr; larger bodies and heads get 413 and 431, and a
+    request that has not come whole `patience_s` seconds after it began 408 (None: it may take for ever, as net/http's).
     """
-    server = Server(handler, max_body, max_headers)
+    server = Server(handler, max_body, max_headers, patience_s)
     await server.listen(host, port)
     return server
 
 
 class Connection(asyncio.Protocol):
-    __slots__ = ("_continued", "_head", "_parser", "_paused", "_refused", "_resumed", "_server", "_transport", "task")
+    __slots__ = (
+        *("_continued", "_head", "_parser", "_paused", "_refused", "_resumed", "_server", "_transport", "task"),
+        "_deadline",
+    )
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -130,6 +141,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._refused = False
         self._resumed: asyncio.Event | None = None  # set while the peer takes what we write
+        self._deadline: asyncio.TimerHandle | None = None  # of a request that has come in part
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -139,6 +151,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._in_time()
         self._server.connections.discard(self)
         self.resume_writing()
         if self.task is not None:
@@ -179,20 +192,35 @@ class Connection(asyncio.Protocol):
         try:
             head = self._head or self._parser.head()
             if head is None:
+                self._hurry()
                 return
             body = self._parser.body(head.length)
         except MessageError as problem:
             self._refuse(problem)
             return
         if body is None:
+            self._hurry()
             self._head = head
             if head.expects_continue and not self._continued and self._transport is not None:
                 self._continued = True
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             return
+        self._in_time()
         self._head, self._continued = None, False
         request = Request(head.start[0].decode("ascii"), head.start[1].decode("latin-1"), head.headers, body)
         self.task = asyncio.get_running_loop().create_task(self._answer(request, head.close, head.minor))
+
+    def _hurry(self) -> None:
+        """The rest of the request has to come in time."""
+        patience_s = self._server.patience_s
+        if patience_s is not None and self._deadline is None:
+            late = MessageError(408)
+            self._deadline = asyncio.get_running_loop().call_later(patience_s, self._refuse, late)
+
+    def _in_time(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     async def _answer(self, request: Request, close: bool, minor: int) -> None:
         try:
