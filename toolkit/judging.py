@@ -3,8 +3,8 @@
 May live here: what needs no more than the standard library, since the chain's own code is loaded beside it. May not:
 which answers are judged, for how long, and what becomes of the verdicts (`answers`).
 
-What that code prints goes nowhere, and what it reads is empty: questions and verdicts have channels of their own, which no
-process that it starts or forks gets. In this very process nothing can be hidden from it; `answers` is ready for that.
+What that code prints goes nowhere, and what it reads is empty: questions and verdicts have channels of their own, which
+no process that it starts or forks gets. In this very process nothing can be hidden from it; `answers` knows.
 """
 
 from __future__ import annotations
