@@ -91,7 +91,7 @@ def scattered(wiring: Wiring, name: str | None, kind: str | None) -> Outgoing:
 def invoked(wiring: Wiring, name: str) -> Outgoing:
     """The edge over which an `Invoke` continues at the function `name`: a call, or else an event. Raises NoSuchEdge."""
     ways = [*_calls(wiring), *_events(wiring)]
-    found = [edge for edge in ways if edge.to == name]
+    found = [edge for edge in ways if name in (edge.to, edge.alias)]
     if not found:
         raise NoSuchEdge(f"{wiring.function} cannot go on to {name!r}: it has edges to: {_named(ways)}")
     if found[0].via == "event" and len(found) > 1:
@@ -139,7 +139,8 @@ def _one_event(found: Sequence[Outgoing]) -> bool:
 
 
 def _named(found: Iterable[Outgoing]) -> str:
-    return ", ".join(edge.to if edge.via == "call" else f"{edge.to} ({edge.type})" for edge in found) or "none"
+    names = ((edge, edge.alias or edge.to) for edge in found)
+    return ", ".join(name if edge.via == "call" else f"{name} ({edge.type})" for edge, name in names) or "none"
 
 
 class Taken:

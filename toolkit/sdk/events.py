@@ -38,7 +38,10 @@ _ATTRIBUTES = frozenset(
 
 
 class EventServer:
-    """Answers 200 (with the reply event, if the handler made one), 400 for what is no event, 500 for a failure."""
+    """Answers 200 (with the reply event, if the handler made one), 400 for what is no event, 500 for a failure.
+
+    And 422 where the handler asks for what its chain does not have: brokers try 5xx again, and that would not help.
+    """
 
     max_body = MAX_REQUEST  # bytes of a request
     slow_s: float | None = None  # how long a request may take to come whole
@@ -79,7 +82,7 @@ class EventServer:
         try:
             return await self._function.handle(self._arrival(event, request), _reply)
         except HandlingFailed as failed:
-            return _refusal(500, f"{failed.code}: {failed.details}")
+            return _refusal(422 if failed.for_good else 500, f"{failed.code}: {failed.details}")
 
     def _arrival(self, event: Event, request: Request) -> Arrival:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}

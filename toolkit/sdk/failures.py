@@ -59,6 +59,10 @@ class LoopBound(Refused):
         super().__init__("FAILED_PRECONDITION", details)
 
 
+# What the handler does wrong by itself: handling the same message again would fail in the same way.
+FOR_GOOD = (NoSuchEdge, LoopBound)
+
+
 class Unanswerable(SdkError):
     """What should be the chain's answer is no text, or too long for a receipt."""
 

@@ -17,10 +17,10 @@ from typing import Any, Protocol, TypeVar
 
 from toolkit import contract
 from toolkit.contract import Boot, Receipt
-from toolkit.sdk import tags
+from toolkit.sdk import parts, tags
 from toolkit.sdk.arrival import Arrival, Incoming, fresh_id
 from toolkit.sdk.context import BlockingContext, Context
-from toolkit.sdk.failures import CODES, CallFailed, EmitFailed, Refused, described
+from toolkit.sdk.failures import CODES, FOR_GOOD, CallFailed, EmitFailed, Refused, described
 from toolkit.sdk.handling import Handling, Surroundings
 from toolkit.sdk.logs import handled_call
 from toolkit.sdk.outcome import settled
@@ -38,11 +38,12 @@ class HandlingFailed(Exception):
     """What the sender is told: the name of a gRPC status code, and details.
 
     `kind` is what such failures are counted by: the code's name again, or that of an exception nobody expected.
+    `for_good`: the handler's own mistake, which it would make again if the message came again.
     """
 
-    def __init__(self, code: str, details: str, kind: str | None = None) -> None:
+    def __init__(self, code: str, details: str, kind: str | None = None, *, for_good: bool = False) -> None:
         super().__init__(f"{code}: {details}")
-        self.code, self.details, self.kind = code, details, kind or code
+        self.code, self.details, self.kind, self.for_good = code, details, kind or code, for_good
 
 
 class Collector(Protocol):
@@ -181,9 +182,15 @@ class Function:
                 boot=self.boot if seq == 0 else None,
                 answer=handling.said if failure is None else None,
                 joined=handling.joined,
+                part=_part(arrival),
                 waits=handling.waits,
             )
         )
+
+
+def _part(arrival: Arrival) -> str | None:
+    found = parts.read(arrival.headers) if arrival.via == "event" else ()
+    return str(found[0]) if found else None
 
 
 def replica_nonce() -> str:
@@ -215,6 +222,6 @@ def _failure(error: BaseException) -> HandlingFailed:
         code, details = "UNAVAILABLE" if gone else "INTERNAL", str(error)
     known = isinstance(error, (CallFailed, Refused, EmitFailed))
     _log.log(logging.WARNING if known else logging.ERROR, "%s: %s", code, details, exc_info=None if known else error)
-    return HandlingFailed(
-        code if code in CODES else "UNKNOWN", bounded(details), None if known else type(error).__name__
-    )
+    kind = None if known else type(error).__name__
+    code = code if code in CODES else "UNKNOWN"
+    return HandlingFailed(code, bounded(details), kind, for_good=isinstance(error, FOR_GOOD))

@@ -6,6 +6,7 @@ May live here: both, and what they come to. May not: any import of grpc or proto
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from toolkit.sdk.message import Message
 if TYPE_CHECKING:
     from toolkit.sdk.handling import Handling
 
+_TYPE = re.compile("[ -~]*")  # what a header can say: no line ends, no control characters, ASCII
 PENDING = Message(b"pending", contract.PENDING, status=202)  # the reply of whoever went on by an event
 
 
@@ -48,6 +50,12 @@ class Response:
             raise TypeError(f"Response: status is a number such as 200, not a {type(self.status).__name__}")
         if not 100 <= self.status <= 599:
             raise ValueError(f"Response: {self.status} is no HTTP status (100..599)")
+        if self.content_type is not None and not isinstance(self.content_type, str):
+            raise TypeError(f"Response: content_type is a text, not a {type(self.content_type).__name__}")
+        if not _TYPE.fullmatch(self.content_type or ""):
+            raise ValueError(
+                f"Response: no header can say the content type {self.content_type!r:.100}: printable ASCII only"
+            )
 
     @property
     def message(self) -> Message:

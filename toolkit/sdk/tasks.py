@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import contract
 from toolkit.contract import Outgoing, Wiring
-from toolkit.sdk.failures import NoSuchEdge, Refused, described
+from toolkit.sdk.failures import FOR_GOOD, NoSuchEdge, Refused, described
 from toolkit.sdk.ledger import Begun, Ending, LedgerClient, Part
 from toolkit.sdk.message import Message
 
@@ -179,7 +179,7 @@ async def _release(handling: Handling) -> None:
 
 def _is_last(handling: Handling, error: BaseException, attempt: int) -> bool:
     """Whether nobody is going to try this task again: the broker's attempts are over, or it was refused for good."""
-    if isinstance(error, Refused) and error.code not in PASSING:
+    if isinstance(error, FOR_GOOD) or (isinstance(error, Refused) and error.code not in PASSING):
         return True
     return handling.wiring.attempts is not None and attempt >= handling.wiring.attempts
 

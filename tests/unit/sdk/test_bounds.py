@@ -116,7 +116,7 @@ async def test_an_event_says_it_too_and_so_does_a_reply_event() -> None:
         beyond = await deliver(url, GREETING | {"ce-toolkitloops": "f>f=2"}, b"emit")
     assert decode(answered.headers, answered.body).get("toolkitloops") == "f>f=2"
     assert [each.get("toolkitloops") for each in broker.events] == ["f>f=2"]
-    assert (beyond.status, b"led 2 times over f -> f" in beyond.body) == (500, True)
+    assert (beyond.status, b"led 2 times over f -> f" in beyond.body) == (422, True)
 
 
 def test_a_bound_is_no_failure_that_passes() -> None:

@@ -290,6 +290,40 @@ async def test_a_failing_handler_answers_500_with_a_short_body() -> None:
     assert kept.receipts[0].error is not None
 
 
+async def _twice(ctx: Context, message: Message) -> None:
+    await ctx.emit("one")
+    await ctx.emit("two")
+
+
+async def _elsewhere(ctx: Context, message: Message) -> None:
+    await ctx.emit("one", type="nowhere")
+
+
+async def _round(ctx: Context, message: Message) -> None:
+    await ctx.emit("one")
+
+
+@pytest.mark.parametrize(
+    ("handler", "came", "says"),
+    [
+        (_twice, "", "INTERNAL: EdgeTaken: "),
+        (_elsewhere, "", "INTERNAL: NoSuchEdge: "),
+        (_round, "consumer>other=2", "FAILED_PRECONDITION: the way here led 2 times"),
+    ],
+)
+async def test_what_a_handler_would_do_wrong_again_is_answered_so_that_no_broker_tries_again(
+    handler: Any, came: str, says: str
+) -> None:
+    """Of 4xx a broker of Knative tries 404, 408, 409 and 429 again, and all 5xx (its kncloudevents)."""
+    kept, broker = Kept(), Broker()
+    wired = wiring("consumer", consumes=True, outgoing=(event("next", loop=2),))
+    headers = {**GREETING, **({"ce-toolkitloops": came} if came else {})}
+    async with broker.listening() as sink, consuming(function(handler, wired, kept, sink=sink)) as url:
+        response = await deliver(url, headers)
+    assert (response.status, response.body.decode().startswith(says)) == (422, True)
+    assert (kept.receipts[0].error or "").startswith(says)
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "says"),
     [

@@ -215,7 +215,7 @@ async def test_where_none_of_several_events_goes_to_a_gateway_it_is_refused() ->
     made = function(returning(Response("x")), wiring("f", consumes=True, outgoing=(event("a"), event("b"))))
     async with consuming(made) as url:
         answered = await deliver(url, GREETING)
-    assert (answered.status, b"none leads to a gateway" in answered.body) == (500, True)
+    assert (answered.status, b"none leads to a gateway" in answered.body) == (422, True)
 
 
 # --- the entry, asked as any function ---------------------------------------------------------------------------------
@@ -336,7 +336,27 @@ async def test_a_reply_event_is_bounded_as_any() -> None:
     broker, made = Broker(), wiring("f", consumes=True, outgoing=(event("t"),))
     async with broker.listening() as sink, consuming(function(both, made, sink=sink)) as url:
         answered = await deliver(url, GREETING)
-        assert (answered.status, b"at most 1 message" in answered.body) == (500, True)
+        assert (answered.status, b"at most 1 message" in answered.body) == (422, True)
     async with consuming(function(returning("two"), made)) as url:
         replied = await deliver(url, GREETING)
     assert decode(replied.headers, replied.body).type == "t"
+
+
+@pytest.mark.parametrize(
+    "edges", [(link("check-1", alias="check"),), (link("check-1", alias="check"), event("s", "end"))]
+)
+async def test_it_goes_on_by_the_name_that_the_handlers_file_has_for_a_function(edges: Any) -> None:
+    called = calling(returning(Invoke("check", "x")), echo, *edges)
+    assert (await called.run()).text == "check-1: x"
+    elsewhere = calling(returning(Invoke("pack")), echo, *edges)
+    with pytest.raises(HandlingFailed, match="it has edges to: check"):
+        await elsewhere.run()
+
+
+@pytest.mark.parametrize("bad", ["text/plain\r\nX-Evil: 1", "text/pläin", "a\x00b", "text/plain\n"])
+def test_a_content_type_that_no_header_can_say_is_refused_where_it_is_written(bad: str) -> None:
+    with pytest.raises(ValueError, match="no header can say the content type"):
+        Response("x", content_type=bad)
+    with pytest.raises(TypeError, match="content_type is a text, not a int"):
+        Response("x", content_type=7)  # type: ignore[arg-type]
+    assert Response("x", content_type='text/plain; charset="utf-8"').message.content_type is not None
