@@ -15,9 +15,9 @@ from toolkit.contract import EGRESS, Wiring
 from toolkit.errors import UsageError
 from toolkit.manifests.target import Target
 from toolkit.plan import Plan
-from toolkit.sdk import program
 from toolkit.spec.model import Function
 
+LOOPBACK = "127.0.0.1"  # of the pod, which its containers share
 PORT, EGRESS_PORT = 8081, 8082  # in the pod; the scaffold's is 8080
 
 
@@ -25,13 +25,15 @@ def wired(function: Function, wiring: Wiring) -> Wiring:
     """The scaffold beside an image starts no program: it finds one."""
     if function.image is None:
         return wiring
-    return dataclasses.replace(wiring, command=(), relay=f"{program.LOOPBACK}:{PORT}")
+    return dataclasses.replace(wiring, command=(), relay=f"{LOOPBACK}:{PORT}")
 
 
 def container(function: Function, wiring: Wiring) -> Mapping[str, Any] | None:
     """What the template is told of the container; None for a function that is no image."""
     if function.image is None:
         return None
+    from toolkit.sdk import program  # the scaffold, which brings asyncio along: most chains have no stranger
+
     told = {**program.environment(wiring, function.env, PORT), **way_out(function, wiring)}
     return {
         "image": function.image,
@@ -42,7 +44,7 @@ def container(function: Function, wiring: Wiring) -> Mapping[str, Any] | None:
 
 def way_out(function: Function, wiring: Wiring) -> Mapping[str, str]:
     """Where the scaffold takes what the stranger sends over its edges; both containers are told."""
-    return {EGRESS: f"{program.LOOPBACK}:{EGRESS_PORT}"} if function.image and wiring.outgoing else {}
+    return {EGRESS: f"{LOOPBACK}:{EGRESS_PORT}"} if function.image and wiring.outgoing else {}
 
 
 def see_that_they_can_run(plan: Plan, target: Target) -> None:
