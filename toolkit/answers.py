@@ -81,9 +81,10 @@ async def _asked(
     kind, text = await _line(process, _FIRST, patience_s)
     if kind != "ready":
         return [UNJUDGED + _why(chain, kind, text)] * len(questions)
+    parameters = {each.name: each.value for each in chain.parameters}
     verdicts: list[str | None] = []
     for answer, seed in questions:
-        await _ask(process, [answer, seed, size(chain)], patience_s)
+        await _ask(process, [answer, seed, size(chain), parameters], patience_s)
         kind, text = await _line(process, _VERDICTS, patience_s)
         verdicts.append(text if kind == "wrong" else UNJUDGED + _why(chain, kind, text))
         if kind in _LAST:

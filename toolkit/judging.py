@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 MOST = 500  # characters of what is wrong
 
+Judge = Callable[..., Any]
+
 
 def main(handler: str) -> None:
-    """Lines `[answer, seed, size]` become `["wrong", TEXT or null]`, or `["unjudged", TEXT]`.
+    """Lines `[answer, seed, size, parameters]` become `["wrong", TEXT or null]`, or `["unjudged", TEXT]`.
 
     The first line out tells whether there is somebody who judges: `["ready", null]`, or `["missing", MODULE]`, or
     `["broken", TEXT]`, after which nothing comes.
@@ -56,7 +59,7 @@ def _own_channels() -> tuple[TextIO, TextIO]:
     return os.fdopen(own[0], encoding="utf-8"), os.fdopen(own[1], "w", encoding="utf-8")
 
 
-def _load(handler: str) -> Callable[[str, int, int | None], Any]:
+def _load(handler: str) -> Judge:
     place, _, name = handler.rpartition(":")
     module: Any
     if place.endswith(".py"):
@@ -73,18 +76,26 @@ def _load(handler: str) -> Callable[[str, int, int | None], Any]:
     found = getattr(module, name, None)
     if not callable(found):
         raise ImportError(f"{place} has no function named {name!r}")
-    judge: Callable[[str, int, int | None], Any] = found
+    judge: Judge = found
     return judge
 
 
-def _judged(judge: Callable[[str, int, int | None], Any], answer: str, seed: int, size: int | None) -> tuple[str, Any]:
+def _judged(judge: Judge, answer: str, seed: int, size: int | None, parameters: Mapping[str, Any]) -> tuple[str, Any]:
     try:
-        wrong = judge(answer, seed, size)
+        asked = {"parameters": parameters} if _takes_parameters(judge) else {}
+        wrong = judge(answer, seed, size, **asked)
     except (Exception, SystemExit) as error:  # the boundary to code of the user's
         return "unjudged", f"it raised {_said(error)}"
     if wrong is not None and not isinstance(wrong, str):
         return "unjudged", f"it returned {wrong!r:.60}, which is neither None nor a text that says what is wrong"
     return "wrong", wrong if wrong is None else wrong[:MOST] or "it does not say what"
+
+
+def _takes_parameters(judge: Judge) -> bool:
+    try:
+        return "parameters" in inspect.signature(judge).parameters
+    except ValueError:  # of a built-in function nobody knows
+        return False
 
 
 def _said(error: BaseException) -> str:

@@ -55,9 +55,13 @@ def generate_input(seed: int, size: int | None = None) -> dict[str, str]:
 def validate_output(answer: str, seed: int, size: int | None = None) -> str | None:
     """Asks the result back: what was added is taken away again, and so on."""
     asked = generate_input(seed, size)
-    a, b, got = int(asked["a"]), int(asked["b"]), Fraction(answer)
+    try:
+        got = _number(answer) if "/" not in answer else Fraction(*map(int, answer[: 2 * LONGEST].split("/")))
+    except (ValueError, TypeError, ZeroDivisionError):  # no numbers, or more than two, or none at all
+        return f"{answer[:LONGEST]!r} is no number such as 12 or 2/3"
+    a, b = int(asked["a"]), int(asked["b"])
     back = {"+": got - b, "-": got + b, "*": got / b, "/": got * b}[asked["sign"]]
-    return None if back == a else f"{asked['a']} {asked['sign']} {asked['b']} is not {answer}"
+    return None if back == a else f"{asked['a']} {asked['sign']} {asked['b']} is not {answer[:LONGEST]}"
 
 
 def _number(text: str) -> Fraction:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 def generate_input(seed: int, size: int | None = None) -> int:
@@ -20,10 +21,9 @@ def trail(numbers: Iterable[int], limit: int) -> str:
     return json.dumps({"limit": limit, "counted": len(told), "digest": digest})
 
 
-def validate_output(answer: str, seed: int, size: int | None = None) -> str | None:
-    """Counts again, to the limit that the answer names."""
-    found, first = json.loads(answer), generate_input(seed, size) + 1
-    if found["counted"] != found["limit"]:
-        return f"it counted {found['counted']} numbers, not {found['limit']}"
-    right = trail(range(first, first + found["limit"]), found["limit"])
-    return None if answer == right else f"it did not count from {first} in steps of one"
+def validate_output(answer: str, seed: int, size: int | None, parameters: Mapping[str, Any]) -> str | None:
+    """Counts again, to the limit that was asked for."""
+    limit, first = int(parameters["limit"]), generate_input(seed, size) + 1
+    if answer == trail(range(first, first + limit), limit):
+        return None
+    return f"{answer[:100]!r} is not what is left when one counts {limit} numbers from {first} on"

@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
+from typing import Any
 
 import revenue
 import words
@@ -79,15 +80,17 @@ def answer(job: str, reduced: Sequence[Sums]) -> str:
     return json.dumps({"job": job, "found": dict(sorted(whole.items()))})
 
 
-def validate_output(answer: str, seed: int, size: int) -> str | None:
-    """Asks the job for the same sums by another way, over all data at once."""
+def validate_output(answer: str, seed: int, size: int, parameters: Mapping[str, Any]) -> str | None:
+    """Asks the job that was wanted for the same sums by another way, over all data at once."""
+    job = str(parameters["job"])
     try:
         said = json.loads(answer)
-        job, found = said["job"], said["found"]
-        text = data(job, seed, size)
+        named, found = said["job"], {**said["found"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return f"that is no answer of a job: {error!r:.80}"
-    wanted = JOBS[job].reference(text)
+    if named != job:
+        return f"the job was {job}, not {str(named)[:40]!r}"
+    wanted = JOBS[job].reference(data(job, seed, size))
     if found == wanted:
         return None
     apart = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))

@@ -57,6 +57,14 @@ async def test_the_judge_gets_the_seed_that_the_function_had_and_the_size(tmp_pa
     assert 1 < len(set(found)) <= INPUTS
 
 
+@pytest.mark.parametrize("taken", ["parameters", "*, parameters=None"])
+async def test_a_judge_that_takes_parameters_gets_the_chain_s(tmp_path: Path, taken: str) -> None:
+    source = f"def validate_output(answer, seed, size, {taken}):\n    return str(parameters)\n"
+    run = answering(tmp_path, source, "yes")
+    run.chain = replace(run.chain, parameters=(Parameter("job", "words", "text"), Parameter("limit", 7, "integer")))
+    assert await verdicts(run) == ["{'job': 'words', 'limit': 7}"]
+
+
 async def test_equal_answers_to_equal_inputs_are_judged_once(tmp_path: Path) -> None:
     source = "seen = []\ndef validate_output(answer, seed, size):\n    seen.append(1)\n    return str(len(seen))\n"
     found = await verdicts(answering(tmp_path, source, *["same"] * 50))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 FOLDER = Path(__file__).parents[3] / "benchmarks"
 
@@ -34,6 +35,14 @@ def work(benchmark: str) -> ModuleType:
             if (found := sys.modules.get(name)) is not None and Path(str(found.__file__)).parent == folder:
                 del sys.modules[name]
     return module
+
+
+def verdict(benchmark: str, answer: str, seed: int, size: int) -> str | None:
+    """What the benchmark says of an answer; `benchmark` is a name of BENCHMARKS."""
+    own = work(BENCHMARKS[benchmark][0])
+    asked = {"parameters": PARAMETERS[benchmark](size)} if benchmark in PARAMETERS else {}
+    wrong: str | None = own.validate_output(answer, seed, size, **asked)
+    return wrong
 
 
 def _aes(work: ModuleType, seed: int, size: int) -> str:
@@ -142,6 +151,32 @@ def _hotel_search(work: ModuleType, seed: int, size: int) -> str:
     return json.dumps({"offers": offers, "recommended": other, "profiles": profiles})
 
 
+def _counter(work: ModuleType, seed: int, size: int) -> str:
+    first = work.generate_input(seed) + 1
+    return str(work.trail(range(first, first + size), size))
+
+
+def _quicksort(work: ModuleType, seed: int, size: int) -> str:
+    return str(work.proof(sorted(work.generate_input(seed, size))))
+
+
+def _calculator(work: ModuleType, seed: int, size: int) -> str:
+    return str(work.calculate(**work.generate_input(seed, size)))
+
+
+def _polyglot(work: ModuleType, seed: int, size: int) -> str:
+    page = work.render(work.generate_input(seed, size))
+    return json.dumps({"bytes": len(page.encode()), "rounds": 3, **work.checksum(page, 3)})
+
+
+# What the chain was asked for, where the judge takes it; a counter's limit is what is small here.
+PARAMETERS: Mapping[str, Callable[[int], Mapping[str, Any]]] = {
+    "map-reduce words": lambda _: {"job": "words"},
+    "map-reduce revenue": lambda _: {"job": "revenue"},
+    "counter": lambda size: {"limit": size},
+    "polyglot": lambda size: {"size": size, "rounds": 3},
+}
+
 # Of each benchmark how its answer comes about, and small sizes that are worth a try.
 BENCHMARKS: Mapping[str, tuple[str, Answer, tuple[int, ...]]] = {
     "aes": ("aes", _aes, (1, 15, 16, 17, 1000)),
@@ -164,4 +199,8 @@ BENCHMARKS: Mapping[str, tuple[str, Answer, tuple[int, ...]]] = {
     "archive": ("archive", _archive, (0, 1, 4096)),
     "online-shop": ("online-shop", _online_shop, (1, 5, 12)),
     "hotel-search": ("hotel-search", _hotel_search, (10, 800)),
+    "counter": ("counter", _counter, (1, 2, 100)),
+    "quicksort": ("quicksort", _quicksort, (1, 2, 2000)),
+    "calculator": ("calculator", _calculator, (1, 6)),
+    "polyglot": ("polyglot", _polyglot, (1, 100)),
 }
