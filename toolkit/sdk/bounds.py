@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
-from toolkit.contract import Outgoing
+from toolkit.contract import Outgoing, Wiring
 from toolkit.sdk.failures import LoopBound
 
 MOST = 4096  # characters of what came; a chain's loops take a few dozen
 UNREADABLE = "?"  # what is passed on in place of what cannot be read, so that nobody further on begins at 0
-_LOOP = re.compile(r"([^=,>\s]{1,100}>[^=,>\s]{1,100})=([0-9]{1,9})")
+_LOOP = re.compile(r"([^=,>\s]{1,100}>[^=,>\s]{1,900})=([0-9]{1,9})")
 
-Loops = Mapping[str, int]  # by edge, `from>to`
+Loops = Mapping[str, int]  # by edge: `from>to`, or `from>to/type` where several lead there and loop
 
 
 def read(text: object) -> Loops | None:
@@ -43,22 +44,30 @@ def longest(ways: Iterable[Loops | None]) -> Loops | None:
     return found
 
 
-def beyond(loops: Loops | None, function: str, edges: Iterable[Outgoing]) -> str:
+def beyond(loops: Loops | None, wiring: Wiring, edges: Iterable[Outgoing]) -> str:
     """What a message over these edges says, "" where there is nothing to say. Raises LoopBound."""
     looping = [edge for edge in edges if edge.loop is not None]
     if not looping:
         return written(loops)
     if loops is None:
         raise LoopBound(
-            f"{function} cannot go on to {looping[0].to}: how often the way here led over it cannot be read"
+            f"{wiring.function} cannot go on to {looping[0].to}: how often the way here led over it cannot be read"
         )
     counted = dict(loops)
     for edge in looping:
-        name = f"{function}>{edge.to}"
+        name = _name(wiring, edge)
         counted[name] = times = counted.get(name, 0) + 1
         if times > (edge.loop or 0):
-            raise LoopBound(f"the way here led {times - 1} times over {function} -> {edge.to}, which is its bound")
+            way = f"{wiring.function} -> {edge.to}" + (f" ({edge.type})" if "/" in name else "")
+            raise LoopBound(f"the way here led {times - 1} times over {way}, which is its bound")
     return written(counted)
+
+
+def _name(wiring: Wiring, edge: Outgoing) -> str:
+    """The edge as the wire names it: events of different types to one function are different ways."""
+    same = sum(each.loop is not None and each.to == edge.to for each in wiring.outgoing)
+    name = f"{wiring.function}>{edge.to}"
+    return name if same == 1 else f"{name}/{quote(edge.type or '', safe='/')}"
 
 
 def written(loops: Loops | None) -> str:

@@ -49,7 +49,7 @@ Extensions = Mapping[str, str]
 async def call(handling: Handling, edge: Outgoing, request: Any, timeout_s: float, message: str) -> Any:
     """One attempt over a call edge; the reply. Raises CallFailed, LoopBound, and TypeError for another type."""
     method = methods.find(edge.method or contract.GENERIC_METHOD)
-    loops = bounds.beyond(handling.loops, handling.wiring.function, (edge,))
+    loops = bounds.beyond(handling.loops, handling.wiring, (edge,))
     request, parcel = await _carried(handling, edge, request, message)
     received = Received() if method.streams else None
     raw = method.request.serialize(request) if received is None else b""
@@ -156,7 +156,7 @@ def reply(handling: Handling, message: Message, kind: str, identity: str) -> Eve
 def _on_its_way(handling: Handling, kind: str) -> dict[str, str]:
     """What an event says of the way that led to it: its loops, and the part that it is of what was scattered."""
     same = tuple(edge for edge in handling.wiring.outgoing if edge.via == "event" and edge.type == kind)
-    loops = bounds.beyond(handling.loops, handling.wiring.function, same)
+    loops = bounds.beyond(handling.loops, handling.wiring, same)
     found = {contract.LOOPS_EXTENSION: loops} if loops else {}
     return {**found, **handling.part}
 

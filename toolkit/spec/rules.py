@@ -144,17 +144,21 @@ def _both(name: str, call: Link, event: Link, found: Findings) -> None:
 
 
 def no_twins(graph: Graph, found: Findings) -> None:
-    """Two edges that say the same would be one; the second is a slip."""
+    """Two edges that say the same would be one; the second is a slip. A handler says whom it calls, and no method."""
     seen: dict[tuple[str, str, Via, str | None], Link] = {}
     for link in graph.links:
         key, what = ("type", graph.type_of(link)) if link.via == "event" else ("method", link.method)
-        first = seen.setdefault((link.source, link.to, link.via, what), link)
-        if first is not link:
-            found.add(
-                link.place,
-                f"an edge from '{link.source}' to '{link.to}' with {key} '{what}' is already there "
-                f"({first.place.path}){link.why or first.why}; leave one out, or give it another {key}",
-            )
+        first = seen.setdefault((link.source, link.to, link.via, what if link.via == "event" else None), link)
+        if first is link:
+            continue
+        there, why = first.place.path, link.why or first.why
+        if first.method != link.method:
+            text = f"'{link.source}' calls '{link.to}' already, by '{first.method}' ({there}){why}"
+            found.add(link.place, f"{text}; a function calls another by one method, so leave one out")
+        else:
+            text = f"an edge from '{link.source}' to '{link.to}' with {key} '{what}' is already there ({there}){why}"
+            other = ", or give it another type" if key == "type" else ""
+            found.add(link.place, f"{text}; leave one out{other}")
 
 
 def trigger_names(graph: Graph, found: Findings) -> None:

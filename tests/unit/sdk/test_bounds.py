@@ -121,3 +121,23 @@ async def test_an_event_says_it_too_and_so_does_a_reply_event() -> None:
 
 def test_a_bound_is_no_failure_that_passes() -> None:
     assert LoopBound("x").code == "FAILED_PRECONDITION"
+
+
+async def test_two_loops_between_the_same_functions_are_counted_each_for_itself() -> None:
+    async def on(ctx: Context, message: Message) -> None:
+        await ctx.emit("on", type=message.text)
+
+    strange = "of=one,two>three"
+    broker, edges = Broker(), tuple(event(each, "f", loop=2) for each in ("t1", "t2", strange))
+    wired = wiring("f", consumes=True, outgoing=edges)
+    came = GREETING | {"ce-toolkitloops": "f>f/t1=2,f>f/t2=1"}
+    async with broker.listening() as sink, consuming(function(on, wired, sink=sink)) as url:
+        assert (await deliver(url, came, b"t2")).status == 200
+        assert (await deliver(url, came, strange.encode())).status == 200
+        beyond = await deliver(url, came, b"t1")
+    assert b"led 2 times over f -> f (t1), which is its bound" in beyond.body
+    said = [bounds.read(each.get("toolkitloops")) for each in broker.events]
+    assert said == [
+        {"f>f/t1": 2, "f>f/t2": 2},
+        {"f>f/t1": 2, "f>f/t2": 1, "f>f/of%3Done%2Ctwo%3Ethree": 1},
+    ]
