@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain as chained
+from itertools import islice
 
 from toolkit.contract.units import shown
 from toolkit.errors import SpecError, UsageError
@@ -19,10 +21,11 @@ from toolkit.spec.model import Broker, ChainSpec, Edge
 from toolkit.spec.names import copies
 from toolkit.spec.parameters import OVERRIDE, Knobs
 from toolkit.spec.patterns import one_for_one
-from toolkit.spec.rules import MAX_FUNCTIONS, lost
+from toolkit.spec.rules import MAX_EDGES, MAX_FUNCTIONS, lost
 from toolkit.spec.shapes import Row
 
 MAX_DEPTH = 8
+MAX_READ = 4 << 20  # bytes of sub-chains that one chain has read, each once for its settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +41,38 @@ Resolve = Callable[[str, str], Source]  # of a chain's name, and the folder of w
 Parse = Callable[[Source, Mapping[str, str], "Nest"], ChainSpec]  # with settings of its parameters; raises SpecError
 
 
-@dataclass(frozen=True)
+Key = tuple[str, int, tuple[tuple[str, str], ...]]  # origin, depth, settings: what a chain becomes depends on no more
+
+
+@dataclass
+class Known:
+    """The sub-chains that were read so far, anywhere in a chain: what they are, or why they are none."""
+
+    chains: dict[Key, ChainSpec | SpecError] = field(default_factory=dict)
+    size: int = 0  # bytes that were read for them
+
+    def admits(self, source: Source) -> bool:
+        """Whether that much more may be read."""
+        self.size += len(source.data)
+        return self.size <= MAX_READ
+
+
+@dataclass
 class Nest:
-    """Where sub-chains come from. `above` are the origins of the chains around; `read` counts what was read so far."""
+    """Where sub-chains come from. `above` are the origins of the chains around, `known` is shared with them."""
 
     parse: Parse
     resolve: Resolve | None
     source: Source
     above: tuple[str, ...] = ()
-    read: list[str] = field(default_factory=list)
+    known: Known = field(default_factory=Known)
+    functions: int = 0  # of the sub-chains of this very chain
 
     def inner(self, name: At, rows: Mapping[str, Row], knobs: Knobs, found: Findings) -> ChainSpec | None:
         """The sub-chain of that name, set as `rows` say; None after a problem."""
+        if self.functions > MAX_FUNCTIONS:  # which was told, and is no better with more
+            return None
+        self.functions += 1  # at least, also of one that cannot be read
         said = {key: knobs.written(row.value, found) for key, row in rows.items() if row.value.value is not None}
         settings = {key: text for key, text in said.items() if text is not None}
         source = None if name.value is None else self._source(name, found)
@@ -60,16 +83,21 @@ class Nest:
             found.add(name.place, f"the chains hold each other in a circle: {' → '.join([*around, source.origin])}")
         elif len(around) >= MAX_DEPTH:
             found.add(name.place, f"chains are nested deeper than {MAX_DEPTH} levels")
-        elif len(self.read) >= MAX_FUNCTIONS:
-            found.add(name.place, f"the chain would have more than {MAX_FUNCTIONS:,} sub-chains")
         else:
-            self.read.append(source.origin)
-            chain = self._parsed(source, settings, around, {key: row.name for key, row in rows.items()}, found)
-            gateway = next((each.name for each in chain.functions if each.gateway), None) if chain else None
-            if gateway is None:
-                return chain
-            why = f"its function '{gateway}' takes HTTP requests, which only the outermost chain does"
-            found.add(name.place, f"{shown(name.value)} cannot be a sub-chain: {why}")
+            chain = self._read(name, source, settings, {key: row.name for key, row in rows.items()}, found)
+            return self._fitting(name, chain, found) if chain else None
+        return None
+
+    def _fitting(self, name: At, chain: ChainSpec, found: Findings) -> ChainSpec | None:
+        self.functions += len(chain.functions) - 1
+        if self.functions > MAX_FUNCTIONS:
+            found.add(name.place, f"the chain would have more than {MAX_FUNCTIONS:,} functions")
+            return None
+        gateway = next((each.name for each in chain.functions if each.gateway), None)
+        if gateway is None:
+            return chain
+        why = f"its function '{gateway}' takes HTTP requests, which only the outermost chain does"
+        found.add(name.place, f"{shown(name.value)} cannot be a sub-chain: {why}")
         return None
 
     def _source(self, name: At, found: Findings) -> Source | None:
@@ -82,36 +110,43 @@ class Nest:
             found.add(name.place, str(error))
             return None
 
-    def _parsed(
-        self,
-        source: Source,
-        settings: Mapping[str, str],
-        around: tuple[str, ...],
-        places: Mapping[str, Place],
-        found: Findings,
+    def _read(
+        self, name: At, source: Source, settings: Mapping[str, str], places: Mapping[str, Place], found: Findings
     ) -> ChainSpec | None:
+        key = source.origin, len(self.above), tuple(sorted(settings.items()))
+        if key not in self.known.chains:
+            if not self.known.admits(source):
+                found.add(name.place, f"the sub-chains are more than {MAX_READ >> 20} MiB together")
+                return None
+            self.known.chains[key] = self._parsed(source, settings)
+        chain = self.known.chains[key]
+        if isinstance(chain, ChainSpec):
+            return chain
+        for problem in chain.problems:
+            if problem.origin == OVERRIDE:  # what this chain has set, so it is told where that stands
+                one = next((each for each in places if each == problem.path or repr(each) in problem.message), None)
+                found.add(places[one] if one else Place(0, 0, ""), problem.message)
+            else:
+                place = Place(problem.line, problem.column, problem.path)
+                found.add(place, problem.message, origin=problem.origin or source.origin)
+        return None
+
+    def _parsed(self, source: Source, settings: Mapping[str, str]) -> ChainSpec | SpecError:
+        around = (*self.above, self.source.origin)
         try:
-            return self.parse(source, settings, Nest(self.parse, self.resolve, source, around, self.read))
+            return self.parse(source, settings, Nest(self.parse, self.resolve, source, around, self.known))
         except SpecError as error:
-            for problem in error.problems:
-                if problem.origin == OVERRIDE:  # what this chain has set, so it is told where that stands
-                    name = next(
-                        (each for each in places if each == problem.path or repr(each) in problem.message), None
-                    )
-                    found.add(places[name] if name else Place(0, 0, ""), problem.message)
-                else:
-                    place = Place(problem.line, problem.column, problem.path)
-                    found.add(place, problem.message, origin=problem.origin or source.origin)
-            return None
+            return error
 
 
 def inlined(graph: Graph, found: Findings) -> Graph | None:
     """The graph with the functions of its sub-chains in their places; None after a problem."""
     counts = {name: each.parallel if each.is_chain else 1 for name, each in graph.nodes.items()}
     inner = {name: each.inner for name, each in graph.nodes.items() if each.is_chain}
-    if sum(len(each.functions) * counts[name] for name, each in inner.items() if each) > MAX_FUNCTIONS:
-        largest = max(inner, key=lambda name: len(each.functions) if (each := inner[name]) else 0)
-        found.add(graph.nodes[largest].place, f"the chain would have more than {MAX_FUNCTIONS:,} functions")
+    if sum((len(each.functions) if each else 1) * counts[name] for name, each in inner.items()) > MAX_FUNCTIONS:
+        if None not in inner.values():  # else there is a problem already
+            largest = max(inner, key=lambda name: len(each.functions) if (each := inner[name]) else 0)
+            found.add(graph.nodes[largest].place, f"the chain would have more than {MAX_FUNCTIONS:,} functions")
         return None
     entries = {name: f"{name}-{each.entry}" for name, each in inner.items() if each}
     before = len(found)
@@ -128,13 +163,17 @@ def inlined(graph: Graph, found: Findings) -> Graph | None:
             nodes[each.name] = each
     if len(found) > before or None in inner.values():
         return None
-    links = [each for link in graph.links for each in _to_entries(link, inner, counts)]
-    links += [each for node in single.values() if node.inner for each in _links(node.name, node.place, node.inner)]
+    into = (each for link in graph.links for each in _to_entries(link, inner, counts))
+    inside = (each for node in single.values() if node.inner for each in _links(node.name, node.place, node.inner))
+    links = tuple(islice(chained(into, inside), MAX_EDGES + 1))
+    if len(links) > MAX_EDGES:
+        found.add(links[-1].place, f"the chain would have more than {MAX_EDGES:,} edges")
+        return None
     entry = graph.entry
     if entry is not None and entry.value in entries:
         entry = At(entries[entry.value], entry.place)
     whole = tuple((node, node.inner) for node in single.values() if node.inner)
-    return replace(graph, nodes=nodes, links=tuple(links), entry=entry, inner=whole)
+    return replace(graph, nodes=nodes, links=links, entry=entry, inner=whole)
 
 
 def _to_entries(link: Link, inner: Mapping[str, ChainSpec | None], counts: Mapping[str, int]) -> Iterator[Link]:
