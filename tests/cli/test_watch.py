@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.ledger.running import ledger, spawn
+from tests.ledger.test_pages import TASK
 from toolkit.engines.local.announcing import announce
+from toolkit.sdk.http1 import Request, Response, Server, serve
 from toolkit.sdk.ledger import LedgerClient
 
 WATCH = (sys.executable, "-m", "toolkit.cli", "watch")
@@ -108,6 +110,48 @@ async def test_ctrl_c_ends_it(client: LedgerClient, tmp_path: Path) -> None:
 async def test_a_ledger_that_is_not_there_is_told(tmp_path: Path) -> None:
     status, _, errors = await ended(await watch(tmp_path, "http://127.0.0.1:1"))
     assert (status, "http://127.0.0.1:1 does not answer" in errors) == (3, True)
+
+
+async def answering(body: bytes) -> Server:
+    """A web server that is no ledger: the same page, whatever is asked."""
+
+    async def same(request: Request) -> Response:
+        return Response(200, (), body if "since=0" in request.target or b"loop" in body else b'{"tasks": []}')
+
+    return await serve(same, "127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"<html>", "its page is no JSON"),
+        (json.dumps({"tasks": [{**TASK, "state": "weird"}]}).encode(), "state is none that a task can have"),
+        (json.dumps({"tasks": [{**TASK, "task": "loop"}]}).encode(), "its versions do not rise"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--cancel", "c")])
+async def test_what_is_no_ledger_is_told_without_ado(
+    tmp_path: Path, body: bytes, why: str, more: tuple[str, ...]
+) -> None:
+    server = await answering(body)
+    status, _, errors = await ended(await watch(tmp_path, f"http://127.0.0.1:{server.port}/secret", *more))
+    await server.close()
+    assert (status, why in errors, "bug" in errors, "secret" in errors) == (3, True, False, False)
+
+
+@pytest.mark.parametrize("form", [("--tree",), ("-o", "json")])
+async def test_no_name_of_a_stranger_s_moves_the_cursor(tmp_path: Path, form: tuple[str, ...]) -> None:
+    evil = {**TASK, "task": "\x1b]0;t\x07", "call": "\x1b[31m", "receiver": "g\x1b[2J"}
+    server = await answering(json.dumps({"tasks": [evil]}).encode())
+    status, out, errors = await ended(await watch(tmp_path, f"http://127.0.0.1:{server.port}/x", *form))
+    await server.close()
+    assert (status, "\x1b" in out + errors, "\x07" in out) == (0, False, False)
+
+
+@pytest.mark.parametrize("url", ["http://", "http://host:99999/", "http://[::1", "http://h/\x1b[31m", "https://"])
+async def test_a_url_that_is_none_is_told(tmp_path: Path, url: str) -> None:
+    status, _, errors = await ended(await watch(tmp_path, url))
+    assert (status, "bug" in errors, "\x1b" in errors) == (2, False, False)
 
 
 async def test_a_note_that_cannot_be_read_is_none(client: LedgerClient, tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ from toolkit.sdk.ledger import LedgerClient
 from toolkit.sdk.ledger.database import Database
 from toolkit.sdk.ledger.service import Ledger
 
+TOKEN = "0123456789abcdef"
+
 
 @contextlib.asynccontextmanager
 async def ledger(database: Database | None = None, *, patience_s: float = 5.0) -> AsyncIterator[LedgerClient]:
     """A client of a ledger that listens in this process."""
     own = database or Database()
-    server = await serve(Ledger(own).answer, "127.0.0.1", 0)
-    client = LedgerClient(f"http://127.0.0.1:{server.port}", patience_s=patience_s)
+    server = await serve(Ledger(own, TOKEN).answer, "127.0.0.1", 0)
+    client = LedgerClient(f"http://127.0.0.1:{server.port}/{TOKEN}", patience_s=patience_s)
     try:
         yield client
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit.cli import options as arguments
@@ -70,6 +71,7 @@ def plan(chain: ChainSpec, options: argparse.Namespace) -> Plan:
 
 def target(plan: Plan, options: argparse.Namespace, image: str) -> Target:
     """`image` holds the chain, or `{function}` where each function has one of its own. Raises UsageError."""
+    from toolkit.cli import ledger_tokens
     from toolkit.manifests import Target, zipkin_endpoint
     from toolkit.manifests.names import CLUSTER_DOMAIN
 
@@ -83,7 +85,8 @@ def target(plan: Plan, options: argparse.Namespace, image: str) -> Target:
     endpoint = zipkin_endpoint(namespace, domain) if options.tracing else _endpoint(options.zipkin)
     vhive = _vhive(plan, options, image) if options.engine == "vhive" else None
     whole = image if strict(options) else _image("--image", image)
-    return Target(namespace, whole, None, endpoint, not options.no_namespace, vhive, domain)
+    made = Target(namespace, whole, None, endpoint, not options.no_namespace, vhive, domain)
+    return replace(made, ledger_token=ledger_tokens.token(plan, namespace)) if plan.chain.has_ledger else made
 
 
 def wirings(plan: Plan, target: Target) -> dict[str, bytes]:

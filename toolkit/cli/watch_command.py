@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from toolkit.report.tasks import Board
     from toolkit.results import TaskRecord
-    from toolkit.sdk.ledger import LedgerClient
+    from toolkit.sdk.ledger import LedgerClient, LedgerFailed
 
 LOOK_S = 0.25
 COMES_WITHIN_S = 10.0  # what is just being started
@@ -76,11 +76,17 @@ async def _follow(client: LedgerClient, board: Board, options: argparse.Namespac
             if board.tasks and failed.code == "UNAVAILABLE":
                 note("the ledger is gone, and its run with it" if board.left else "all done; the ledger is gone")
                 return
-            raise EngineError(str(failed.details), next_step="see whether the run is still there") from failed
+            raise _told(failed) from failed
         board.see(changed, clock())
         changed_at = clock() if changed else changed_at
         told = _tell(board, changed, told, options.output)
         await asyncio.sleep(LOOK_S)
+
+
+def _told(failed: LedgerFailed) -> EngineError:
+    from toolkit.report.characters import printable
+
+    return EngineError(printable(failed.details), next_step="see whether the run is still there, and the URL is right")
 
 
 def _tell(board: Board, changed: list[TaskRecord], told: list[str], form: str) -> list[str]:
@@ -107,14 +113,23 @@ async def _changes(client: LedgerClient, since: int) -> tuple[list[TaskRecord], 
 
 
 async def _cancel(client: LedgerClient, board: Board, beginning: str) -> None:
-    changed, _ = await _changes(client, 0)
+    from toolkit.report.characters import printable
+    from toolkit.sdk.ledger import LedgerFailed
+
+    try:
+        changed, _ = await _changes(client, 0)
+    except LedgerFailed as failed:
+        raise _told(failed) from failed
     board.see(changed, asyncio.get_running_loop().time())
     calls = board.calls(beginning)
     if len(calls) != 1:
-        which = ", ".join(each[:12] for each in calls[:5]) or "none"
+        which = ", ".join(printable(each[:12]) for each in calls[:5]) or "none"
         raise UsageError(f"--cancel {beginning!r}: calls that begin so: {which}", next_step="name one of them")
-    count = await client.cancel(calls[0])
-    note(f"call {calls[0][:12]}: {count:,} task{'' if count == 1 else 's'} cancelled; what runs may end")
+    try:
+        count = await client.cancel(calls[0])
+    except LedgerFailed as failed:
+        raise _told(failed) from failed
+    note(f"call {printable(calls[0][:12])}: {count:,} task{'' if count == 1 else 's'} cancelled; what runs may end")
 
 
 @contextlib.asynccontextmanager
@@ -129,8 +144,9 @@ async def _ledger(options: argparse.Namespace) -> AsyncIterator[LedgerClient]:
 
         chain, namespace = engines.chain_and_namespace(options)
         async with connect(engines.which_cluster(options)) as api:
-            await standing.the_one(api, chain, namespace)
-            yield LedgerClient(ledger_path(namespace), patience_s=PATIENCE_S, carrier=spans.Proxied(api.wire))
+            found = await standing.the_one(api, chain, namespace)
+            path = ledger_path(namespace, standing.ledger_token(found))
+            yield LedgerClient(path, patience_s=PATIENCE_S, carrier=spans.Proxied(api.wire))
         return
     client = LedgerClient(await _here(options.chain), patience_s=PATIENCE_S)
     try:
@@ -143,9 +159,13 @@ async def _here(asked: str | None) -> str:
     """The URL of a ledger on this machine."""
     from toolkit.engines.local.announcing import announced
     from toolkit.engines.waiting import until
+    from toolkit.report.characters import printable
 
     if asked is not None and asked.startswith(("http://", "https://")):
-        return arguments.web_address(asked)
+        try:
+            return arguments.web_address(asked)
+        except argparse.ArgumentTypeError as error:
+            raise UsageError(printable(str(error)), next_step="toolkit watch http://127.0.0.1:PORT/TOKEN") from error
 
     def fitting() -> list[str]:
         return [each.ledger for each in announced() if asked in (None, each.chain, each.run)]

@@ -36,6 +36,7 @@ K_CA_CERTS = "K_CA_CERTS"
 REPLICA = "TOOLKIT_REPLICA"  # the nonce of this replica, drawn by the engine; a function draws its own without it
 HOST = "TOOLKIT_HOST"  # the interface to bind; unset means every interface, as a container must
 FOLDER = "TOOLKIT_FOLDER"  # where a stranger's program is started; unset means the working directory
+LEDGER_TOKEN = "TOOLKIT_LEDGER_TOKEN"  # of the ledger: what its URL has to begin with, and nobody can guess
 EGRESS = "TOOLKIT_EGRESS"  # HOST:PORT of the scaffold, where a stranger sends what goes over the function's edges
 GRACE = "TOOLKIT_GRACE"  # seconds from SIGTERM to the end: messages under way, then spans and receipts
 WIRING = "TOOLKIT_WIRING"  # the wiring itself, as JSON

@@ -5,9 +5,10 @@ May live here: what their templates are told. May not: what they look like.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from toolkit.contract import DEFAULT_PORT, LEDGER, READY_PATH
+from toolkit.contract import DEFAULT_PORT, LEDGER, LEDGER_TOKEN, READY_PATH
 from toolkit.manifests import names, templates
 from toolkit.manifests.target import Target
 from toolkit.manifests.templates import Manifest
@@ -19,9 +20,17 @@ SIZE, MOST_BYTES = "6Gi", 4 << 30  # of the volume; of the database in it, which
 COMMAND = ("python3", "-P", "-m", "toolkit.sdk.ledger")
 
 
-def url(plan: Plan, namespace: str, cluster_domain: str) -> str | None:
+def url(plan: Plan, target: Target) -> str | None:
     """Where the ledger answers, None for a chain that needs none. Fully qualified: see `names.bound`."""
-    return f"http://{LEDGER}.{namespace}.svc.{cluster_domain}" if plan.chain.has_ledger else None
+    where = f"http://{LEDGER}.{target.namespace}.svc.{target.cluster_domain}/{target.ledger_token}"
+    return where if plan.chain.has_ledger else None
+
+
+def token(deployment: Mapping[str, Any]) -> str | None:
+    """What `objects` made known to the ledger, read back from its Deployment as it stands on a cluster."""
+    pod = deployment.get("spec", {}).get("template", {}).get("spec", {})
+    told = [each for container in pod.get("containers") or () for each in container.get("env") or ()]
+    return next((each.get("value") or None for each in told if each.get("name") == LEDGER_TOKEN), None)
 
 
 def objects(plan: Plan, target: Target, places: Sequence[str]) -> Iterator[Manifest]:
@@ -41,6 +50,7 @@ def objects(plan: Plan, target: Target, places: Sequence[str]) -> Iterator[Manif
             "pod_labels": {**ours, **selected},
             "image": _image(plan, target),
             "command": [*COMMAND, *where, "--max-bytes", str(MOST_BYTES)],
+            "environment": {LEDGER_TOKEN: target.ledger_token},
             "port": DEFAULT_PORT,
             "ready_path": READY_PATH,
             "folder": FOLDER,

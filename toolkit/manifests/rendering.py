@@ -65,7 +65,7 @@ def _bound(plan: Plan, target: Target) -> names.Addresses:
 
 def _wiring(plan: Plan, target: Target, function: str, addresses: names.Addresses) -> Wiring:
     asked = strangers.wired(plan.chain.function(function), plan.wirings[function])
-    ledger = ledgers.url(plan, target.namespace, target.cluster_domain)
+    ledger = ledgers.url(plan, target)
     made = plans.bind(asked, addresses.targets, receipts=target.receipts, endpoint=target.endpoint, ledger=ledger)
     if not _strict(target):
         return made

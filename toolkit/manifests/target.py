@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -28,6 +29,7 @@ class Target:
     """Where a plan runs. `image` holds the chain: which function it is, is told by the wiring.
 
     `receipts` (`tcp://HOST:PORT`) and `endpoint` (Zipkin's `POST` URL) must be addresses that pods reach.
+    `ledger_token` is what the ledger's URL holds and nobody can guess: drawn, unless it has to be the same again.
     """
 
     namespace: str
@@ -37,3 +39,4 @@ class Target:
     create_namespace: bool = True
     vhive: VHive | None = None
     cluster_domain: str = CLUSTER_DOMAIN
+    ledger_token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)

@@ -88,7 +88,8 @@ def tree(tasks: Sequence[TaskRecord], most: int = MOST_LINES) -> Iterator[str]:
         stack = [(1, task) for task in reversed(first)]
         while stack and left:  # no recursion: a count is as deep as it is long
             depth, task = stack.pop()
-            yield f"{'  ' * min(depth, 40)}{MARKS[task.state]} {task.task[:12]} {printable(task.to)} {_length(task)}"
+            told = f"{MARKS[task.state]} {printable(task.task[:12])} {printable(task.to)} {_length(task)}"
+            yield f"{'  ' * min(depth, 40)}{told}"
             stack += [(depth + 1, child) for child in reversed(children[task.call, task.task])]
             left -= 1
     if len(tasks) > most:

@@ -10,11 +10,11 @@ from tests.unit.manifests.samples import VARIANTS, render, shipped
 from toolkit.contract import LEDGER, WIRING, Wiring
 from toolkit.engines.knative import conditions, order
 from toolkit.engines.knative.kinds import DEPLOYMENT, K8S_SERVICE, KSVC, Key
-from toolkit.manifests import Manifest
+from toolkit.manifests import Manifest, Target, ledgers
 
 
 def made(variant: str = "knative") -> list[Manifest]:
-    return list(render(shipped("counter"), variant))
+    return list(render(shipped("counter"), variant, ledger_token="5" * 32))
 
 
 def ledger(kind: str, variant: str = "knative") -> Manifest:
@@ -62,8 +62,24 @@ def test_every_function_is_told_where_it_is() -> None:
     for service in services:
         environment = service["spec"]["template"]["spec"]["containers"][0]["env"]
         wiring = Wiring.decode(next(each["value"] for each in environment if each["name"] == WIRING).replace("$$", "$"))
-        assert wiring.ledger == f"http://{LEDGER}.{namespace}.svc.cluster.local"
+        assert wiring.ledger == f"http://{LEDGER}.{namespace}.svc.cluster.local/{'5' * 32}"
         assert json.loads(wiring.encode())["ledger"] == wiring.ledger
+
+
+def test_the_ledger_knows_its_token_which_no_argument_tells_and_it_can_be_read_back() -> None:
+    deployment = ledger("Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [{"name": "TOOLKIT_LEDGER_TOKEN", "value": "5" * 32}]
+    assert "5" * 32 not in " ".join(container["command"])
+    assert ledgers.token(deployment) == "5" * 32
+    assert ledgers.token({}) is None
+    assert ledgers.token(ledger("Service")) is None
+
+
+def test_every_target_has_a_token_of_its_own() -> None:
+    first, second = (Target("space", "dev.local/x:1") for _ in range(2))
+    assert first.ledger_token != second.ledger_token
+    assert first.ledger_token not in repr(first)
 
 
 def test_functions_come_up_once_it_is_ready() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 
 from toolkit import manifests
@@ -24,9 +25,9 @@ from toolkit.results import Incident, Instance, TaskRecord
 from toolkit.traces.model import Span
 
 
-def ledger_path(namespace: str) -> str:
+def ledger_path(namespace: str, token: str) -> str:
     """Of the API server, which leads from there to the ledger in this namespace."""
-    return f"/api/v1/namespaces/{namespace}/services/http:{LEDGER}:80/proxy"
+    return f"/api/v1/namespaces/{namespace}/services/http:{LEDGER}:80/proxy/{token}"
 
 
 class KnativeDeployment:
@@ -47,6 +48,7 @@ class KnativeDeployment:
         self.plan, self.api, self.namespace = plan, api, namespace
         self._settings, self._audience, self._store = settings, audience, store
         self._told = told or {}
+        self.ledger_token = secrets.token_hex(16)
         self._platform_traces = told is not None and exports.expected(told)
         self._stack: contextlib.AsyncExitStack | None = None
         self._entry, self._bound = Entry(""), Bound({})
@@ -108,7 +110,7 @@ class KnativeDeployment:
     @property
     def ledger(self) -> str:
         """The path behind which the API server leads to the ledger, if this chain has one."""
-        return ledger_path(self.namespace)
+        return ledger_path(self.namespace, self.ledger_token)
 
     async def tasks(self, calls: Collection[str]) -> Sequence[TaskRecord] | None:
         if not self.plan.chain.has_ledger:

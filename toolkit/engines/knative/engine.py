@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -90,7 +91,9 @@ class KnativeEngine:
             deployment = KnativeDeployment(plan, api, namespace, self._settings, self._audience, where, told=told)
             stack.push_async_callback(deployment.delete)
             endpoint = self._endpoint(deployment.zipkin)
-            objects = self._rendered(plan, receipts=receipts, endpoint=endpoint, make_namespace=made)
+            objects = self._rendered(
+                plan, receipts=receipts, endpoint=endpoint, make_namespace=made, token=deployment.ledger_token
+            )
             if self._settings.manifests is not None:
                 await asyncio.to_thread(_keep, self._settings.manifests, objects)
             await self._bring_up(deployment, objects)
@@ -137,11 +140,12 @@ class KnativeEngine:
         return self._settings.namespace or plan.namespace
 
     def _rendered(
-        self, plan: Plan, *, receipts: str | None, endpoint: str | None, make_namespace: bool
+        self, plan: Plan, *, receipts: str | None, endpoint: str | None, make_namespace: bool, token: str | None = None
     ) -> Sequence[manifests.Manifest]:
         namespace, image = self._namespace(plan), self._settings.image
         domain = self._settings.cluster_domain
         target = manifests.Target(namespace, image, receipts, endpoint, make_namespace, cluster_domain=domain)
+        target = target if token is None else dataclasses.replace(target, ledger_token=token)
         return self._settings.alter(manifests.render(plan, target))
 
     @staticmethod

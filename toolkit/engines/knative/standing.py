@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from toolkit.contract import LEDGER
 from toolkit.engines.base import Entry
 from toolkit.engines.knative import conditions, reach
 from toolkit.engines.knative.api import Api
@@ -30,6 +31,7 @@ from toolkit.engines.knative.kinds import (
     selector,
 )
 from toolkit.errors import EngineError
+from toolkit.manifests import ledgers
 from toolkit.manifests.names import FUNCTION, MANAGED_BY, OWNER, PART_OF, RUN, label_value
 
 ANSWERS_WITHIN_S = 30.0
@@ -118,6 +120,21 @@ async def entry(api: Api, standing: Standing, function: str, ingress: str | None
             next_step="name the ingress with --ingress HOST:PORT",
         )
     return Entry(target, authority)
+
+
+def ledger_token(standing: Standing) -> str:
+    """What the URL of its ledger holds: whoever may read the ledger's Deployment may ask the ledger.
+
+    Raises EngineError where there is none.
+    """
+    deployment = next((each for each in standing.objects if Key.of(each) == Key(DEPLOYMENT, LEDGER)), None)
+    token = None if deployment is None else ledgers.token(deployment)
+    if token is None:
+        raise EngineError(
+            f"{standing.chain} has no ledger in the namespace {standing.namespace}, so no tasks",
+            next_step=f"'toolkit status {standing.chain} -n {standing.namespace}' shows what stands",
+        )
+    return token
 
 
 def lines(standing: Standing) -> list[Line]:

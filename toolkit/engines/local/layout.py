@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from toolkit import plan as plans
@@ -42,6 +43,7 @@ class Layout:
     broker: int | None
     store: int | None
     ledger: int | None = None
+    token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)  # the ledger's; see `ledger_url`
 
     def target(self, function: str) -> str:
         """The gRPC target of a function: one address, or the list of its replicas'."""
@@ -63,7 +65,8 @@ class Layout:
 
     @property
     def ledger_url(self) -> str | None:
-        return None if self.ledger is None else f"http://{LOOPBACK}:{self.ledger}"
+        """It holds the token: who has it may do with the ledger whatever can be done."""
+        return None if self.ledger is None else f"http://{LOOPBACK}:{self.ledger}/{self.token}"
 
     def bound(self, plan: Plan) -> Bound:
         return Bound({each.name: self.target(each.name) for each in plan.chain.functions}, self.sink(plan))
@@ -84,7 +87,8 @@ def lay_out(
         own[plan.chain.gateway.name] = [gateway]
     public = {name: [next(left) for _ in bound] if name in intercepted else bound for name, bound in own.items()}
     wanted = (plan.broker is not None, store, plan.chain.has_ledger)
-    return Layout(public, own, *(next(left) if each else None for each in wanted))
+    broker, own_store, ledger = (next(left) if each else None for each in wanted)
+    return Layout(public, own, broker=broker, store=own_store, ledger=ledger)
 
 
 def function_command(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from toolkit.contract import BROKER, LEDGER, TRACE_STORE
+from toolkit.contract import BROKER, LEDGER, LEDGER_TOKEN, TRACE_STORE
 from toolkit.engines.local import layout as layouts
 from toolkit.engines.local.broker.config import encode
 from toolkit.engines.local.layout import LOOPBACK, PYTHON, Layout
@@ -28,4 +28,5 @@ def commands(plan: Plan, layout: Layout, folder: Path) -> Iterator[tuple[Command
         yield Command(BROKER, (*PYTHON, "toolkit.engines.local.broker", "--config", str(file))), layout.broker
     if layout.ledger is not None:
         where = ("--listen", f"{LOOPBACK}:{layout.ledger}", "--database", str(folder / "ledger.sqlite"))
-        yield Command(LEDGER, (*PYTHON, "toolkit.sdk.ledger", *where, "--follow-stdin")), layout.ledger
+        arguments, told = (*PYTHON, "toolkit.sdk.ledger", *where, "--follow-stdin"), {LEDGER_TOKEN: layout.token}
+        yield Command(LEDGER, arguments, told), layout.ledger

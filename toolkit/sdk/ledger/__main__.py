@@ -1,6 +1,7 @@
 """The ledger as a process: `python -m toolkit.sdk.ledger [--listen 127.0.0.1:0] [--database FILE]`.
 
-Says `{"ready": {"host": ..., "port": ...}}` on stdout once it listens.
+Its token comes by `$TOOLKIT_LEDGER_TOKEN`, never by an argument, which other users see; without one it draws its own.
+Says `{"ready": {"host": ..., "port": ...}}` on stdout once it listens, and there the `token` that it drew.
 Leaves with 0 on SIGTERM and SIGINT and, with `--follow-stdin`, when stdin ends; with 98 when the port is taken, and
 with 2 when it cannot start otherwise.
 """
@@ -13,13 +14,14 @@ import contextlib
 import errno
 import json
 import os
+import secrets
 import signal
 import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from toolkit.contract import EXIT_PORT_TAKEN
+from toolkit.contract import EXIT_PORT_TAKEN, LEDGER_TOKEN
 from toolkit.sdk.http1 import serve
 from toolkit.sdk.ledger.database import MOST_BYTES, Database
 from toolkit.sdk.ledger.service import MAX_BODY, Ledger
@@ -64,11 +66,13 @@ async def _run(asked: argparse.Namespace) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if asked.follow_stdin:
         await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilEof(stop), sys.stdin)
+    token = os.environ.get(LEDGER_TOKEN, "")
+    drawn = {} if token else {"token": secrets.token_hex(16)}
     database = Database(asked.database, most_bytes=asked.max_bytes)
     try:
-        server = await serve(Ledger(database).answer, *asked.listen, max_body=MAX_BODY)
+        server = await serve(Ledger(database, token or drawn["token"]).answer, *asked.listen, max_body=MAX_BODY)
         with contextlib.suppress(BrokenPipeError):  # whoever started it no longer listens
-            print(json.dumps({"ready": {"host": server.host, "port": server.port}}), flush=True)
+            print(json.dumps({"ready": {"host": server.host, "port": server.port, **drawn}}), flush=True)
         await stop.wait()
         await server.close(GRACE_S)
     finally:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
-from urllib.parse import quote
+from typing import Any, NoReturn, Protocol
+from urllib.parse import quote, urlsplit
 
 from toolkit.sdk.failures import Refused
 from toolkit.sdk.http1 import Client, Response
-from toolkit.sdk.ledger import frames
+from toolkit.sdk.ledger import frames, pages
 from toolkit.sdk.ledger.words import MOST_PARTS_BYTES, PAGE_TASKS, Begun, Ended, Ending, Part, State
 
 PATIENCE_S = 15.0  # for a ledger that is being started again
@@ -41,11 +40,15 @@ class Carrier(Protocol):
 
 
 class LedgerFailed(Refused):
-    """The ledger does not answer (UNAVAILABLE), or will not do it (FAILED_PRECONDITION, INVALID_ARGUMENT)."""
+    """The ledger does not answer (UNAVAILABLE), will not do it (FAILED_PRECONDITION, INVALID_ARGUMENT), or what
+    answers is no ledger, or not ours (INTERNAL).
+    """
 
 
 class LedgerClient:
-    """Of the ledger at `url`. Connections are kept. `patience_s` bounds how long one that does not answer is asked.
+    """Of the ledger at `url`, which ends in its token. Connections are kept.
+
+    `patience_s` bounds how long one that does not answer is asked.
 
     `carrier` carries the requests where the ledger is not reached directly.
     """
@@ -119,18 +122,35 @@ class LedgerClient:
 
     async def state(self) -> dict[str, int]:
         """How many calls there are, and tasks in all: `calls tasks open failed cancelled`."""
-        return json.loads((await self._ask("GET", "/v1/state", b"")).body)  # type: ignore[no-any-return]
+        answer = await self._ask("GET", "/v1/state", b"")
+        try:
+            return pages.state(answer.body)
+        except ValueError as error:
+            self._no_ledger(error)
 
     async def changes(self, since: int = 0, call: str | None = None) -> list[dict[str, Any]]:
-        """Up to `PAGE_TASKS` tasks that changed after version `since`, in that order; see `Database.changes`."""
+        """Up to `PAGE_TASKS` tasks that changed after version `since`, in that order; see `Database.changes`.
+
+        Raises LedgerFailed for a page that no ledger writes, and for one that leads back: who asks on gets to an end.
+        """
         of = "" if call is None else f"&call={quote(call, safe='')}"
         answer = await self._ask("GET", f"/v1/tasks?since={since}&limit={PAGE_TASKS}{of}", b"")
-        return json.loads(answer.body)["tasks"]  # type: ignore[no-any-return]
+        try:
+            return pages.tasks(answer.body, since)
+        except ValueError as error:
+            self._no_ledger(error)
+
+    def _no_ledger(self, error: Exception) -> NoReturn:
+        raise LedgerFailed("INTERNAL", f"what answers at {shown(self.url)} is no ledger: {error}") from error
 
     async def _do(
         self, operation: str, head: dict[str, Any], data: Sequence[bytes] = ()
     ) -> tuple[dict[str, Any], list[bytes]]:
-        return frames.unpack((await self._ask("POST", f"/v1/{operation}", frames.pack(head, data))).body)
+        answer = await self._ask("POST", f"/v1/{operation}", frames.pack(head, data))
+        try:
+            return frames.unpack(answer.body)
+        except ValueError as error:
+            self._no_ledger(error)
 
     async def _ask(self, method: str, path: str, body: bytes) -> Response:
         """The answer; asks again where none came, which is what an operation is made for."""
@@ -141,16 +161,31 @@ class LedgerClient:
                 answer = await self._client.request(method, self.url + path, (), body, timeout_s=TIMEOUT_S)
             except (ConnectionError, TimeoutError) as error:
                 why = str(error) or "no answer in time"
+            except ValueError as error:  # a URL that nothing can be sent to
+                raise LedgerFailed("INVALID_ARGUMENT", f"{shown(self.url)}: no request can be sent there") from error
             else:
                 if answer.status == 200:
                     return answer
                 why = answer.body[:MAX_ERROR].decode("utf-8", "replace")
+                if answer.status in (403, 404):
+                    raise LedgerFailed("INTERNAL", f"no ledger of ours answers at {shown(self.url)}: {answer.status}")
                 if answer.status != 503:
                     raise LedgerFailed("FAILED_PRECONDITION" if answer.status == 409 else "INVALID_ARGUMENT", why)
             if clock() + pause_s > until:
-                raise LedgerFailed("UNAVAILABLE", f"the ledger at {self.url} does not answer: {why}")
+                raise LedgerFailed("UNAVAILABLE", f"the ledger at {shown(self.url)} does not answer: {why}")
             await asyncio.sleep(pause_s)
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+
+def shown(url: str) -> str:
+    """Where that is, without the token, which no error, span or report may tell."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "this URL"
+    if not parts.netloc:
+        return url.partition("/proxy/")[0]  # a path of the API server
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _ending(head: dict[str, Any]) -> Ending | None:

@@ -1,9 +1,10 @@
-"""The ledger over HTTP/1.1: `POST /v1/OPERATION` with a frame, answered with a frame; three pages to look at.
+"""The ledger over HTTP/1.1: `POST /TOKEN/v1/OPERATION` with a frame, answered with a frame; three pages to look at.
 
 May live here: what is asked for and how it is answered. May not: what is remembered (`database`, `meetings`).
 
-    GET /healthz · GET /v1/state · GET /v1/tasks?since=VERSION&call=ID&limit=N       (JSON, for people and `watch`)
+    GET /healthz · GET /TOKEN/v1/state · GET /TOKEN/v1/tasks?since=VERSION&call=ID&limit=N      (JSON, for people)
 
+Who does not know the token finds nothing here: another user of the machine, another pod, a page in a browser.
 An operation answers 200; 400 what makes no sense, 409 what the ledger will not do, 503 what it cannot do now. All of
 them can be asked twice: whoever did not hear the answer asks again. They run in the event loop, one after the other:
 each is some tens of microseconds of SQLite, less than it takes to hand it to a thread.
@@ -12,6 +13,7 @@ each is some tens of microseconds of SQLite, less than it takes to hand it to a 
 from __future__ import annotations
 
 import dataclasses
+import hmac
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -33,21 +35,31 @@ Answer = tuple[Mapping[str, Any], Sequence[bytes]]
 
 
 class Ledger:
-    """Answers requests out of a database."""
+    """Answers requests out of a database, under paths that begin with `token`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, token: str) -> None:
+        if not token:
+            raise ValueError("a ledger without a token would answer anybody")
+        self._database, self._token = database, token.encode()
 
     async def answer(self, request: Request) -> Response:
         path, _, query = request.target.partition("?")
+        if request.header(b"origin") is not None:
+            return _said(403, "this is no page of a browser's")
+        if path == READY_PATH and request.method in ("GET", "HEAD"):
+            return Response(200)
+        token, _, rest = path.removeprefix("/").partition("/")
+        if not hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
+            return _said(404, "nothing is here")
+        return self._answered(request, f"/{rest}", query)
+
+    def _answered(self, request: Request, path: str, query: str) -> Response:
         try:
             if request.method in ("GET", "HEAD"):
                 return self._page(path, query)
             operation = OPERATIONS.get(path.removeprefix("/v1/"))
             if request.method != "POST" or operation is None:
                 return _said(404, "no such operation")
-            if request.header(b"origin") is not None:
-                return _said(403, "this is no page of a browser's")
             return self._do(operation, request.body)
         except Refusal as refusal:
             return _said(409, str(refusal))
@@ -57,8 +69,6 @@ class Ledger:
             return _said(503, f"the ledger's file: {error}")
 
     def _page(self, path: str, query: str) -> Response:
-        if path == READY_PATH:
-            return Response(200)
         if path == "/v1/state":
             return Response(200, JSON, json.dumps(self._database.state()).encode())
         if path == "/v1/tasks":
