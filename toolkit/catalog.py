@@ -20,6 +20,7 @@ from toolkit.spec.yamltree import MAX_BYTES
 
 FILE = "chain.yaml"
 FORM = ".chain.yaml"  # how the file of another form of a folder's chain ends: eventing.chain.yaml
+FEW = 10  # names that are listed where none is near
 _PACKAGE = Path(__file__).parent
 _LIST = "see `toolkit list` for the chains of the catalogue"
 
@@ -126,7 +127,8 @@ def _in_folder(folder: Path) -> Path:
 def _no_such(chain: str, known: list[str]) -> str:
     close = difflib.get_close_matches(chain[:100], known, n=1)
     near = f" — did you mean {close[0]!r}?" if close else ""
-    listed = f"; the catalogue holds {', '.join(known)}" if known else "; the catalogue is empty"
+    few = f"; the catalogue holds {', '.join(known)}" if known and not close and len(known) <= FEW else ""
+    listed = few if known else "; the catalogue is empty"
     return f"no chain, folder or file named {shown(chain)}{near}{listed}"
 
 

@@ -139,16 +139,19 @@ def store(out: Path, outcome: Outcome) -> Path:
 def write_latencies(outcome: Outcome, place: Path) -> Path:
     """vSwarm's `rps<achieved>_lat.csv`: a whole number of microseconds a line, of calls answered OK, as they ended.
 
-    Into the folder `place`, or beside it by its name. Raises UsageError when it cannot be written.
+    `place` is a file beside which it goes when it ends in `.csv`, else a folder, which is made when it is not there.
+    Raises UsageError when it cannot be written.
     """
     found, numbers = endpoints.latencies_us([rows.raw(each.path) for each in outcome.parts]), outcome.report.numbers
-    folder, name = (place, "lat.csv") if place.is_dir() else (place.parent, place.name)
+    beside = place.suffix == ".csv" and not place.is_dir()
+    folder, name = (place.parent, place.name) if beside else (place, "lat.csv")
     rate = numbers.ok / numbers.duration_s if numbers.duration_s else 0.0
     path = folder / f"rps{rate:.2f}_{name}"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{each}\n" for each in found))
     except OSError as error:
-        raise UsageError(f"--lat-csv {path}: {error.strerror}", next_step="give a folder that exists") from error
+        raise UsageError(f"--lat-csv {path}: {error.strerror}", next_step="give a folder to write into") from error
     return path
 
 

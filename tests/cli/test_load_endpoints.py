@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -111,6 +113,29 @@ def test_the_file_may_have_a_name_of_its_own(tmp_path: Path) -> None:
     assert len(file.read_text().splitlines()) == 5
     assert file.name in done.stderr
     assert "endpoint" in done.stdout
+
+
+def test_a_folder_for_latencies_is_made_when_it_is_not_there(tmp_path: Path) -> None:
+    with serving(Greeter()) as one:
+        listing = listed(tmp_path, *as_vswarm_says([one]))
+        load(*listing, "--requests", "5", "--no-out", "--lat-csv", str(tmp_path / "new" / "csvs"))
+    (file,) = (tmp_path / "new" / "csvs").iterdir()
+    assert file.match("rps*_lat.csv")
+
+
+def test_whoever_interrupts_again_and_again_has_interrupted_and_killed_nothing(tmp_path: Path) -> None:
+    greeter = Greeter()
+    with serving(greeter) as one:
+        words = (sys.executable, "-m", "toolkit.cli", "load", *listed(tmp_path, *as_vswarm_says([one])))
+        with subprocess.Popen(
+            [*words, "--duration", "60s", "--no-out"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            while not greeter.asked and process.poll() is None:
+                time.sleep(0.01)
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.001)
+    assert process.returncode == 130
 
 
 def test_hostnames_without_a_port_are_called_on_the_one_that_is_given(tmp_path: Path) -> None:

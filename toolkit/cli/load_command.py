@@ -50,7 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--lat-csv",
         type=Path,
         metavar="DIR|FILE",
-        help="latencies of the calls answered OK as vSwarm's invoker writes them: rps<achieved>_lat.csv, µs a line",
+        help="latencies of the calls answered OK as vSwarm's invoker writes them: rps<achieved>_lat.csv, µs a line "
+        "(a FILE ends in .csv)",
     )
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
     parser.add_argument("--no-out", action="store_true", help="store nothing")
@@ -117,6 +118,8 @@ def _run_and_store(order: Order, options: argparse.Namespace) -> tuple[Outcome, 
         finally:
             if progress is not None:
                 progress.clear()
+            if stopped:
+                _hear_no_more()
         if options.lat_csv is not None:
             written = loads.write_latencies(outcome, options.lat_csv)
             note(f"latencies as vSwarm lists them: {written}")
@@ -129,6 +132,12 @@ def _run_and_store(order: Order, options: argparse.Namespace) -> tuple[Outcome, 
     if progress_wanted():
         note(f"stored in {folder}")
     return outcome, None
+
+
+def _hear_no_more() -> None:
+    """Whoever interrupts twice is heard once: Python's own end would give the second signal its default, to die by."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
 
 
 @contextmanager

@@ -56,7 +56,11 @@ def _listed(data: bytes) -> Sequence[Any] | str:
     if len(data) > MOST_BYTES:
         return f"more than {MOST_BYTES >> 20} MiB: no list of endpoints"
     try:
-        found = json.loads(data)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return f"no UTF-8 text: {error.reason} at byte {error.start:,}"
+    try:
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         return f"no JSON: {error}"
     if not isinstance(found, list):

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from toolkit.errors import UsageError
 
 PORT = 80
+MOST_PORT = 65_535
 MOST_CHARACTERS = 8192
 _METHOD = re.compile(r"/[A-Za-z_][\w.]*/[A-Za-z_]\w*", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
@@ -76,7 +77,7 @@ def parse(text: str) -> Target | Url:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise _refused(text, str(error), _NEXT) from error
+        raise _refused(text, _why(text, error), _NEXT) from error
     if parts.scheme not in ("h2c", "http"):
         raise _refused(text, _NOT_SPOKEN.get(parts.scheme) or _no_scheme(parts, text), _NEXT)
     wanted = _NEXT_GRPC if parts.scheme == "h2c" else _NEXT_HTTP
@@ -90,6 +91,14 @@ def parse(text: str) -> Target | Url:
         raise _refused(text, "what follows # is never sent", "leave it away, or write %23")
     read = _method if parts.scheme == "h2c" else _url
     return read(text, parts, _host(text, host, wanted), PORT if port is None else port)
+
+
+def _why(text: str, error: ValueError) -> str:
+    """Of a port what it may be, of anything else the parser's own words."""
+    port = re.search(r":([0-9]{1,20})(?:[/?#]|$)", text)
+    if port is None or int(port[1]) <= MOST_PORT:
+        return str(error)
+    return f"port {port[1]} is not 1 to {MOST_PORT:,}"
 
 
 def _method(text: str, parts: SplitResult, host: str, port: int) -> Target:

@@ -51,6 +51,22 @@ def test_what_is_no_host_is_refused_with_its_place(name: str) -> None:
     assert path == "[0].hostname"
 
 
+def test_a_port_that_none_can_be_is_told_in_words() -> None:
+    with pytest.raises(SpecError, match=r"port 99999 is not 1 to 65,535"):
+        endpoints.read(b'[{"hostname": "a:99999"}]', "endpoints.json", 80)
+
+
+@pytest.mark.parametrize("data", ['[{"hostname": "a"}]'.encode("utf-16"), b"\x80\x02}q", b"[\xff]"])
+def test_bytes_that_are_no_text_are_told_as_such(data: bytes) -> None:
+    with pytest.raises(SpecError, match="no UTF-8 text: "):
+        endpoints.read(data, "endpoints.json", 80)
+
+
+def test_a_mark_that_says_utf_8_is_no_part_of_the_list() -> None:
+    (only,) = endpoints.read('\ufeff[{"hostname": "a"}]'.encode(), "endpoints.json", 80)
+    assert only.host == "a"
+
+
 def test_an_eventing_endpoint_is_refused_with_what_to_do_instead() -> None:
     ((path, message),) = problems(json.dumps([{"hostname": "a", "eventing": True}]).encode())
     assert path == "[0].eventing"
