@@ -148,14 +148,25 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
         seed=seed,
         tracing=tracing,
         join=function.join,
+        slots=_slots(chain, function, into),
         gateway=function.gateway,
         patience_s=(function.timeout_s or None) if function.gateway else None,
         command=function.command,
         takes=_takes(chain, function),
-        store=chain.store,
+        store=_store(chain, function),
         answers=chain.expect is not None,
         attempts=_attempts(chain, into),
     )
+
+
+def _slots(chain: ChainSpec, function: Function, into: Iterable[Edge]) -> dict[str, int]:
+    """What a join of all of a call waits for, by `SOURCE TYPE`; nothing where it takes the first that come."""
+    if not function.join:
+        return {}
+    runs, events = _counts(chain)[1], [edge for edge in into if edge.via == "event"]
+    found = {f"{edge.source} {edge.type}": runs[edge.source] * edge.least for edge in events}
+    exact = all(_certain(edge) and edge.least == edge.most for edge in events)
+    return found if exact and sum(found.values()) == function.join else {}
 
 
 def _method(edge: Edge) -> str:
@@ -178,6 +189,16 @@ def _takes(chain: ChainSpec, function: Function) -> tuple[str, ...]:
     over = (edge for edge in chain.edges if edge in into or (edge.source, edge.type) in events)
     every = (edge for edge in chain.edges if edge.via == "event") if last else ()
     return tuple(sorted({edge.transfer for edge in (*over, *every)} - {"inline"}))
+
+
+def _store(chain: ChainSpec, function: Function) -> dict[str, str]:
+    """What of the chain's `store:` a function has to know, by the transfers of data that comes to it or leaves it."""
+    used = {*_takes(chain, function), *(edge.transfer for edge in chain.out_of(function.name))}
+    keys = {key for transfer in used for key in _STORE_KEYS.get(transfer, ())}
+    return {key: value for key, value in chain.store.items() if key in keys}
+
+
+_STORE_KEYS = {"redis": ("redis",), "s3": ("s3", "bucket", "region")}  # by transfer
 
 
 def _parameters(chain: ChainSpec) -> dict[str, Scalar]:

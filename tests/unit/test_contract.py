@@ -130,10 +130,30 @@ def test_a_receipts_line_is_its_fields_as_json() -> None:
         ),
         Receipt("c", "f", "r", 1, "m", "entry", "s", "d", 2, 3, 4),
         Receipt(
-            "c", "f", "r", 1, "m", "event", "s", "d", 2, 3, 4, answer=hostile, joined=(hostile, "n"), waits=True
+            "c",
+            "f",
+            "r",
+            1,
+            "m",
+            "event",
+            "s",
+            "d",
+            2,
+            3,
+            4,
+            answer=hostile,
+            joined=(hostile, "n"),
+            part=hostile,
+            waits=True,
         ),
     ):
-        rare = {"boot": None, "answer": None, "joined": (), "waits": False}  # said where there is something to say
+        rare = {
+            "boot": None,
+            "answer": None,
+            "joined": (),
+            "part": None,
+            "waits": False,
+        }  # said where there is something to say
         told = {name: value for name, value in dataclasses.asdict(receipt).items() if rare.get(name, ...) != value}
         assert json.loads(receipt.encode()) == json.loads(json.dumps(told))
 

@@ -199,6 +199,23 @@ edges:
     found = parse(text.encode(), origin="chain.yaml", folder=".")
     assert plan.handlings(found) == {"a": 1, "b": 16, "c": 16, "d": 2}
     assert plan.spans(found) == 1 + (1 + 16) + (16 + 16) + (16 + 2) + 2
+    assert plan.make(found, "run").wirings["c"].slots == {"b sample.b": 16}
+
+
+def test_a_join_of_all_knows_what_comes_over_each_of_its_edges_and_one_of_the_first_does_not() -> None:
+    text = """
+name: sample
+functions: {a: {handler: "m:f"}, b: {handler: "m:f"}, c: {handler: "m:f"}, d: {handler: "m:f", join: %s}}
+edges:
+  - {from: a, to: b, via: event, count: 2}
+  - {from: a, to: c, via: event, count: 2}
+  - {from: b, to: d, via: event}
+  - {from: c, to: d, via: event}
+"""
+    for join, slots in (("all", {"b sample.b": 2, "c sample.c": 2}), ("2", {})):
+        found = parse((text % join).encode(), origin="chain.yaml", folder=".")
+        wired = plan.make(found, "run").wirings["d"]
+        assert (wired.slots, Wiring.decode(wired.encode())) == (slots, wired)
 
 
 def test_one_event_of_several_receivers_is_sent_once_however_many_there_are() -> None:

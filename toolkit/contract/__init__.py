@@ -61,7 +61,9 @@ LOOPS_EXTENSION = "toolkitloops"  # the same of an event
 TASK_EXTENSION = "toolkittask"  # of an event that is a task: the task that spawned it, or the message that did
 DEPTH_EXTENSION = "toolkitdepth"  # how many tasks are above it
 PART_EXTENSION = "partindex"  # of one of several events that were scattered: which, from 0 on ...
-PARTS_EXTENSION = "parttotal"  # ... of how many
+PARTS_EXTENSION = "parttotal"  # ... of how many ...
+SCATTER_EXTENSION = "partof"  # ... that one scatter sent: its id, derived as a message's is (`scatter_id`)
+OUTER_EXTENSION = "partouter"  # of parts of parts: the same of the scatters around it, `ID:2:16,ID:0:3`
 CALLER = "caller"  # the service name of whoever sends calls into the entry
 TRACE_STORE = "trace-store"  # as a process of the local engine
 LEDGER = "toolkit-ledger"  # remembers tasks and joins; as a process of the local engine, and as a Service of a cluster
@@ -105,6 +107,11 @@ def child_id(parent: str, function: str, index: int) -> str:
     Derived, not drawn: a redelivered message makes the same children, so a duplicate is recognised as one for ever.
     """
     return hashlib.blake2b(f"{parent}/{function}/{index}".encode(), digest_size=16).hexdigest()
+
+
+def scatter_id(message: str, function: str, type: str, index: int) -> str:  # noqa: A002 - the event's word
+    """The id of the `index`-th scatter of a handling, over events of this type."""
+    return child_id(message, f"{function}/scatter/{type}", index)
 
 
 def digest(*parts: bytes) -> str:
@@ -189,6 +196,7 @@ class Wiring:
     tracing: Tracing = field(default_factory=Tracing)
     receipts: str | None = None  # `tcp://HOST:PORT` of a collector, None: no receipts
     join: int | None = None  # events of a call that are handled together; 0: as many as were scattered
+    slots: Mapping[str, int] = field(default_factory=dict)  # of a join of all: how many by `SOURCE TYPE`
     gateway: str | None = None  # the path of the HTTP requests that it answers
     patience_s: float | None = None  # how long such a request may take; None: as the gateway does
     command: tuple[str, ...] = ()  # a stranger's program that does the work; $PORT tells it where to listen
@@ -237,7 +245,7 @@ _EDGE = ("to", "via", "method", "type", "address")  # what every edge says; the 
 _USUAL_EDGE = asdict(Outgoing("", "call"))
 _LATER: tuple[tuple[str, Any], ...] = (
     *((key, None) for key in ("join", "gateway", "patience_s", "relay", "ledger", "attempts")),
-    *(("command", ()), ("takes", ()), ("store", {}), ("answers", False)),
+    *(("slots", {}), ("command", ()), ("takes", ()), ("store", {}), ("answers", False)),
 )
 
 

@@ -77,6 +77,7 @@ class Receipt:
     boot: Boot | None = None
     answer: str | None = None  # the chain's, where somebody will judge it
     joined: tuple[str, ...] = ()  # the messages that were handled together with this one
+    part: str | None = None  # the message is one of several that were scattered: `SCATTER:INDEX:TOTAL`
     waits: bool = False  # it waits for others to be handled with; or it was done before: the handler did not run
 
     def encode(self) -> bytes:
@@ -98,7 +99,8 @@ class Receipt:
         answer = "" if self.answer is None else f',"answer":{_text(self.answer)}'
         joined = f',"joined":{json.dumps(self.joined)}' if self.joined else ""
         waits = ',"waits":true' if self.waits else ""
-        return answer + joined + waits
+        part = "" if self.part is None else f',"part":{_text(self.part)}'
+        return answer + joined + part + waits
 
     @staticmethod
     def decode(line: bytes) -> Receipt:

@@ -25,6 +25,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {  # what JSON may hold for an annotati
     "float": (float, int),
     "float | None": (float, int, type(None)),
     "Mapping[str, str]": (dict,),
+    "Mapping[str, int]": (dict,),
     "Mapping[str, Scalar]": (dict,),
 }
 _WORDS: Mapping[str, tuple[str, ...]] = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit import contract
 from toolkit.contract import Outgoing, Sent, Wiring
-from toolkit.sdk import answers, bounds, edges, patterns, sending
+from toolkit.sdk import answers, bounds, edges, parts, patterns, sending
 from toolkit.sdk.arrival import Arrival, Incoming
 from toolkit.sdk.cloudevents import Event, Headers
 from toolkit.sdk.failures import Refused, Unanswerable
@@ -70,7 +70,7 @@ class Handling:
 
     __slots__ = (
         *("_ids", "_sent", "answer", "around", "arrival", "said", "span", "taken", "wiring"),
-        *("joined", "leaving", "spawned", "task", "waits"),
+        *("joined", "leaving", "parts", "positions", "scatters", "spawned", "task", "waits"),
     )
 
     def __init__(self, around: Surroundings, arrival: Arrival, span: AnySpan) -> None:
@@ -86,6 +86,8 @@ class Handling:
         self.leaving: list[
             tuple[Message, str, str, Mapping[str, str]]
         ] = []  # what is posted once the handler is through
+        self.parts = parts.read(arrival.headers) if arrival.via == "event" else ()  # a join sets what is left of them
+        self.scatters, self.positions = 0, 0  # how many there were, and how many tasks were spawned without a key
         self.joined: tuple[str, ...] = ()  # messages that are handled with this one
         self.waits = False  # the handler does not run: others are missing, or it ran before
 
@@ -122,10 +124,7 @@ class Handling:
     @property
     def part(self) -> Mapping[str, str]:
         """Which part of something scattered this message is: what is sent for it is the same part."""
-        if self.joined or self.arrival.via != "event":
-            return {}
-        found = ((name, self.arrival.headers.get(name)) for name in (contract.PART_EXTENSION, contract.PARTS_EXTENSION))
-        return {name: value for name, value in found if value is not None}
+        return parts.written(self.parts)
 
     async def call(self, request: Any, to: str | None, timeout_s: float | None) -> Any:
         """Over a call edge; the reply. Raises CallFailed, NoSuchEdge, and TypeError for a request of another type."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import contract
 from toolkit.contract import Outgoing
-from toolkit.sdk import edges, sending
+from toolkit.sdk import edges, parts, sending
 from toolkit.sdk.attempts import persistently
 from toolkit.sdk.message import Message
 
@@ -70,10 +70,10 @@ async def scatter(
 
 
 def _parts(handling: Handling, messages: Sequence[Message], kind: str) -> list[Work]:
-    total = str(len(messages))
-    stamps: list[Mapping[str, str]] = [
-        {contract.PART_EXTENSION: str(index), contract.PARTS_EXTENSION: total} for index in range(len(messages))
-    ]
+    scatter = contract.scatter_id(handling.arrival.message, handling.wiring.function, kind, handling.scatters)
+    handling.scatters += 1
+    total = len(messages)
+    stamps = [parts.written((parts.Place(scatter, index, total), *handling.parts)) for index in range(total)]
     return [
         partial(sending.emit, handling, message, kind, handling.next_id(), stamp)
         for message, stamp in zip(messages, stamps, strict=True)

@@ -40,6 +40,8 @@ _OWN = frozenset(
         contract.DEPTH_EXTENSION,
         contract.PART_EXTENSION,
         contract.PARTS_EXTENSION,
+        contract.SCATTER_EXTENSION,
+        contract.OUTER_EXTENSION,
         contract.STATUS_EXTENSION,
     )
 )

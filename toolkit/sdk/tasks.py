@@ -10,14 +10,18 @@ handling that is repeated spawns the same ids; their events leave again, and are
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit import contract
 from toolkit.contract import Outgoing, Wiring
+from toolkit.sdk import parts
 from toolkit.sdk.failures import FOR_GOOD, NoSuchEdge, Refused, described
-from toolkit.sdk.ledger import Begun, Ending, LedgerClient, Part
+from toolkit.sdk.ledger import Begun, Ending, LedgerClient, Part, Seat
+from toolkit.sdk.ledger.words import State
 from toolkit.sdk.message import Message
 
 if TYPE_CHECKING:
@@ -25,7 +29,11 @@ if TYPE_CHECKING:
 
 PASSING = ("UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED")  # a refusal with another code is a task's last word
 
+LAST_WORD_S = 5.0  # for what has to be said of a handling that was cut off
+_log = logging.getLogger(__name__)
+
 Run = Callable[["Handling"], Awaitable[Any]]
+Leaving = tuple[Message, str, str, Mapping[str, str]]  # what, its type, its id, extensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class Memory:
     def __init__(self, ledger: LedgerClient) -> None:
         self.ledger = ledger
         self._begun = 0
+        self._saying: set[asyncio.Task[None]] = set()
 
     async def handle(self, handling: Handling, run: Run) -> Any:
         """What `run` gives back, if it has to run at all. Raises what it raises, and LedgerFailed."""
@@ -57,12 +66,36 @@ class Memory:
             begun = await self._begin(handling)
             if begun.state is not None:
                 return await self._task(handling, run, begun)
-        value = await run(handling)
-        await _release(handling)
-        return value
+        return await self._plain(handling, run)
 
     async def close(self) -> None:
+        if self._saying:
+            await asyncio.wait(self._saying, timeout=LAST_WORD_S)
         await self.ledger.close()
+
+    async def _plain(self, handling: Handling, run: Run) -> Any:
+        """Of what is no task: the tasks that it spawned begin once it is through, and were never there if it fails."""
+        try:
+            value = await run(handling)
+            await _release(handling)
+        except BaseException:
+            if handling.leaving:
+                unborn = [identity for _, _, identity, _ in handling.leaving]
+                await self._say(self.ledger.withdraw(handling.arrival.call, unborn))
+            raise
+        return value
+
+    async def _say(self, word: Coroutine[Any, Any, None]) -> None:
+        """Though the handling is over, and perhaps cancelled again meanwhile. Waits for up to `LAST_WORD_S`."""
+        saying = asyncio.ensure_future(word)
+        self._saying.add(saying)
+        saying.add_done_callback(self._said)
+        await asyncio.wait([saying], timeout=LAST_WORD_S)
+
+    def _said(self, saying: asyncio.Task[None]) -> None:
+        self._saying.discard(saying)
+        if not saying.cancelled() and (error := saying.exception()) is not None:
+            _log.warning("the ledger could not be told how a handling ended: %s", error)
 
     # --- tasks --------------------------------------------------------------------------------------------------------
 
@@ -70,11 +103,13 @@ class Memory:
         """The new task's id. Raises LedgerFailed beyond the edge's bound, NoSuchEdge, and TypeError."""
         edge, function, message = _edge(handling.wiring, to), handling.wiring.function, Message.of(value)
         parent, task = handling.arrival.message, handling.task
-        name = f"{len(handling.spawned)}" if key is None else f"key/{key}"
+        if key is None:
+            name, handling.positions = f"{handling.positions}", handling.positions + 1
+        else:
+            name = f"key/{key}"
         identity = contract.child_id(parent, f"{function}/task/{edge.to}/{name}", 0)
         if identity in handling.spawned:
             return identity
-        handling.spawned.add(identity)
         depth = 0 if task is None else task.depth + 1
         state = await self.ledger.spawn(
             call=handling.arrival.call,
@@ -85,13 +120,10 @@ class Memory:
             depth=depth,
             most=edge.tasks or 0,
         )
-        if state != "cancelled":
+        if identity not in handling.spawned:  # by somebody else meanwhile
+            handling.spawned.add(identity)  # which holds only what the ledger agreed to
             said = {contract.TASK_EXTENSION: parent, contract.DEPTH_EXTENSION: str(depth)}
-            leaving = (message, edge.type or "", identity, said)
-            if task is None:
-                handling.leaving.append(leaving)
-            else:
-                await handling.post(*leaving)
+            await _leave(handling, state, (message, edge.type or "", identity, said))
         return identity
 
     async def results(self, handling: Handling) -> list[tuple[str, Message]]:
@@ -116,11 +148,18 @@ class Memory:
             result = None if value is None else Message.of(value)
             kind, data = (None, None) if result is None else (result.content_type, result.data)
             ended = await self.ledger.finish(call, task, kind, data)
+        except asyncio.CancelledError:
+            if _is_last(handling, None, begun.attempt):
+                await self._say(self._failed(handling, "it was cut off in its last attempt"))
+            raise
         except (Exception, SystemExit) as error:
             if _is_last(handling, error, begun.attempt):
-                ended = await self.ledger.fail(call, task, described(error))
-                await self._tell(handling, ended.ending)
+                await self._failed(handling, described(error))
             raise
+        await self._tell(handling, ended.ending)
+
+    async def _failed(self, handling: Handling, why: str) -> None:
+        ended = await self.ledger.fail(handling.arrival.call, handling.arrival.message, why)
         await self._tell(handling, ended.ending)
 
     async def _tell(self, handling: Handling, ending: Ending | None) -> None:
@@ -140,17 +179,18 @@ class Memory:
         """Runs with all parts once this message completes them, and else not."""
         call, function, message = handling.arrival.call, handling.wiring.function, handling.arrival.message
         own = _part(message, handling.arrival.sender, handling.arrival.request)
-        parts = await self.ledger.join(call, function, _wanted(handling), own)
-        if parts is None:
+        found = await self.ledger.join(call, function, _seat(handling, own), own)
+        if found is None:
             handling.waits = True
             return None
-        handling.joined = tuple(part.message for part in parts if part.message != message)
+        handling.joined = tuple(part.message for part in found if part.message != message)
+        stacks = [parts.read(part.extensions) for part in found]
+        handling.parts = parts.shared(stacks) if handling.wiring.join else stacks[0][1:]
         handling.arrival.request = [
             Message(part.data, part.content_type, part.type, part.source, part.message, part.extensions)
-            for part in parts
+            for part in found
         ]
-        value = await run(handling)
-        await _release(handling)
+        value = await self._plain(handling, run)
         await self.ledger.joined(call, function, message)
         return value
 
@@ -171,34 +211,59 @@ def _done_types(wiring: Wiring) -> list[str]:
     return list(dict.fromkeys(edge.type or "" for edge in wiring.outgoing if edge.done))
 
 
+async def _leave(handling: Handling, state: State, leaving: Leaving) -> None:
+    """What the ledger knows of: at once from inside a task, else once the handler is through."""
+    if state == "cancelled":
+        return
+    if handling.task is None:
+        handling.leaving.append(leaving)
+        return
+    try:
+        await handling.post(*leaving)
+    except BaseException:
+        handling.spawned.discard(leaving[2])  # spawned again, it leaves again
+        raise
+
+
 async def _release(handling: Handling) -> None:
     """The tasks that were spawned outside a task begin."""
-    for message, kind, identity, extensions in handling.leaving:
-        await handling.post(message, kind, identity, extensions)
+    while handling.leaving:
+        await handling.post(*handling.leaving[0])
+        del handling.leaving[0]
 
 
-def _is_last(handling: Handling, error: BaseException, attempt: int) -> bool:
+def _is_last(handling: Handling, error: BaseException | None, attempt: int) -> bool:
     """Whether nobody is going to try this task again: the broker's attempts are over, or it was refused for good."""
     if isinstance(error, FOR_GOOD) or (isinstance(error, Refused) and error.code not in PASSING):
         return True
     return handling.wiring.attempts is not None and attempt >= handling.wiring.attempts
 
 
-def _wanted(handling: Handling) -> int:
-    """How many parts the join waits for. Raises Refused where only the message could say so, and does not."""
-    if handling.wiring.join:
-        return handling.wiring.join
-    text = handling.arrival.request.extensions.get(contract.PARTS_EXTENSION, "")
-    if not text.isdecimal() or len(text) > 9:
+def _seat(handling: Handling, part: Part) -> Seat:
+    """Where it belongs. Raises Refused where only the message could say so, and does not."""
+    wiring = handling.wiring
+    if not wiring.join:
+        return _scattered(wiring.function, parts.read(part.extensions))
+    if not wiring.slots:
+        return Seat(wiring.join, room=wiring.join)
+    edge = f"{part.source} {part.type}"
+    if edge not in wiring.slots:
+        raise Refused("INVALID_ARGUMENT", f"{wiring.function} joins no events of type {part.type} from {part.source}")
+    return Seat(wiring.join, slot=edge, room=wiring.slots[edge])
+
+
+def _scattered(function: str, stack: parts.Stack) -> Seat:
+    if not stack or not stack[0].scatter or stack[0].index >= stack[0].total:
         raise Refused(
             "INVALID_ARGUMENT",
-            f"{handling.wiring.function} joins as many parts as were scattered (`join: parts`), and this event does "
-            f"not say how many: its {contract.PARTS_EXTENSION} is {text!r}",
+            f"{function} joins as many parts as were scattered (`join: parts`), and this event does not say how many, "
+            f"of which scatter, and which it is: {stack[0] if stack else 'it is no part'}",
         )
-    return int(text)
+    place = stack[0]
+    return Seat(place.total, place.scatter, f"part {place.index}", once=True)
 
 
 def _part(message: str, sender: str, request: Message) -> Part:
-    index = request.extensions.get(contract.PART_EXTENSION, "")
-    number = int(index) if index.isdecimal() and len(index) <= 9 else None
-    return Part(message, sender, number, request.data, request.content_type, request.type, request.extensions)
+    stack = parts.read(request.extensions)
+    index = stack[0].index if stack else None
+    return Part(message, sender, index, request.data, request.content_type, request.type, request.extensions)

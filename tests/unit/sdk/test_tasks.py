@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -20,6 +22,7 @@ from toolkit.sdk.failures import NoSuchEdge, Refused
 from toolkit.sdk.function import Function, Handler, HandlingFailed
 from toolkit.sdk.handling import Surroundings
 from toolkit.sdk.message import Message
+from toolkit.sdk.parts import Place, read, written
 from toolkit.sdk.sink import Sink
 from toolkit.sdk.tasks import Memory
 from toolkit.sdk.tracing import Tracing
@@ -223,7 +226,11 @@ async def test_a_join_runs_once_with_all_parts_in_order() -> None:
 
         joining = wiring("join", consumes=True, join=0)
         for message, index in (("z", 1), ("y", 0), ("z", 1), ("y", 0)):
-            said = {contract.PART_EXTENSION: str(index), contract.PARTS_EXTENSION: "2"}
+            said = {
+                contract.PART_EXTENSION: str(index),
+                contract.PARTS_EXTENSION: "2",
+                contract.SCATTER_EXTENSION: "a" * 32,
+            }
             request = Message(f"part {index}".encode(), "text/plain", "t", "s", message, said)
             await here.handle(handler, joining, via="event", message=message, sender="s", request=request)
         assert runs == [["part 0", "part 1"]]
@@ -236,3 +243,71 @@ async def test_a_part_that_does_not_say_of_how_many_is_refused() -> None:
         request = Message(b"", id="m")
         with pytest.raises(HandlingFailed, match="does not say how many"):
             await here.handle(nothing, wiring("join", join=0), via="event", message="m", request=request)
+
+
+async def test_a_key_that_was_refused_is_refused_again() -> None:
+    async with world() as here:
+
+        async def handler(ctx: Context, request: Any) -> None:
+            for key in "abc":
+                await ctx.spawn(1, key=key)
+            for _ in range(2):
+                with pytest.raises(Refused, match="allows 3 tasks"):
+                    await ctx.spawn(1, key="d")
+
+        await here.handle(handler, ENTRY)
+        assert len(here.of("work")) == 3
+
+
+async def test_what_a_failed_handling_spawned_was_never_there() -> None:
+    async with world() as here:
+
+        async def handler(ctx: Context, request: Any) -> None:
+            await spawn_two(ctx, request)
+            raise Refused("UNAVAILABLE", "not yet")
+
+        with pytest.raises(HandlingFailed, match="not yet"):
+            await here.handle(handler, ENTRY)
+        assert (await here.memory.ledger.state())["tasks"] == 0
+        await here.handle(spawn_two, ENTRY, message="another attempt")
+        for event in here.of("work"):
+            await here.task(nothing, event)
+        assert [json.loads(each.data or b"") for each in here.of("done")] == [{"tasks": 2, "failed": 0}]
+
+
+async def test_a_task_that_is_cut_off_in_its_last_attempt_has_failed_and_the_end_is_told() -> None:
+    async with world() as here:
+        began = asyncio.Event()
+
+        async def endless(ctx: Context, message: Message) -> None:
+            began.set()
+            await asyncio.Event().wait()
+
+        async def one(ctx: Context, request: Any) -> str:
+            return await ctx.spawn("x")
+
+        await here.handle(one, ENTRY)
+        work = asyncio.ensure_future(here.task(endless, here.of("work")[0], attempts=1))
+        await began.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        assert [json.loads(each.data or b"") for each in here.of("done")] == [{"tasks": 1, "failed": 1}]
+
+
+@pytest.mark.parametrize("width", [1, 3])
+async def test_a_join_of_parts_of_parts_gives_back_the_outer_part(width: int) -> None:
+    async with world() as here:
+        outer = Place("a" * 32, 1, 2)
+        edge = Outgoing("next", "event", type="next")
+
+        async def handler(ctx: Context, parts: list[Message]) -> None:
+            await ctx.emit(f"{len(parts)}")
+
+        joining = wiring("join", consumes=True, join=0, outgoing=(edge,))
+        for at in range(width):
+            said = written((Place("b" * 32, at, width), outer))
+            request = Message(b"", "text/plain", "t", "s", f"m{at}", said)
+            await here.handle(handler, joining, via="event", message=f"m{at}", sender="s", request=request)
+        (event,) = here.of("next")
+        assert (event.data, read(event.attributes)) == (f"{width}".encode(), (outer,))

@@ -6,6 +6,6 @@ HTTP, `frames` is how a head and its data travel. May live here: remembering. Ma
 """
 
 from toolkit.sdk.ledger.client import LedgerClient, LedgerFailed
-from toolkit.sdk.ledger.words import Begun, Ended, Ending, Part
+from toolkit.sdk.ledger.words import Begun, Ended, Ending, Part, Seat
 
-__all__ = ["Begun", "Ended", "Ending", "LedgerClient", "LedgerFailed", "Part"]
+__all__ = ["Begun", "Ended", "Ending", "LedgerClient", "LedgerFailed", "Part", "Seat"]

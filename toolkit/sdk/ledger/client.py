@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from toolkit.sdk.failures import Refused
 from toolkit.sdk.http1 import Client, Response
 from toolkit.sdk.ledger import frames, pages
-from toolkit.sdk.ledger.words import MOST_PARTS_BYTES, PAGE_TASKS, Begun, Ended, Ending, Part, State
+from toolkit.sdk.ledger.words import MOST_PARTS_BYTES, PAGE_TASKS, Begun, Ended, Ending, Part, Seat, State
 
 PATIENCE_S = 15.0  # for a ledger that is being started again
 TIMEOUT_S = 5.0  # for one answer
@@ -66,6 +66,10 @@ class LedgerClient:
         head, _ = await self._do("spawn", {**asked, "to": to, "depth": depth, "most": most})
         return head["state"]  # type: ignore[no-any-return]
 
+    async def withdraw(self, call: str, tasks: Iterable[str]) -> None:
+        """Those of them that wait were never spawned: whoever spawned them failed, and their events never left."""
+        await self._do("withdraw", {"call": call}, ("\n".join(tasks).encode(),))
+
     async def begin(self, call: str, task: str, function: str, handling: str) -> Begun:
         """`handling` names this attempt."""
         asked = {"call": call, "task": task, "function": function, "handling": handling}
@@ -104,15 +108,15 @@ class LedgerClient:
             found += [(task, kind, each) for (_, task, kind), each in zip(head["results"], data, strict=True)]
             after = head["results"][-1][0]
 
-    async def join(self, call: str, function: str, wanted: int, part: Part) -> Sequence[Part] | None:
+    async def join(self, call: str, function: str, seat: Seat, part: Part) -> Sequence[Part] | None:
         """All parts, if this is the one that completes them."""
         said = dataclasses.asdict(dataclasses.replace(part, data=b""))
         del said["data"]
-        asked = {**said, "call": call, "function": function, "wanted": wanted}
+        asked = {**said, **dataclasses.asdict(seat), "call": call, "function": function}
         head, data = await self._do("join", asked, (part.data,))
         if head["parts"] is None:
             return None
-        return [Part(**{**each, "data": own}) for each, own in zip(head["parts"], data, strict=True)]
+        return [Part(**each, data=own) for each, own in zip(head["parts"], data, strict=True)]
 
     async def joined(self, call: str, function: str, message: str) -> None:
         await self._do("joined", {"call": call, "function": function, "message": message})

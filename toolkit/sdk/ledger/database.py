@@ -48,13 +48,15 @@ CREATE TABLE IF NOT EXISTS tasks (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS changes ON tasks (version);
 CREATE TABLE IF NOT EXISTS joins (
-  call TEXT, function TEXT, round INT, wanted INT NOT NULL, parts INT NOT NULL DEFAULT 0, bytes INT NOT NULL DEFAULT 0,
-  last TEXT, handled INT NOT NULL DEFAULT 0, PRIMARY KEY (call, function, round)
+  call TEXT, function TEXT, grp TEXT, round INT, wanted INT NOT NULL, parts INT NOT NULL DEFAULT 0,
+  bytes INT NOT NULL DEFAULT 0, last TEXT, handled INT NOT NULL DEFAULT 0, PRIMARY KEY (call, function, grp, round)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parts (
-  call TEXT, function TEXT, message TEXT, round INT NOT NULL, head TEXT NOT NULL, data BLOB,
-  PRIMARY KEY (call, function, message)
+  call TEXT, function TEXT, message TEXT, grp TEXT NOT NULL, round INT NOT NULL, slot TEXT NOT NULL,
+  head TEXT NOT NULL, data BLOB, PRIMARY KEY (call, function, message)
 );
+CREATE INDEX IF NOT EXISTS seats ON parts (call, function, grp, slot);
+CREATE INDEX IF NOT EXISTS rounds ON parts (call, function, grp, round);
 """
 COLUMNS = "call, task, parent, function, receiver, state, depth, attempts, spawned_ns, ended_ns, error, version"
 
@@ -99,6 +101,21 @@ class Database:
                 (not stopped, stopped, call),
             )
             return state
+
+    def withdraw(self, call: str, tasks: Sequence[str]) -> None:
+        """Forget those of them that wait: their events never left."""
+        with self.transaction():
+            for task in tasks:
+                found = self._maybe(
+                    "DELETE FROM tasks WHERE call = ? AND task = ? AND state = 'waiting' RETURNING function, receiver",
+                    *(call, task),
+                )
+                if found is not None:
+                    self._db.execute("UPDATE calls SET tasks = tasks - 1, open = open - 1 WHERE call = ?", (call,))
+                    self._db.execute(
+                        "UPDATE edges SET tasks = tasks - 1 WHERE call = ? AND function = ? AND receiver = ?",
+                        (call, *found),
+                    )
 
     def begin(self, call: str, task: str, function: str, handling: str) -> Begun:
         """A handler is about to run: whether it should. The same `handling` asked twice is one attempt."""

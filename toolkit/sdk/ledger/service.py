@@ -24,7 +24,7 @@ from toolkit.contract import READY_PATH
 from toolkit.sdk.http1 import Request, Response
 from toolkit.sdk.ledger import frames, meetings
 from toolkit.sdk.ledger.database import Database
-from toolkit.sdk.ledger.words import MOST_PARTS_BYTES, MOST_TEXT, PAGE_TASKS, Part, Refusal
+from toolkit.sdk.ledger.words import MOST_PARTS_BYTES, MOST_TEXT, PAGE_TASKS, Part, Refusal, Seat
 
 MAX_BODY = MOST_PARTS_BYTES + (1 << 20)  # bytes of a request
 MOST_NUMBER = 1 << 53
@@ -131,6 +131,11 @@ def _spawn(database: Database, asked: dict[str, Any], _: Sequence[bytes]) -> Ans
     return {"state": database.spawn(**asked)}, ()
 
 
+def _withdraw(database: Database, asked: dict[str, Any], data: Sequence[bytes]) -> Answer:
+    database.withdraw(asked["call"], b"".join(data).decode().split())
+    return {}, ()
+
+
 def _begin(database: Database, asked: dict[str, Any], _: Sequence[bytes]) -> Answer:
     return dataclasses.asdict(database.begin(**asked)), ()
 
@@ -163,13 +168,13 @@ def _results(database: Database, asked: dict[str, Any], _: Sequence[bytes]) -> A
 
 
 def _join(database: Database, asked: dict[str, Any], data: Sequence[bytes]) -> Answer:
-    call, function, wanted = asked.pop("call"), asked.pop("function"), asked.pop("wanted")
+    call, function = asked.pop("call"), asked.pop("function")
+    seat = Seat(**{each.name: asked.pop(each.name) for each in dataclasses.fields(Seat)})
     part = Part(**{**asked, "extensions": asked["extensions"] or {}}, data=data[0] if data else b"")
-    parts = meetings.join(database, call, function, wanted, part)
+    parts = meetings.join(database, call, function, seat, part)
     if parts is None:
         return {"parts": None}, ()
-    heads = [dataclasses.asdict(dataclasses.replace(each, data=b"")) | {"data": None} for each in parts]
-    return {"parts": heads}, [each.data for each in parts]
+    return {"parts": [meetings.head(each) for each in parts]}, [each.data for each in parts]
 
 
 def _joined(database: Database, asked: dict[str, Any], _: Sequence[bytes]) -> Answer:
@@ -186,6 +191,7 @@ _TASK = {"call": str, "task": str}
 _JOIN = {"call": str, "function": str, "message": str}
 OPERATIONS: Mapping[str, Operation] = {
     "spawn": Operation(_spawn, {**_TASK, "parent": str, "function": str, "to": str, "depth": int, "most": int}),
+    "withdraw": Operation(_withdraw, {"call": str}),
     "begin": Operation(_begin, {**_TASK, "function": str, "handling": str}),
     "finish": Operation(_finish, {**_TASK, "kind?": str}),
     "fail": Operation(_fail, {**_TASK, "error": str}),
@@ -195,7 +201,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "results": Operation(_results, {"call": str, "after": int}),
     "join": Operation(
         _join,
-        {**_JOIN, "wanted": int, "source": str, "index?": int}
+        {**_JOIN, "wanted": int, "group": str, "slot": str, "room": int, "once": bool}
+        | {"source": str, "index?": int}
         | {"content_type?": str, "type?": str, "extensions?": dict},
     ),
     "joined": Operation(_joined, _JOIN),

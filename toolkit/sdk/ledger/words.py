@@ -9,7 +9,8 @@ from typing import Literal
 MOST_RESULT = 1 << 20  # bytes that one task leaves
 MOST_RESULTS = 256 << 20  # bytes that the tasks of a call leave
 MOST_PARTS = 10_000  # that wait for one join
-MOST_PARTS_BYTES = 64 << 20  # of their data
+MOST_PARTS_BYTES = 64 << 20  # of their data and attributes
+MOST_HEAD = 64 << 10  # of the attributes of one
 MOST_TEXT = 1024  # characters of an id, a name, an error
 PAGE_BYTES = 8 << 20  # of results in one answer; a single larger one comes alone
 PAGE_TASKS = 1000
@@ -53,11 +54,25 @@ class Part:
 
     message: str
     source: str
-    index: int | None
-    data: bytes
+    index: int | None = None
+    data: bytes = b""
     content_type: str | None = None
     type: str | None = None
     extensions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a part belongs: `wanted` of a `group` are handled together, among them `room` of this `slot`.
+
+    `once`: there is one round of a group, and what is too many for it is a mistake.
+    """
+
+    wanted: int
+    group: str = ""  # the scatter
+    slot: str = ""
+    room: int = 1
+    once: bool = False
 
 
 class Refusal(Exception):
