@@ -291,6 +291,17 @@ async def test_the_reply_of_the_entry_is_no_answer_where_another_function_says_o
     assert expected(run, judged).passed
 
 
+async def test_a_call_whose_end_never_came_has_no_answer_where_another_function_says_those_of_others(
+    tmp_path: Path,
+) -> None:
+    run = answering(tmp_path, RIGHT, "it will come", "it will come")
+    inner = next(each for each in run.receipts if each.call == run.calls[0].call and each.via != "entry")
+    run.replace_receipt(inner, answer="yes")
+    judged = await answers.judged(run.chain, run.calls, run.evidence, seed=1)
+    assert judged == {run.calls[0].call: None}
+    assert expected(run, judged).got == "1 wrong: there is no answer; 1 right"
+
+
 def test_an_answer_of_a_handling_that_failed_is_none(tmp_path: Path) -> None:
     run = answering(tmp_path, RIGHT, "yes")
     run.replace_receipt(run.receipts[1], answer="no", error="INTERNAL: broke")

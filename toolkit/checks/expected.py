@@ -16,15 +16,15 @@ from toolkit.spec.model import ChainSpec
 
 
 def answers(receipts: Iterable[Receipt]) -> Mapping[str, Sequence[str]]:
-    """The different answers of each call. What another function said comes before what the entry replied: of a chain
-    that answers later, that is no answer yet."""
+    """The different answers of each call. Once another function has said an answer, to any call, this is a chain that
+    answers later, and what its entry replied is no answer, of no call."""
     said: dict[str, dict[str, None]] = {}
     replied: dict[str, dict[str, None]] = {}
     for receipt in receipts:
         if receipt.answer is not None and receipt.error is None:
             place = replied if receipt.via == "entry" else said
             place.setdefault(receipt.call, {})[receipt.answer] = None
-    return {call: list(found) for call, found in {**replied, **said}.items()}
+    return {call: list(found) for call, found in (said or replied).items()}
 
 
 def size(chain: ChainSpec) -> int | None:
