@@ -48,6 +48,12 @@ async def test_a_scatter_over_calls_has_its_degree_and_gathers_in_order(width: i
     assert sent(done, "split") == [width] * 10
 
 
+async def test_a_plain_function_that_calls_itself_does_not_wait_for_its_own_threads() -> None:
+    """Eighty-five handlings of a call wait for others of the same process, which has 64 that work at once."""
+    done = await verified("tree", Load(requests=2, concurrency=2, timeout_s=20))
+    assert handlings(done) == {"start": 1, "tree": 1 + 4 + 16 + 64 + 256}
+
+
 async def test_two_branches_of_calls_meet_in_one_function() -> None:
     assert handlings(await verified("fan")) == {"split": 1, "left": 1, "right": 1, "sink": 2}
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from toolkit import contract
 from toolkit.contract import Scalar
+from toolkit.sdk.threads import Threads, soon
 
 if TYPE_CHECKING:
     from toolkit.sdk.handling import Handling
@@ -170,11 +171,12 @@ class Context(BaseContext):
 class BlockingContext(BaseContext):
     """For plain `def` handlers, which run in a thread: the same, without `await`."""
 
-    __slots__ = ("_ended", "_loop", "_waited")
+    __slots__ = ("_ended", "_loop", "_threads", "_waited", "_waiting")
 
-    def __init__(self, handling: Handling, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, handling: Handling, loop: asyncio.AbstractEventLoop, threads: Threads) -> None:
         super().__init__(handling)
-        self._loop = loop
+        self._loop, self._threads = loop, threads
+        self._waiting = 0  # of its own threads, counted on the loop
         self._waited: set[Future[Any]] = set()  # a handler may have threads of its own
         self._ended = False
 
@@ -221,7 +223,20 @@ class BlockingContext(BaseContext):
         self._waited.add(future)
         if self._ended:  # asked after the future is where `_end` would have found it
             future.cancel()
+        soon(self._loop, self._aside)
         try:
             return future.result()
         finally:
             self._waited.discard(future)
+            soon(self._loop, self._back)
+
+    def _aside(self) -> None:
+        """On the loop: meanwhile another handler may work."""
+        self._waiting += 1
+        if self._waiting == 1:
+            self._threads.aside()
+
+    def _back(self) -> None:
+        self._waiting -= 1
+        if self._waiting == 0:
+            self._threads.back()

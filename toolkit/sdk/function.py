@@ -12,7 +12,6 @@ import inspect
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from toolkit import contract
@@ -24,12 +23,12 @@ from toolkit.sdk.failures import CODES, FOR_GOOD, CallFailed, EmitFailed, Refuse
 from toolkit.sdk.handling import Handling, Surroundings
 from toolkit.sdk.logs import handled_call
 from toolkit.sdk.outcome import settled
+from toolkit.sdk.threads import Threads
 from toolkit.sdk.tracing import AnySpan
 
 T = TypeVar("T")
 Handler = Callable[[Any, Any], Any]
 
-THREADS = 64  # for plain `def` handlers
 MAX_DETAILS = 4096  # bytes as a trailer says them, percent-encoded; gRPC and proxies allow all trailers together 8 KiB
 _log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ class Function:
         self._receipts = receipts
         self._handler = handler
         self._plain = not inspect.iscoroutinefunction(handler)
-        self._threads = ThreadPoolExecutor(THREADS, "handler") if self._plain else None
+        self._threads = Threads() if self._plain else None
         self._busy: set[BlockingContext] = set()  # of plain handlers, in their threads
         self._seq = 0
         self.boot: Boot | None = None  # known once it listens
@@ -101,7 +100,7 @@ class Function:
 
     def close(self) -> None:
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.close()
 
     def _start(self, arrival: Arrival, *, cold: bool) -> AnySpan:
         tracing = self.around.tracing
@@ -121,21 +120,19 @@ class Function:
         if self._threads is None:
             value = await self._handler(Context(handling), request)
         else:
-            value = await self._in_turn(BlockingContext(handling, asyncio.get_running_loop()), request)
+            loop = asyncio.get_running_loop()
+            value = await self._in_thread(self._threads, BlockingContext(handling, loop, self._threads), request)
         if isinstance(request, Incoming):
             await request.drain()
         return await settled(handling, value)
 
-    async def _in_turn(self, context: BlockingContext, request: Any) -> Any:
-        work = functools.partial(self._in_thread, context, request)
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, contextvars.copy_context().run, work)
-        except asyncio.CancelledError:
-            context._end()  # the thread itself cannot be ended
-            raise
+    async def _in_thread(self, threads: Threads, context: BlockingContext, request: Any) -> Any:
+        copied = contextvars.copy_context()
+        return await threads.run(functools.partial(copied.run, self._blocking, context, request), context._end)
 
-    def _in_thread(self, context: BlockingContext, request: Any) -> Any:
+    def _blocking(self, context: BlockingContext, request: Any) -> Any:
+        if context._ended:  # before its thread began
+            return None
         self._busy.add(context)
         try:
             return self._handler(context, request)

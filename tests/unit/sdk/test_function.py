@@ -11,12 +11,13 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.unit.sdk.scaffold import Kept, arrival, event, function, to, until_async, wiring
+from tests.unit.sdk.scaffold import Kept, arrival, calling, event, function, link, to, until_async, wiring
 from toolkit import contract
 from toolkit.sdk import BlockingContext, CallFailed, Context, EmitFailed, Message, NoSink, NoSuchEdge, Refused
 from toolkit.sdk.arrival import Arrival
 from toolkit.sdk.function import Function, HandlingFailed, bounded
 from toolkit.sdk.handling import Handling
+from toolkit.sdk.threads import Threads
 
 
 def as_it_is(_: Handling, value: Any) -> Any:
@@ -216,6 +217,78 @@ async def test_a_plain_handler_runs_in_a_thread_and_blocks_nobody() -> None:
     release.set()
     assert await task == "QUIET"
     assert threads[0] != threading.get_ident()
+
+
+async def test_plain_handlers_that_wait_let_others_work() -> None:
+    """Each calls itself: sixty at once, six deep, is more than work at once by far."""
+    made: list[Function] = []
+    most = 0
+
+    async def answer(_: str, message: Message) -> Any:
+        nonlocal most
+        most = max(most, made[0].stuck)
+        return await handled(made[0], arrival(message))
+
+    def deeper(ctx: BlockingContext, message: Message) -> int:
+        return 1 + (0 if message.json() == 0 else int(ctx.call(message.json() - 1).json()))
+
+    called = calling(deeper, answer, link("f"))
+    made.append(called.made)
+    found = await asyncio.wait_for(
+        asyncio.gather(*(handled(called.made, arrival(Message(b"5"))) for _ in range(60))), 30
+    )
+    called.made.close()
+    assert (found, most > 64) == ([6] * 60, True)
+
+
+async def test_a_plain_recursion_beyond_every_thread_is_refused_and_not_stuck(caplog: pytest.LogCaptureFixture) -> None:
+    made: list[Function] = []
+
+    async def answer(_: str, message: Message) -> Any:
+        try:
+            return await handled(made[0], arrival(message))
+        except HandlingFailed as failed:
+            raise CallFailed("f", failed.code, failed.details) from failed
+
+    def deeper(ctx: BlockingContext, message: Message) -> int:
+        return 1 + int(ctx.call(message.json() + 1).json())  # for ever
+
+    called = calling(deeper, answer, link("f"))
+    made.append(called.made)
+    called.made._threads = Threads(at_once=2, most=20)
+    with pytest.raises(HandlingFailed, match="all 20 threads of this function hold handlers that wait") as failed:
+        await asyncio.wait_for(handled(called.made, arrival(Message(b"0"))), 30)
+    called.made.close()
+    assert failed.value.code == "RESOURCE_EXHAUSTED"
+    assert "a message was refused: all 20 threads" in caplog.text
+    assert len(called.kept.receipts) == 21  # the one that was turned away has one too
+
+
+async def test_no_more_plain_handlers_work_at_once_than_there_are_turns() -> None:
+    release, at_once, most = threading.Event(), 0, 0
+    lock = threading.Lock()
+
+    def handler(ctx: BlockingContext, _: None) -> None:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        assert release.wait(10)
+        with lock:
+            at_once -= 1
+
+    made = function(handler, wiring())
+    made._threads = Threads(at_once=3, most=20)
+    tasks = [asyncio.create_task(handled(made)) for _ in range(9)]
+    await until_async(lambda: at_once == 3)
+    tasks[0].cancel()  # at work: its thread goes on, and nobody takes its place
+    tasks[8].cancel()  # never had its turn
+    release.set()
+    gone = await asyncio.gather(*tasks, return_exceptions=True)
+    await until_async(lambda: made.stuck == 0)
+    made.close()
+    assert most == 3
+    assert [type(each) for each in gone].count(asyncio.CancelledError) == 2
 
 
 async def test_a_plain_handlers_log_lines_carry_the_call(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,6 +25,15 @@ async def ask_both(ctx: Context, request: HelloRequest) -> str:
     return str([left.json(), right.json()])
 
 
+async def plant(ctx: Context, request: HelloRequest) -> str:
+    return str((await ctx.call([4, 4])).text)
+
+
+def grow(ctx: BlockingContext, message: Message) -> int:
+    width, depth = message.json()
+    return sum(reply.json() for reply in ctx.scatter([[width, depth - 1]] * width)) if depth else 1
+
+
 async def ask_on(ctx: Context, message: Message) -> Message:
     reply: Message = await ctx.call(message)
     return reply
