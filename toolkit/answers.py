@@ -19,6 +19,7 @@ from typing import Any
 from toolkit.checks.expected import answers, size
 from toolkit.contract import input_seed
 from toolkit.engines import groups, requirements
+from toolkit.errors import EngineError
 from toolkit.judging import MOST
 from toolkit.results import CallRecord, Evidence
 from toolkit.spec.model import ChainSpec
@@ -56,6 +57,10 @@ async def judged(
 
 
 async def _verdicts(chain: ChainSpec, questions: Sequence[Question], patience_s: float) -> list[str | None]:
+    try:
+        required = requirements.environment(chain)
+    except EngineError as error:  # whoever runs its functions may never have needed them here
+        return [f"{UNJUDGED}{error}"] * len(questions)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -66,7 +71,7 @@ async def _verdicts(chain: ChainSpec, questions: Sequence[Question], patience_s:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         limit=LARGEST_LINE,
-        env={**os.environ, **requirements.environment(chain)},
+        env={**os.environ, **required},
         start_new_session=True,  # Ctrl-C is ours to handle, and what it starts can be ended with it
     )
     try:

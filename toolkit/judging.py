@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 MOST = 500  # characters of what is wrong
+SITE = "TOOLKIT_SITE"  # a folder of libraries that the chain's code requires; as for its functions (`sdk.loading`)
 
 Judge = Callable[..., Any]
 
@@ -31,6 +32,7 @@ def main(handler: str) -> None:
     `["broken", TEXT]`, after which nothing comes.
     """
     questions, verdicts = _own_channels()
+    sys.path += filter(None, [os.environ.get(SITE)])  # behind all that is here
     try:
         judge = _load(handler)
     except ModuleNotFoundError as error:

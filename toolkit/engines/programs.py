@@ -11,18 +11,20 @@ import dataclasses
 import hashlib
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
+from toolkit.engines import caches, groups
 from toolkit.errors import EngineError
 from toolkit.plan import Plan
 from toolkit.spec.model import Function
 
 LONGEST_S = 600.0  # that a build may take
 LOG_TAIL = 12  # lines of a build that failed
+LOG_READ = 64 << 10  # bytes from the end of what it said that are looked at for them
 _LEFT_BEHIND = ("__pycache__", "node_modules", "runs")
 
 
@@ -61,7 +63,7 @@ async def _built(function: Function, source: Path) -> Path:
     files = list(_files(source))
     place = cache() / f"{function.name}-{_digest(function.prepare, source, files)}"
     try:
-        if not _is_there(place):
+        if not caches.holds(place):
             with _scratch(source, files, place) as scratch:
                 await _build(function, scratch)
                 _move(scratch, place)
@@ -73,7 +75,7 @@ async def _built(function: Function, source: Path) -> Path:
 @contextmanager
 def _scratch(source: Path, files: list[Path], place: Path) -> Iterator[Path]:
     """A copy of the folder beside its place, gone afterwards unless it was moved there."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    caches.made(place.parent)
     scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
         for each in files:
@@ -84,43 +86,44 @@ def _scratch(source: Path, files: list[Path], place: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _is_there(place: Path) -> bool:
-    return place.is_dir()
-
-
 def _move(scratch: Path, place: Path) -> None:
     try:
         scratch.rename(place)
     except OSError:
-        if not place.is_dir():  # somebody else has built it meanwhile, and theirs is as good
+        if not caches.holds(place):  # somebody else has built it meanwhile, and theirs is as good
             raise
 
 
 async def _build(function: Function, folder: Path) -> None:
+    """Whatever it leaves running is ended with it; nobody waits for that."""
     shown = " ".join(function.prepare)
-    process = await asyncio.create_subprocess_exec(
-        *function.prepare,
-        cwd=folder,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(LONGEST_S):
-            told, _ = await process.communicate()
-    except TimeoutError:
-        raise EngineError(f"'{function.name}': '{shown}' was not done after {LONGEST_S:g} s") from None
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    if process.returncode:
-        tail = "".join(f"\n    {line}" for line in told.decode(errors="replace").splitlines()[-LOG_TAIL:])
+    with tempfile.TemporaryFile() as said:
+        process = await asyncio.create_subprocess_exec(
+            *function.prepare,
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=said,  # no pipe, which would end only with the last who holds it
+            stderr=said,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                status = await process.wait()
+        except TimeoutError:
+            raise EngineError(f"'{function.name}': '{shown}' was not done after {LONGEST_S:g} s") from None
+        finally:
+            await groups.end(process)
+        tail = _tail(said) if status else ""
+    if status:
         raise EngineError(
-            f"'{function.name}' could not be prepared: '{shown}' left with exit status {process.returncode}:{tail}",
+            f"'{function.name}' could not be prepared: '{shown}' left with exit status {status}:{tail}",
             next_step=f"run it by hand in a copy of the chain's folder until it works: {shown}",
         )
+
+
+def _tail(said: IO[bytes]) -> str:
+    said.seek(max(0, said.seek(0, os.SEEK_END) - LOG_READ))
+    return "".join(f"\n    {line}" for line in said.read().decode(errors="replace").splitlines()[-LOG_TAIL:])
 
 
 def cache() -> Path:
@@ -130,12 +133,13 @@ def cache() -> Path:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """What a build may need, in order: no caches, no runs, nothing hidden."""
+    """What a build may need, in order: no caches, no runs, nothing hidden, and files alone: a pipe never ends."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith(".") and each not in _LEFT_BEHIND)
         for name in sorted(names):
-            if not name.startswith(".") and not name.endswith(".pyc"):
-                yield (Path(place) / name).relative_to(folder)
+            file = Path(place, name)
+            if not name.startswith(".") and not name.endswith(".pyc") and file.is_file():
+                yield file.relative_to(folder)
 
 
 def _digest(words: tuple[str, ...], folder: Path, files: list[Path]) -> str:

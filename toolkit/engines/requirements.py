@@ -1,7 +1,8 @@
 """What a chain's own code needs beside the toolkit, on this machine: libraries in a folder of the user's cache.
 
 They lie beside this environment, never in it. pip is asked what it would add to the environment as it is, and just that
-is unpacked, in exactly those versions: nothing that is here already lies in the folder, so nothing is shadowed by it.
+is unpacked, in exactly those versions: nothing that is here already lies in the folder. Whoever uses it looks there
+last (`toolkit.judging`, `toolkit.sdk.loading`), so that nothing is shadowed by it, the standard library least of all.
 May not live here: what an image holds (`images.dependencies`).
 """
 
@@ -11,13 +12,12 @@ import fcntl
 import hashlib
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -25,15 +25,16 @@ from pathlib import Path
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
+from toolkit.engines import caches
 from toolkit.errors import EngineError, UsageError
 from toolkit.images import pip
 from toolkit.images.dependencies import installed
 from toolkit.images.store import user_cache
+from toolkit.judging import SITE
 from toolkit.spec.model import ChainSpec
 
 RULES = 1  # counted up when an older folder must not be used any more
 LAST_LINES = 10
-_PATH = "PYTHONPATH"
 _QUIETLY = ("--no-input", "--progress-bar=off", "--no-color", "--only-binary=:all:")
 Note = Callable[[str], None]
 
@@ -51,23 +52,19 @@ def folder(requires: Sequence[str]) -> Path | None:
     return images and images.parent / "requires" / key
 
 
-def environment(chain: ChainSpec, function: str | None = None) -> dict[str, str]:
-    """The variables by which a process finds what the chain requires, one of a function or of whoever else runs its
-    code; none where the cache holds nothing for it.
+def environment(chain: ChainSpec) -> dict[str, str]:
+    """The variable by which a process of the toolkit that runs the chain's code finds what that requires, behind all
+    that it has itself; none where the cache holds nothing for it. Raises EngineError for a cache of somebody else's.
     """
     place = folder(chain.requires) if chain.requires else None
-    if place is None or not place.is_dir():
-        return {}
-    own: Mapping[str, str] = chain.function(function).env if function else {}
-    given = own.get(_PATH) or os.environ.get(_PATH)
-    return {_PATH: os.pathsep.join(filter(None, (given, str(place))))}
+    return {SITE: str(place)} if place is not None and caches.holds(place) else {}
 
 
 def see_that_they_are_here(chain: ChainSpec) -> None:
     """Raises UsageError for one that was written wrong, EngineError for one that is neither here nor in the cache."""
     missing = lacking(chain.requires)
     place = folder(chain.requires) if missing else None
-    if missing and (place is None or not place.is_dir()):
+    if missing and (place is None or not caches.holds(place)):
         below = "the user's cache" if place is None else str(place.parent)
         raise EngineError(
             f"{chain.name} needs {', '.join(missing)}, which this environment does not have",
@@ -88,9 +85,9 @@ def install(chain: ChainSpec, note: Note) -> None:
             "there is no folder for what a chain needs: this user has no home", next_step="name one in XDG_CACHE_HOME"
         )
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        caches.made(place.parent)
         with _alone(place.with_suffix(".lock"), note):
-            if not place.is_dir():
+            if not caches.holds(place):
                 _fetch(chain, place, note)
     except OSError as error:
         raise EngineError(
@@ -105,10 +102,11 @@ def _fetch(chain: ChainSpec, place: Path, note: Note) -> None:
     note(f"{chain.name}: fetching {', '.join(chain.requires)}")
     for left in (partial, scratch := place.with_suffix(".scratch")):  # of one that was ended in the middle
         shutil.rmtree(left, ignore_errors=True)
-    scratch.mkdir()
+    scratch.mkdir(mode=0o700)
     try:
         pins = _resolved(chain, scratch)
         _pip(chain, scratch, "--compile", "--no-deps", "--target", str(partial), *pins)
+        partial.chmod(0o700)
         partial.rename(place)
     finally:
         for left in (partial, scratch):

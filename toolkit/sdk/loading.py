@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -17,12 +18,17 @@ from typing import Any
 from toolkit.sdk.failures import WiringError
 from toolkit.sdk.function import Handler
 
+SITE = "TOOLKIT_SITE"  # a folder of libraries that the chain's code requires; as for who judges it (`toolkit.judging`)
+
 
 def load(handler: str) -> Handler:
     """The function `handler` names: `/path/to/file.py:function` or `package.module:function`; raises WiringError.
 
-    The file's folder is put first on sys.path, so its siblings can be imported, as for a script.
+    The file's folder is put first on sys.path, so its siblings can be imported, as for a script. The libraries of
+    `$TOOLKIT_SITE` are put last: they shadow nothing.
     """
+    if (site := os.environ.get(SITE)) and site not in sys.path:
+        sys.path.append(site)
     place, _, name = handler.rpartition(":")
     if not place or not name.isidentifier():
         raise WiringError(f"wiring.handler: {handler!r} is neither file.py:function nor package.module:function")

@@ -15,6 +15,7 @@ from tests.unit.benchmarks.works import work
 from toolkit import catalog
 from toolkit.engines import requirements
 from toolkit.errors import EngineError
+from toolkit.judging import SITE
 
 NONSENSE = (
     "",
@@ -40,12 +41,13 @@ def done(benchmark: str, code: str) -> Any:
         requirements.see_that_they_are_here(chain)
     except EngineError as missing:
         pytest.skip(f"{missing}: toolkit verify {benchmark} --install")
+    libraries = {"PYTHONPATH": requirements.environment(chain).get(SITE, "")}
     alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     program = f"import json, work\n{code}\nprint(json.dumps(answer))"
     ran = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(chain.folder),
-        env={**os.environ, **alone, **requirements.environment(chain)},
+        env={**os.environ, **alone, **libraries},
         capture_output=True,
         text=True,
         check=False,

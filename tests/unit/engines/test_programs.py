@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.test_answers_hostile import gone
 from toolkit import plan
 from toolkit.engines import programs
 from toolkit.errors import EngineError
@@ -104,3 +106,45 @@ async def test_a_chain_without_strangers_stays_as_it_is(folder: Path) -> None:
 async def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(EngineError, match="could not be prepared"):
         await programs.prepared(planned(tmp_path / "none", count=tmp_path / "count"))
+
+
+async def test_what_a_build_leaves_running_is_ended_with_it_and_not_waited_for(folder: Path) -> None:
+    made = planned(folder, prepare=("sh", "-c", "sleep 600 & echo $! > pid; echo done"))
+    place = await built(made)
+    await gone(int((place / "pid").read_text()))
+
+
+async def test_a_build_that_takes_too_long_ends_with_all_that_it_started(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "LONGEST_S", 0.5)
+    pid = folder.parent / "pid"
+    with pytest.raises(EngineError, match=r"was not done after 0\.5 s"):
+        await programs.prepared(planned(folder, prepare=("sh", "-c", f"sleep 600 & echo $! > {pid}; wait")))
+    await gone(int(pid.read_text()))
+    assert list(cache.iterdir()) == []
+
+
+async def test_a_build_that_says_a_lot_is_shown_by_its_end(folder: Path) -> None:
+    says = "print('x' * 5_000_000); print('the end', flush=True); raise SystemExit(1)"
+    with pytest.raises(EngineError, match="the end") as failed:
+        await programs.prepared(planned(folder, prepare=(sys.executable, "-c", says)))
+    assert len(str(failed.value)) < 100_000
+
+
+async def test_what_is_no_file_is_no_part_of_a_build(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "endless").symlink_to("/dev/zero")
+    (folder / "nowhere").symlink_to("nothing")
+    place = await built(planned(folder))
+    assert sorted(each.name for each in place.iterdir()) == ["built.txt", "source.txt"]
+
+
+async def test_a_cache_that_others_can_write_is_refused(folder: Path, cache: Path) -> None:
+    place = await built(planned(folder))
+    for each in (place, cache, cache.parent):
+        each.chmod(0o777)
+        with pytest.raises(EngineError, match="can be written by others"):
+            await built(planned(folder))
+        each.chmod(0o700)
+    assert await built(planned(folder)) == place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -16,8 +17,10 @@ from toolkit import catalog
 from toolkit.engines import requirements
 from toolkit.engines.local.engine import LocalEngine
 from toolkit.errors import EngineError, UsageError
+from toolkit.judging import SITE
 from toolkit.results import Load
 from toolkit.run import Order, plan_of
+from toolkit.sdk import loading
 from toolkit.spec.model import ChainSpec
 
 
@@ -55,6 +58,7 @@ def chain(folder: Path, *requires: str, env: str = "{}") -> ChainSpec:
 
 def found_by(variables: dict[str, str], code: str) -> str:
     environment = {**os.environ, **variables}
+    code = f"import os, sys; sys.path += filter(None, [os.environ.get({SITE!r})]); {code}"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     return (done.stdout or done.stderr).strip().splitlines()[-1]
 
@@ -159,11 +163,68 @@ def test_a_cache_that_cannot_be_written_is_told(wheels: Path, tmp_path: Path) ->
         requirements.install(chain(tmp_path / "needy", "kn-needed"), silent)
 
 
-def test_a_path_of_the_users_own_comes_first(wheels: Path, tmp_path: Path) -> None:
-    wheel(wheels, "kn_needed")
-    needy = chain(tmp_path / "needy", "kn-needed", env="{PYTHONPATH: /own}")
+def test_a_library_shadows_neither_the_standard_library_nor_a_path_of_the_users_own(
+    wheels: Path, tmp_path: Path
+) -> None:
+    wheel(wheels, "colorsys")
+    needy = chain(tmp_path / "needy", "colorsys", env="{PYTHONPATH: /own}")
     requirements.install(needy, silent)
-    assert requirements.environment(needy, "work")["PYTHONPATH"].startswith(f"/own{os.pathsep}")
+    assert set(requirements.environment(needy)) == {SITE} == {loading.SITE}
+    assert found_by(requirements.environment(needy), "import colorsys; print(hasattr(colorsys, 'VERSION'))") == "False"
+
+
+def test_a_cache_is_made_for_this_user_alone(wheels: Path, tmp_path: Path) -> None:
+    wheel(wheels, "kn_needed")
+    needy = chain(tmp_path / "needy", "kn-needed")
+    before = os.umask(0)
+    try:
+        requirements.install(needy, silent)
+    finally:
+        os.umask(before)
+    place = requirements.folder(needy.requires)
+    assert place is not None
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (place, *place.parents[:2])] == [0o700] * 3
+
+
+@pytest.mark.parametrize("above", [0, 1, 2])
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_cache_that_others_can_write_is_not_used(wheels: Path, tmp_path: Path, above: int, mode: int) -> None:
+    needy = chain(tmp_path / "needy", "kn-needed")
+    place = cached(needy)
+    (place, *place.parents)[above].chmod(mode)
+    refused(needy, "can be written by others, and nothing that somebody else may have put there is run")
+
+
+def test_a_cache_of_another_user_is_not_used(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needy = chain(tmp_path / "needy", "kn-needed")
+    cached(needy)
+    monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
+    refused(needy, "belongs to another user")
+
+
+def test_a_cache_that_is_a_link_is_not_used(wheels: Path, tmp_path: Path) -> None:
+    needy = chain(tmp_path / "needy", "kn-needed")
+    place = cached(needy)
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    refused(needy, "is no folder but a link")
+
+
+def cached(needy: ChainSpec) -> Path:
+    place = requirements.folder(needy.requires)
+    assert place is not None
+    for each in (place.parent.parent, place.parent, place):
+        each.mkdir(mode=0o700, parents=True)
+    return place
+
+
+def refused(needy: ChainSpec, why: str) -> None:
+    for use in (requirements.environment, requirements.see_that_they_are_here):
+        with pytest.raises(EngineError, match=why) as caught:
+            use(needy)
+        assert "XDG_CACHE_HOME" in str(caught.value.next_step)
+    with pytest.raises(EngineError, match=why):
+        requirements.install(needy, silent)
 
 
 async def test_functions_of_the_local_engine_find_what_was_fetched(wheels: Path, tmp_path: Path) -> None:

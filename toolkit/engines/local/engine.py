@@ -237,7 +237,7 @@ class LocalDeployment:
                 self._layout,
                 receipts=self._receipts,
                 endpoint=endpoint,
-                override=requirements.environment(plan.chain, name)
+                override=requirements.environment(plan.chain)
                 | stores.given(plan, name, os.environ)
                 | dict(self._environment.get(name, {})),
             )
