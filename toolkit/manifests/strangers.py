@@ -39,6 +39,7 @@ def container(function: Function, wiring: Wiring) -> Mapping[str, Any] | None:
         "image": function.image,
         "command": [word.replace("$PORT", str(PORT)).replace("$", "$$") for word in function.command],
         "environment": {name: value.replace("$", "$$") for name, value in sorted(told.items())},
+        "resources": {key: value for key, value in dataclasses.asdict(function.resources).items() if value},
     }
 
 

@@ -55,7 +55,7 @@ def test_the_folder_is_told_to_those_that_use_it(tmp_path: Path) -> None:
         (carrying("inline"), {}, None, None),
         (carrying("file"), {}, None, None),
         (carrying("stream"), {}, None, None),
-        (carrying("redis", redis="redis://:word@host"), {}, "holds a password", "take it out"),
+        (carrying("redis", redis="redis://:word@host"), {}, "may hold a password", "take it out"),
     ],
 )
 def test_what_is_missing_is_said_before_anything_starts(

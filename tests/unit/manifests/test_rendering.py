@@ -135,8 +135,11 @@ def test_only_the_entry_is_public_unless_the_chain_says_so(asked: Any, entry: bo
     assert "annotations" not in found
 
 
+ALWAYS = {"automountServiceAccountToken": False, "enableServiceLinks": False}
+
+
 def test_what_nobody_set_is_not_written() -> None:
-    assert set(pod(service(render(lone())))) == {"containers"}
+    assert set(pod(service(render(lone())))) == {"containers", *ALWAYS}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_what_nobody_set_is_not_written() -> None:
 def test_a_knob_lands_where_knative_reads_it(asked: dict[str, Any], written: dict[str, Any]) -> None:
     found = pod(service(render(lone(**asked))))
     del found["containers"]
-    assert found == written
+    assert found == {**ALWAYS, **written}
 
 
 def test_resources_are_the_containers() -> None:

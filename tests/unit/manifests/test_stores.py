@@ -31,6 +31,14 @@ def test_a_secret_is_named_for_the_functions_that_need_it_and_for_no_other() -> 
     assert named == [[{"secretRef": {"name": "mine"}}]] * 2 + [None]
 
 
+def test_a_function_is_told_of_the_stores_that_its_own_edges_use() -> None:
+    store = {"redis": "redis://r", "s3": "https://s3", "bucket": "b", "region": "r", "secret": "mine"}
+    made = carrying("redis", **store).wirings
+    assert [dict(made[name].store) for name in "abc"] == [{"redis": "redis://r"}] * 2 + [{}]
+    made = carrying("s3", **store).wirings
+    assert [sorted(made[name].store) for name in "abc"] == [["bucket", "region", "s3"]] * 2 + [[]]
+
+
 @pytest.mark.parametrize("transfer", ["inline", "stream"])
 def test_what_needs_no_store_needs_no_secret(transfer: str) -> None:
     made = render(carrying(transfer, secret="mine"))
@@ -51,7 +59,12 @@ def test_a_streamed_edge_is_served_as_a_stream() -> None:
         ("s3", {"secret": "mine"}, "no bucket"),
         ("s3", {"bucket": "b"}, "nothing gives it credentials"),
         ("redis", {}, "nothing says where Redis is"),
-        ("redis", {"redis": "redis://:word@host"}, "holds a password"),
+        ("redis", {"redis": "redis://:word@host"}, "may hold a password"),
+        ("redis", {"redis": "redis://word@host"}, "may hold a password"),
+        ("redis", {"redis": "redis://host:6379/0?password=word@"}, "may hold a password"),
+        ("redis", {"redis": "redis://host/0#word@"}, "may hold a password"),
+        ("redis", {"redis": "redis://host", "s3": "https://s3?key=word@"}, "may hold a password"),
+        ("redis", {"redis": "redis://host", "s3": "https://word@s3"}, "may hold a password"),
     ],
 )
 def test_what_pods_could_not_do_is_refused_with_a_next_step(transfer: str, store: dict[str, str], why: str) -> None:

@@ -12,7 +12,7 @@ from toolkit import plan
 from toolkit.contract import Tracing, Wiring
 from toolkit.errors import UsageError
 from toolkit.plan import Plan
-from toolkit.spec.model import Edge
+from toolkit.spec.model import Edge, Resources
 
 STRANGER = "toolkit.sdk.stranger:relay"
 IMAGE = "docker.io/vhiveease/aes-go:latest"
@@ -63,6 +63,22 @@ def test_its_spans_go_where_the_chain_s_go_and_its_environment_is_the_function_s
     assert told(found)["OTEL_SERVICE_NAME"] == "aes.program"
     assert told(found)["COLOUR"] == "$$red"
     assert "TOOLKIT_WIRING" not in told(found)
+
+
+def test_it_has_no_capability_and_the_function_s_resources_as_the_scaffold_has() -> None:
+    security = beside(made())["securityContext"]
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert security["allowPrivilegeEscalation"] is False
+    assert "resources" not in beside(made())
+    resources = Resources({"cpu": "100m"}, {"memory": "64Mi"})
+    assert beside(made(resources=resources))["resources"] == dataclasses.asdict(resources)
+    assert beside(made(resources=Resources({}, {"cpu": "1"})))["resources"] == {"limits": {"cpu": "1"}}
+
+
+def test_no_function_s_pod_holds_a_token_of_the_cluster_s_or_learns_of_its_services() -> None:
+    for name in ("front", "aes"):
+        found = pod(service(render(made()), name))
+        assert (found["automountServiceAccountToken"], found["enableServiceLinks"]) == (False, False)
 
 
 def test_a_stranger_may_be_root_so_its_namespace_asks_for_less() -> None:

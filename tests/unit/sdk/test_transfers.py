@@ -300,6 +300,8 @@ async def test_pieces_are_the_message_again(size: int) -> None:
         ("s3", {"bucket": "b", "s3": "ftp://x"}, {}, "no http"),
         ("s3", {"bucket": "b", "s3": "http://[x"}, {}, "no http"),
         ("s3", {"bucket": "b"}, {"AWS_ENDPOINT_URL": "http://x:y"}, "no http"),
+        ("s3", {"bucket": "b"}, {"AWS_ENDPOINT_URL": "http://me:word@h"}, "more than scheme"),
+        ("s3", {"bucket": "b"}, {"AWS_ENDPOINT_URL": "http://h/?key=word"}, "more than scheme"),
         ("redis", {}, {}, "no server"),
         ("redis", {"redis": "http://x"}, {}, "no redis://"),
         ("redis", {}, {"REDIS_URL": "x"}, "no redis://"),
@@ -312,6 +314,18 @@ def test_a_setting_that_is_missing_or_wrong_is_told(
     found = lack(transfer, Settings.of(store, environment))
     assert found is not None
     assert said in found.why
+    assert "word@" not in f"{found.why} {found.next_step}"
+
+
+async def test_what_a_store_says_names_host_and_port_of_an_endpoint_and_nothing_else_of_it() -> None:
+    from toolkit.sdk.transfers.s3 import S3Store
+
+    credentials = {"access_key_id": "me", "secret_access_key": "hidden"}
+    store = S3Store("mine", "http://me:word@127.0.0.1:9/path?key=word", None, credentials)
+    with pytest.raises(TransferFailed, match=r": 127\.0\.0\.1:9, bucket mine: ") as failed:
+        await store.get("a/b/c", 1)
+    assert "word" not in str(failed.value)
+    assert "word" not in repr(Settings(endpoint="http://me:word@h"))
 
 
 def test_the_environment_counts_more_than_the_chain_and_s3_has_its_own_variable() -> None:
@@ -322,7 +336,15 @@ def test_the_environment_counts_more_than_the_chain_and_s3_has_its_own_variable(
 
 
 @pytest.mark.parametrize(
-    "store", [{"redis": "redis://:word@host"}, {"s3": "http://me:word@host"}, {"s3": "http://me@host"}]
+    "store",
+    [
+        *(
+            {"redis": url}
+            for url in ("redis://:word@host", "redis://word@host", "redis://h/0?password=word@", "redis://h?")
+        ),
+        *({"redis": url} for url in ("redis://h#word@", "unix:///s?password=word@", "redis://[word@")),
+        *({"s3": url} for url in ("http://me:word@host", "http://me@host", "https://h?key=word@", "https://h/#word@")),
+    ],
 )
 def test_a_secret_in_a_file_is_refused_and_not_repeated(store: dict[str, str]) -> None:
     found = secrets_told(store)

@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import obstore
 from obstore import exceptions
@@ -48,7 +49,7 @@ class S3Store:
     """Objects in one bucket, addressed by path, as every server of the protocol understands it."""
 
     def __init__(self, bucket: str, endpoint: str | None, region: str | None, credentials: Mapping[str, str]) -> None:
-        self._at = f"{endpoint or 'AWS'}, bucket {bucket}"
+        self._at = f"{_shown(endpoint)}, bucket {bucket}"
         self._bucket = Bucket(
             bucket,
             config=_config(endpoint, region, credentials),
@@ -108,6 +109,11 @@ class S3Store:
             if isinstance(error, FileNotFoundError) and code in ("NoSuchKey", ""):
                 raise missing(NAME, key) from None
             raise TransferFailed(_STATUSES.get(code, "UNAVAILABLE"), NAME, key, f"{self._at}: {why}") from None
+
+
+def _shown(endpoint: str | None) -> str:
+    """Host and port: a URL may hold more than everybody should read."""
+    return urlsplit(endpoint).netloc.rpartition("@")[2] if endpoint else "AWS"
 
 
 def _config(endpoint: str | None, region: str | None, credentials: Mapping[str, str]) -> S3Config:

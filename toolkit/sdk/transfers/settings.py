@@ -38,7 +38,7 @@ class Settings:
     """All that the stores of one function need. `credentials` are S3's, by the names its library has for them."""
 
     folder: str | None = None
-    endpoint: str | None = None
+    endpoint: str | None = field(default=None, repr=False)
     bucket: str | None = None
     region: str | None = None
     redis: str | None = field(default=None, repr=False)  # may hold a password
@@ -88,12 +88,14 @@ def lack(transfer: str, settings: Settings) -> Lack | None:
 
 
 def secrets_told(store: Mapping[str, str]) -> Lack | None:
-    """What in `store:` must not stand in a file."""
+    """What in `store:` must not stand in a file: whatever of a URL may be a secret, wherever it stands in it."""
     for key in ("s3", "redis"):
-        parsed = _split(store.get(key, ""))
-        if parsed is not None and (parsed.password or (key == "s3" and parsed.username)):
+        url = store.get(key, "")
+        parsed = _split(url)
+        if parsed is None or "@" in parsed.netloc or "?" in url or "#" in url:
             variable = REDIS_URL if key == "redis" else "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            return Lack(f"store.{key} holds a password", f"take it out of the chain.yaml, and set {variable}")
+            why = f"store.{key} is more than scheme, host, port and path, which may hold a password"
+            return Lack(why, f"take it out of the chain.yaml, and set {variable}")
     return None
 
 
@@ -104,6 +106,11 @@ def _lack_s3(settings: Settings) -> Lack | None:
     if endpoint is None or endpoint.scheme not in ("http", "https") or not endpoint.hostname:
         return Lack(
             "the endpoint of transfer s3 is no http:// or https:// URL", f"correct `store.s3` or {_ENDPOINTS[0]}"
+        )
+    if "@" in endpoint.netloc or endpoint.query or endpoint.fragment:
+        return Lack(
+            "the endpoint of transfer s3 is more than scheme, host, port and path",
+            f"correct {_ENDPOINTS[0]}, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         )
     if not {"access_key_id", "secret_access_key"} <= set(settings.credentials):
         return Lack("transfer s3 has no credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
