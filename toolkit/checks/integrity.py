@@ -33,21 +33,38 @@ class _Comparison:
 
 
 def intact(ledger: Ledger) -> Check:
-    """Each message and each answer has the digest and the size that it left with. What one side alone knows of is
-    not compared: a message without a receipt is `delivered`'s."""
-    messages, answers = list(_messages(ledger)), list(_answers(ledger))
+    """Each message and each answer has the digest and the size that it left with, and an id is one message's. What one
+    side alone knows of is not compared: a message without a receipt is `delivered`'s."""
+    messages, answers, twice = list(_messages(ledger)), list(_answers(ledger)), list(_of_one_id(ledger))
     counted = [some(len(messages), "message"), some(len(answers), "answer")]
     return verdict(
         "intact",
         "every message and every answer received as it was sent",
         f"{' and '.join(filter(None, counted))} compared, all alike" if messages else "nothing was received",
-        [str(each) for each in (*messages, *answers) if not each.alike],
+        [*(str(each) for each in (*messages, *answers) if not each.alike), *twice],
     )
 
 
 def altered(ledger: Ledger) -> frozenset[str]:
     """The calls of which a message or an answer was changed on its way, so that nobody can say how they had ended."""
     return frozenset(each.call for each in (*_messages(ledger), *_answers(ledger)) if not each.alike)
+
+
+def _of_one_id(ledger: Ledger) -> Iterator[str]:
+    """Ids that two different messages had, so that whoever goes by ids loses one of them, and takes another twice.
+
+    Of data that travels by reference, the reference is compared, which says the data's own digest. What was not taken
+    is left out: of a stream that broke off, only a part has been hashed.
+    """
+    for sends in ledger.sends.values():
+        prints = {(sent.digest, sent.size) for _, sent in sends if sent.accepted} if len(sends) > 1 else ()
+        if len(prints) > 1:
+            receipt, sent = sends[0]
+            what = f"a call to {sent.to}" if sent.via == "call" else f"an event {sent.type}"
+            yield (
+                f"{receipt.function} sent {len(prints)} different messages with one id, {what}, when it handled a "
+                f"message again: sends that race need a `key` (call {short(receipt.call)})"
+            )
 
 
 def _messages(ledger: Ledger) -> Iterator[_Comparison]:

@@ -105,22 +105,34 @@ class Context(BaseContext):
 
     __slots__ = ()
 
-    async def call(self, request: Any, *, to: str | None = None, timeout_s: float | None = None) -> Any:
+    async def call(
+        self, request: Any, *, to: str | None = None, timeout_s: float | None = None, key: str | None = None
+    ) -> Any:
         """Call the next function and return its reply; `to` is needed where there are several call edges.
 
         `request` is a message of the edge's method, or for a client-streaming one an (asynchronous) iterable of them;
         on generic edges bytes, text, a `Message` or anything JSON can say, and the reply is a `Message`. Waits for a
         function that is just starting. `timeout_s` can only shorten the deadline this message came with (30 s if none).
         Raises CallFailed; if you let it pass, your caller gets its status.
-        """
-        return await self._handling.call(request, to, timeout_s)
 
-    async def emit(self, data: Any, *, type: str | None = None, content_type: str | None = None) -> None:  # noqa: A002
+        `key` makes the message's identity, which otherwise is the how-manieth of this handling it is: say one where
+        several are sent at once and which comes first depends on what takes how long. Each key once over each edge.
+        """
+        return await self._handling.call(request, to, timeout_s, key)
+
+    async def emit(
+        self,
+        data: Any,
+        *,
+        type: str | None = None,  # noqa: A002 - the event's word
+        content_type: str | None = None,
+        key: str | None = None,
+    ) -> None:
         """Send an event to the broker and return once it took it; `type` is needed where there are several.
 
-        Raises EmitFailed; it is not sent again on its own.
+        `key` as of `call`. Raises EmitFailed; it is not sent again on its own.
         """
-        await self._handling.emit(data, type, content_type)
+        await self._handling.emit(data, type, content_type, key)
 
     async def forward(self, message: Any) -> list[Any]:
         """Send `message` over every edge that each handling takes, calls and events, at once; the replies of the calls.
@@ -180,11 +192,20 @@ class BlockingContext(BaseContext):
         self._waited: set[Future[Any]] = set()  # a handler may have threads of its own
         self._ended = False
 
-    def call(self, request: Any, *, to: str | None = None, timeout_s: float | None = None) -> Any:
-        return self._wait(self._handling.call(request, to, timeout_s))
+    def call(
+        self, request: Any, *, to: str | None = None, timeout_s: float | None = None, key: str | None = None
+    ) -> Any:
+        return self._wait(self._handling.call(request, to, timeout_s, key))
 
-    def emit(self, data: Any, *, type: str | None = None, content_type: str | None = None) -> None:  # noqa: A002
-        self._wait(self._handling.emit(data, type, content_type))
+    def emit(
+        self,
+        data: Any,
+        *,
+        type: str | None = None,  # noqa: A002 - the event's word
+        content_type: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        self._wait(self._handling.emit(data, type, content_type, key))
 
     def forward(self, message: Any) -> list[Any]:
         return self._wait(self._handling.forward(message))

@@ -18,7 +18,7 @@ from toolkit.contract import Outgoing, Sent, Wiring
 from toolkit.sdk import answers, bounds, edges, parts, patterns, sending
 from toolkit.sdk.arrival import Arrival, Incoming
 from toolkit.sdk.cloudevents import Event, Headers
-from toolkit.sdk.failures import Refused, Unanswerable
+from toolkit.sdk.failures import EdgeTaken, Refused, Unanswerable
 from toolkit.sdk.message import Message
 from toolkit.sdk.tracing import AnySpan, Kind, Tracing
 from toolkit.sdk.transfers import STORES, carrying
@@ -69,7 +69,7 @@ class Handling:
     """The state of one message. Its ids are derived, so that a redelivered message sends what it sent before."""
 
     __slots__ = (
-        *("_ids", "_sent", "answer", "around", "arrival", "said", "span", "taken", "wiring"),
+        *("_ids", "_keyed", "_sent", "answer", "around", "arrival", "said", "span", "taken", "wiring"),
         *("joined", "leaving", "parts", "positions", "scatters", "spawned", "task", "waits"),
     )
 
@@ -81,6 +81,7 @@ class Handling:
         self.taken = edges.Taken(self.wiring)
         self._sent: list[list[Any]] = []  # the fields of `Sent`, in the order in which sending began
         self._ids = 0
+        self._keyed: set[str] | None = None  # the ids of messages with keys
         self.task: Task | None = None  # that is being done
         self.spawned: set[str] = set()  # tasks
         self.leaving: list[
@@ -126,17 +127,23 @@ class Handling:
         """Which part of something scattered this message is: what is sent for it is the same part."""
         return parts.written(self.parts)
 
-    async def call(self, request: Any, to: str | None, timeout_s: float | None) -> Any:
+    async def call(self, request: Any, to: str | None, timeout_s: float | None, key: str | None = None) -> Any:
         """Over a call edge; the reply. Raises CallFailed, NoSuchEdge, and TypeError for a request of another type."""
-        return await patterns.over(self, edges.to(self.wiring, to), request, timeout_s)
+        return await patterns.over(self, edges.to(self.wiring, to), request, timeout_s, key)
 
     async def invoke(self, edge: Outgoing, request: Any) -> Any:
         """Over this call edge, as far as it may still be taken; the reply."""
         return await patterns.over(self, edge, request)
 
-    async def emit(self, data: Any, type: str | None, content_type: str | None) -> None:  # noqa: A002 - the event's word
+    async def emit(
+        self,
+        data: Any,
+        type: str | None,  # noqa: A002 - the event's word
+        content_type: str | None,
+        key: str | None = None,
+    ) -> None:
         """To the sink; returns once it took the event. Raises EmitFailed, NoSink, NoSuchEdge, and TypeError."""
-        await patterns.emit(self, Message.of(data, content_type=content_type), type)
+        await patterns.emit(self, Message.of(data, content_type=content_type), type, key)
 
     async def forward(self, value: Any) -> list[Any]:
         """Over every steady edge at once; the replies of the calls. Raises the first failure after all have ended."""
@@ -214,9 +221,29 @@ class Handling:
         return tracing.start(kind, name, tracing.current(self.span))
 
     def next_id(self) -> str:
-        """The id of the next message; which one it is follows from the handler alone, not from what takes how long."""
+        """The id of the next message, which goes by how many began to be sent before it.
+
+        So it is the same again for a handler that sends in the same order again. One whose messages race, because each
+        has something else to wait for first, has to say which is which: `keyed_id`.
+        """
         index, self._ids = self._ids, self._ids + 1
         return contract.child_id(self.arrival.message, self.wiring.function, index)
+
+    def keyed_id(self, via: str, name: str, key: str) -> str:
+        """The id of the message that the handler calls `key`, over the call edge to `name`, or of the type `name`.
+
+        Raises TypeError for a key that is no text, and EdgeTaken for one that this handling has had over this edge.
+        """
+        if not isinstance(key, str):
+            raise TypeError(f"key={key!r:.60}: the key of a message is a text, not a {type(key).__name__}")
+        function = self.wiring.function  # no function and no type holds a blank: no two keys say the same
+        identity = contract.child_id(self.arrival.message, f"{function}/{via} {name} {key}", 0)
+        if self._keyed is None:
+            self._keyed = set()
+        if identity in self._keyed:
+            raise EdgeTaken(f"{function} has sent a message with key={key!r:.60} to {name} in this handling already")
+        self._keyed.add(identity)
+        return identity
 
     def open(
         self,

@@ -23,17 +23,21 @@ if TYPE_CHECKING:
 Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
-async def over(handling: Handling, edge: Outgoing, request: Any, timeout_s: float | None = None) -> Any:
+async def over(
+    handling: Handling, edge: Outgoing, request: Any, timeout_s: float | None = None, key: str | None = None
+) -> Any:
     """One message over this call edge; the reply. Raises CallFailed, EdgeTaken, and TypeError."""
     handling.taken.call(edge)
-    return await persistently(handling, edge, request, timeout_s, handling.next_id())
+    identity = handling.next_id() if key is None else handling.keyed_id("call", edge.to, key)
+    return await persistently(handling, edge, request, timeout_s, identity)
 
 
-async def emit(handling: Handling, message: Message, kind: str | None) -> None:
+async def emit(handling: Handling, message: Message, kind: str | None, key: str | None = None) -> None:
     """One event. Raises EmitFailed, NoSink, NoSuchEdge."""
     kind = edges.event_type(handling.wiring, kind, message.type)
     handling.taken.event(kind)
-    await sending.emit(handling, message, kind, handling.next_id(), {})
+    identity = handling.next_id() if key is None else handling.keyed_id("event", kind, key)
+    await sending.emit(handling, message, kind, identity, {})
 
 
 async def forward(handling: Handling, value: Any) -> list[Any]:

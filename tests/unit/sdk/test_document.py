@@ -107,3 +107,10 @@ def test_the_document_names_every_tag_of_a_span() -> None:
         re.findall(r"`([a-z_]+\.[a-z_.]+|error|cold)`", "\n".join(re.findall(r"^\| (.*?) \|", table, re.M)))
     )
     assert documented - named == {"error"}
+
+
+async def test_the_racing_sends_of_the_document_run(shown: dict[str, Any]) -> None:
+    broker, wired = Broker(), wiring("f", consumes=True, outgoing=(event("c.f", most=2),))
+    async with broker.listening() as sink, consuming(function(shown["share_out"], wired, sink=sink)) as url:
+        assert (await deliver(url, GREETING)).status == 200
+    assert {each.data for each in broker.events} == {b"left", b"right"}

@@ -314,3 +314,58 @@ async def test_a_seed_is_what_the_toolkit_makes_the_input_of() -> None:
     seeds = {await made.handle(arrival(call=f"c{n}"), lambda _, value: value) for n in range(60)}
     assert seeds == set(range(40, 48))
     assert await made.handle(arrival(call="c1"), lambda _, value: value) == contract.input_seed(40, "c1")
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_messages_with_keys_have_the_same_ids_in_whatever_order_they_leave(blocking: bool) -> None:
+    def sending(names: str) -> Any:
+        async def handler(ctx: Context, _: Any) -> None:
+            for name in names:
+                await ctx.call(name, to="bank", key=name)
+
+        def twin(ctx: BlockingContext, _: Any) -> None:
+            for name in names:
+                ctx.call(name, to="bank", key=name)
+
+        return twin if blocking else handler
+
+    ids = []
+    for names in ("abc", "cab"):
+        called = calling(sending(names), lambda *_: "ok", link("bank", most=3))
+        await called.run()
+        called.made.close()
+        ids.append({sent.digest: sent.message for sent in called.kept.receipts[0].sent})
+    assert ids[0] == ids[1]
+    assert len(set(ids[0].values())) == 3
+
+
+async def test_one_key_names_a_message_over_each_edge_once() -> None:
+    async def handler(ctx: Context, again: Any) -> None:
+        await ctx.call("x", to="bank", key="k")
+        await ctx.call("x", to="spare", key="k")
+        await ctx.call("x", to="bank")
+        if again:
+            await ctx.call("y", to="bank", key=again)
+
+    called = calling(handler, lambda *_: "ok", link("bank", most=9), link("spare"))
+    await called.run()
+    assert len({sent.message for sent in called.kept.receipts[0].sent}) == 3
+    for again, why in (("k", "EdgeTaken: f has sent a message with key='k' to bank"), (7, "TypeError: key=7")):
+        with pytest.raises(HandlingFailed, match=why):
+            await called.run(arrival(again))
+
+
+async def test_events_with_keys_have_ids_of_their_own() -> None:
+    async def handler(ctx: Context, message: Message) -> None:
+        for name in message.text:
+            await ctx.emit(name, type="t", key=name)
+
+    broker, wired = Broker(), wiring("f", consumes=True, outgoing=(event("t", most=2),))
+    async with broker.listening() as sink, consuming(function(handler, wired, sink=sink)) as url:
+        for order in (b"ab", b"ba"):
+            assert (await deliver(url, GREETING, order)).status == 200
+    ids = [(each.data, each.id) for each in broker.events]
+    assert (ids[:2], ids[0][1] != ids[1][1]) == ([ids[3], ids[2]], True)
