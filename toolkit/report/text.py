@@ -99,6 +99,8 @@ def _facts(report: Report) -> Iterator[str]:
         f"{rate(found.achieved_rate)} over {seconds(found.duration_s)}",
     ]
     yield _labelled("calls", " · ".join(counted))
+    if found.lost and not found.invalid:
+        yield _labelled("next", "what was lost had no answer in time; try --concurrency 4, or a lower --rate")
     if found.lateness_us is not None:
         yield _labelled("lateness", _lateness(found.lateness_us))
     if found.completions is not None:

@@ -86,6 +86,14 @@ def test_calls_that_were_never_sent_stand_beside_those_that_were() -> None:
     assert "never sent" not in render(GOOD)
 
 
+def test_calls_that_were_lost_come_with_a_next_step_unless_the_generator_was_late() -> None:
+    told = "next         what was lost had no answer in time; try --concurrency 4, or a lower --rate"
+    trusted = replace(MEASUREMENT, invalid=())
+    assert told in render(replace(GOOD, measurement=replace(trusted, lost=1))).splitlines()
+    assert told not in render(replace(GOOD, measurement=replace(trusted, lost=0)))
+    assert told not in render(replace(GOOD, measurement=replace(trusted, lost=1, invalid=("it was late",))))
+
+
 def test_parts_of_the_platform_that_tell_the_same_of_stand_together() -> None:
     parts = (("broker filter", 1199), ("activator", 1203), ("queue-proxy", 1203))
     said = render(replace(GOOD, measurement=replace(MEASUREMENT, platform_traces=parts)))
