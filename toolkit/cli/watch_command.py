@@ -176,6 +176,6 @@ async def _here(asked: str | None) -> str:
     if not await until(there, within_s=COMES_WITHIN_S, every_s=0.1):
         raise EngineError(
             f"nothing with tasks {'' if asked is None else f'called {asked!r} '}runs on this machine",
-            next_step="start it in another terminal: toolkit run counter --set limit=1000",
+            next_step="start it in another terminal: toolkit run counter --set limit=1000 --requests 8 --concurrency 2",
         )
     return fitting()[0]
