@@ -213,3 +213,45 @@ async def test_a_process_that_was_still_being_made_when_the_toolkit_was_killed_i
     finally:
         late.kill()
         late.wait()
+
+
+@pytest.mark.parametrize("own_group", [False, True], ids=["in its group", "in a group of its own"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+async def test_what_a_process_started_ends_with_it_before_it_is_started_again(
+    watch: Watch, tmp_path: Path, own_group: bool, number: int
+) -> None:
+    words = ["sh", "-c", "sleep 600 & echo child $!; wait"]
+    starts = f"import subprocess; subprocess.Popen({words}, start_new_session={own_group}); "
+    async with running(python(starts + WAITS), watch, tmp_path) as (process, crashes):
+        assert await logged(process, "child")
+        assert await logged(process, "up")
+        child = next(int(line.split()[1]) for line in process.log_tail() if line.startswith("child"))
+        assert process.pid is not None
+        os.kill(process.pid, number)
+        assert await until_crashed(crashes)
+        assert await gone(child)
+
+
+async def test_a_program_and_its_children_end_when_their_scaffold_is_killed(watch: Watch, tmp_path: Path) -> None:
+    scaffold = (
+        "import asyncio, os\nfrom toolkit.sdk.program import Program\n"
+        "async def main():\n"
+        "    words = ['sh', '-c', 'sleep 600 & echo child $!; wait']\n"
+        "    await Program.start(words, None, {**os.environ, 'PORT': '1'})\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    async with running(python(scaffold), watch, tmp_path) as (process, crashes):
+        assert await logged(process, "child")
+        child = next(int(line.split()[1]) for line in process.log_tail() if line.startswith("child"))
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        assert await until_crashed(crashes)
+        assert await gone(child)
+
+
+async def until_crashed(crashes: list[Crash]) -> bool:
+    async def told() -> bool:
+        return bool(crashes)
+
+    return await until(told, within_s=10)

@@ -201,6 +201,7 @@ class Supervised:
             crash = await self._run_out()
             if self._stopping and crash.status in self._asked_for:
                 return
+            await asyncio.to_thread(sentinel.end_carriers, REPLICA, crash.replica)  # what it started, in any group
             crash = dataclasses.replace(crash, restarted=not self._stopping and crash.status != EXIT_PORT_TAKEN)
             self.crashes, self.last_crash = self.crashes + 1, crash
             self._on_crash(crash)

@@ -31,7 +31,7 @@ def main(token: str, folder: str) -> int:
         in_peace = in_peace or line == BYE
         if number.isdecimal():
             (groups.add if sign == "+" else groups.discard)(int(number))
-    end(groups | _carriers(token))
+    end(groups | carriers(TOKEN, token))
     if not in_peace:
         _end_late_comers(token)
     shutil.rmtree(folder, ignore_errors=True)
@@ -43,7 +43,7 @@ def _end_late_comers(token: str) -> None:
     the token, only once it has become another program."""
     quiet_until = time.monotonic() + LATE_S
     while time.monotonic() < quiet_until:
-        if late := _carriers(token):
+        if late := carriers(TOKEN, token):
             end(late)
             quiet_until = time.monotonic() + LATE_S
         time.sleep(0.02)
@@ -60,6 +60,15 @@ def end(groups: Iterable[int]) -> None:
         _signal(group, signal.SIGKILL)
 
 
+def end_carriers(variable: str, value: str) -> None:
+    """Ends every process that has this in its environment at once, and those that these were starting meanwhile."""
+    deadline = time.monotonic() + LATE_S
+    while (groups := carriers(variable, value)) and time.monotonic() < deadline:
+        for group in groups:
+            _signal(group, signal.SIGKILL)
+        time.sleep(0.005)
+
+
 def _signal(group: int, number: int) -> bool:
     """Whether the group was there to be signalled."""
     try:
@@ -69,10 +78,12 @@ def _signal(group: int, number: int) -> bool:
     return True
 
 
-def _carriers(token: str) -> set[int]:
-    """Process groups whose environment carries the token: those started but not yet announced when the end came."""
+def carriers(variable: str, value: str) -> set[int]:
+    """Process groups whose environment carries the variable: of `TOKEN`, those started but not yet announced when the
+    end came.
+    """
     found: set[int] = set()
-    needle = f"{TOKEN}={token}".encode()
+    needle = f"{variable}={value}".encode()
     with contextlib.suppress(OSError):
         for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs start-up time here
             if name.isdecimal() and int(name) != os.getpid():
