@@ -103,6 +103,16 @@ def optional(chain: ChainSpec) -> frozenset[tuple[str, str, str]]:
     return frozenset((edge.source, edge.to, edge.via) for edge in chain.edges) - needed
 
 
+def slots(chain: ChainSpec, function: Function) -> dict[str, int]:
+    """What a join of all of a call waits for, by `SOURCE TYPE`; nothing where it takes the first that come."""
+    if not function.join:
+        return {}
+    runs, events = _counts(chain)[1], [edge for edge in chain.into(function.name) if edge.via == "event"]
+    found = {f"{edge.source} {edge.type}": runs[edge.source] * edge.least for edge in events}
+    exact = all(_certain(edge) and edge.least == edge.most for edge in events)
+    return found if exact and sum(found.values()) == function.join else {}
+
+
 def _counts(chain: ChainSpec) -> tuple[dict[str, int], dict[str, int]]:
     """By function: messages handled for one call at least, and how often its handler runs for them."""
     into: dict[str, list[Edge]] = {each.name: [] for each in chain.functions}
@@ -148,7 +158,7 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
         seed=seed,
         tracing=tracing,
         join=function.join,
-        slots=_slots(chain, function, into),
+        slots=slots(chain, function),
         gateway=function.gateway,
         patience_s=(function.timeout_s or None) if function.gateway else None,
         command=function.command,
@@ -157,16 +167,6 @@ def _wiring(chain: ChainSpec, function: Function, run: str, seed: int, tracing: 
         answers=chain.expect is not None,
         attempts=_attempts(chain, into),
     )
-
-
-def _slots(chain: ChainSpec, function: Function, into: Iterable[Edge]) -> dict[str, int]:
-    """What a join of all of a call waits for, by `SOURCE TYPE`; nothing where it takes the first that come."""
-    if not function.join:
-        return {}
-    runs, events = _counts(chain)[1], [edge for edge in into if edge.via == "event"]
-    found = {f"{edge.source} {edge.type}": runs[edge.source] * edge.least for edge in events}
-    exact = all(_certain(edge) and edge.least == edge.most for edge in events)
-    return found if exact and sum(found.values()) == function.join else {}
 
 
 def _method(edge: Edge) -> str:

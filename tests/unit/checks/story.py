@@ -50,6 +50,7 @@ class Told:
     type: str | None = None
     error: str | None = None
     waits: bool = False
+    part: str | None = None
     joined: tuple[str, ...] = ()
     reply: bytes | None = None
     sent: list[Sent] = field(default_factory=list)
@@ -140,6 +141,6 @@ def _receipt(at: int, told: Told) -> Receipt:
     return Receipt(
         CALL, told.function, f"replica-{told.function}", at, told.message, told.via, told.sender,  # type: ignore[arg-type]
         digest(told.body), len(told.body), at * MS, at * MS + 1, type=told.type, sent=tuple(told.sent),
-        error=told.error, joined=told.joined, waits=told.waits,
+        error=told.error, joined=told.joined, waits=told.waits, part=told.part,
         reply=None if reply is None else digest(reply), reply_size=None if reply is None else len(reply),
     )  # fmt: skip

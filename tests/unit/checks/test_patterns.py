@@ -12,6 +12,7 @@ from tests.unit.checks.simulation import Run
 from tests.unit.checks.story import Story, Told, chain
 from tests.unit.checks.test_judge import checks_of, red
 from toolkit.checks import attempts
+from toolkit.contract import scatter_id
 from toolkit.sdk import attempts as scaffold
 from toolkit.spec.model import Edge
 
@@ -356,12 +357,86 @@ def mapped(width: int) -> tuple[Story, list[Told]]:
     """Scattered and mapped; the handlings of r, of which none has joined the others."""
     story = Story(MAP)
     entry = story.call()
-    parts = [
-        part for at in range(width) for mapper in entry.emits("part", f"{at}".encode()) for part in mapper.emits("done")
-    ]
-    for part in parts:
-        part.waits = True
+    parts = parts_of(entry, width, scatter_id(entry.message, "a", "part", 0))
     return story, parts
+
+
+def parts_of(entry: Told, width: int, scatter: str) -> list[Told]:
+    """The handlings of r, which wait."""
+    parts = []
+    for at in range(width):
+        for mapper in entry.emits("part", f"{at}".encode()):
+            mapper.part = f"{scatter}:{at}:{width}"
+            for part in mapper.emits("done"):
+                part.waits, part.part = True, mapper.part
+                parts.append(part)
+    return parts
+
+
+def twice_scattered() -> tuple[Story, list[Told], list[Told]]:
+    """Two scatters of one handling, of which none was joined."""
+    story = Story(MAP)
+    entry = story.call()
+    one, other = (parts_of(entry, 2, scatter_id(entry.message, "a", "part", at)) for at in range(2))
+    return story, one, other
+
+
+def test_two_scatters_of_one_handling_are_joined_each_for_itself() -> None:
+    story, one, other = twice_scattered()
+    join(one)
+    assert details(story) == ("the join of r never ran though all 2 came (call 000000000000)",)
+    join(other)
+    assert red(story.run()) == set()
+
+
+def test_a_join_that_mixes_scatters_is_wrong() -> None:
+    story, one, other = twice_scattered()
+    join([one[0], other[1]])
+    join([one[1], other[0]])
+    assert details(story) == ("r joined parts of 2 scatters (call 000000000000)",) * 2
+
+
+def test_a_join_that_has_one_part_twice_is_wrong() -> None:
+    story, parts = mapped(2)
+    join(parts)
+    parts[1].part = parts[0].part
+    assert details(story) == ("r joined 1 of 2, as 2 messages (call 000000000000)",)
+
+
+def test_what_a_part_says_is_not_believed_alone() -> None:
+    story, one, other = twice_scattered()
+    for part in (*one, *other):
+        _, index, total = (part.part or "").split(":")
+        part.part = f"{'f' * 32}:{index}:{total}"
+    join(one)
+    join(other)
+    assert details(story) == ("r joined 2 messages that were never a part of this scatter (call 000000000000)",) * 2
+
+
+def test_a_part_that_does_not_say_which_it_is_cannot_be_joined() -> None:
+    story, parts = mapped(2)
+    join(parts)
+    parts[0].part = None
+    assert details(story) == ("r joined 1 messages that do not say which part they are (call 000000000000)",)
+
+
+def test_two_of_one_edge_do_not_stand_for_one_of_another() -> None:
+    story = Story(
+        chain(event("a", "b", "x"), event("a", "c", "x"), event("b", "d", "y"), event("c", "d", "z"), joins={"d": 2})
+    )
+    left, right = story.call().emits("x")
+    first, again = (left.emits("y")[0] for _ in range(2))
+    (last,) = right.emits("z")
+    first.waits = last.waits = True
+    again.joined = (first.message, again.message)
+    assert details(story)[:2] == (
+        "d joined 2 of 1 of b y (call 000000000000)",
+        "d joined 0 of 1 of c z (call 000000000000)",
+    )
+
+
+def details(story: Story) -> tuple[str, ...]:
+    return tuple(checks_of(story.run())["delivered"].details)
 
 
 def join(parts: list[Told]) -> None:
