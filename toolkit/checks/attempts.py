@@ -17,6 +17,7 @@ from toolkit.spec.model import Edge
 
 FOR_NOW = ("UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED")  # what is tried again
 REPLACEABLE = (*FOR_NOW, "DEADLINE_EXCEEDED")  # what a fallback stands in for
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0  # before another attempt; it doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,17 @@ def _attempts(function: str, first: Sent, own: Mapping[str, Sent]) -> Iterator[S
         yield attempt
         number += 1
         attempt = own.get(child_id(first.message, f"{function}/retry", number))
+
+
+def longest_pause_s(attempt: int) -> float:
+    """Seconds that the scaffold waits at most before the `attempt`-th attempt after the first."""
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(attempt - 1, 30))
+
+
+def out_of_time(tried: Tried) -> bool:
+    """Whether the deadline left no time for one more attempt, as whoever sent it knows: less than the pause before."""
+    left_s = tried.last.left_s
+    return left_s is not None and left_s <= longest_pause_s(len(tried.attempts))
 
 
 def stand_in(function: str, message: str, to: str) -> str:

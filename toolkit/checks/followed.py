@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from toolkit.checks.attempts import FOR_NOW, REPLACEABLE, Tried, failed_as, stand_in, tried
+from toolkit.checks.attempts import FOR_NOW, REPLACEABLE, Tried, failed_as, out_of_time, stand_in, tried
 from toolkit.checks.ledger import Ledger, short, some, verdict
 from toolkit.checks.ways import beyond
 from toolkit.contract import Receipt, Sent
@@ -163,7 +163,7 @@ def _badly_tried(ledger: Ledger, receipt: Receipt, rules: _Rules, messages: Mess
                     why = "it had arrived" if failed.accepted else "it failed for good"
                     yield f"{receipt.function} tried {_what(shape)} again though {why} ({_of(receipt)})"
             given_up = not each.arrived and edge.to in replaced and len(each.attempts) <= edge.retry
-            if given_up and failed_as(ledger, each.last, FOR_NOW):
+            if given_up and not out_of_time(each) and failed_as(ledger, each.last, FOR_NOW):
                 made = f"{_times(len(each.attempts))}, not {1 + edge.retry:,}"
                 yield f"{receipt.function} tried {_what(shape)} {made}, before it gave up ({_of(receipt)})"
 

@@ -1,8 +1,8 @@
-"""`once`: no message was handled twice, unless a restart explains it."""
+"""`once`: no message was handled twice, unless a restart explains it, or a sender that failed and was handled again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from toolkit.checks.attempts import made_good
 from toolkit.checks.ledger import Ledger, short, some, verdict
@@ -14,21 +14,28 @@ def once(ledger: Ledger) -> Check:
     """A failed handling does not count: to try again is what a broker promises. Nor does one that ran no handler: of a
     part that waited to be joined, of a task that was done before."""
     repeated = {key: own for key in ledger.handlings if len(own := _succeeded(ledger, key)) > 1}
-    explained = explained_repetitions(ledger)
+    restarts, failures = explained_repetitions(ledger), _sent_again(ledger, repeated)
+    failures -= restarts
     offences = [
         f"{function} handled a message of {own[0].sender} {len(own)} times (call {short(own[0].call)})"
         for (message, function), own in repeated.items()
-        if (message, function) not in explained
+        if (message, function) not in restarts | failures
     ]
-    extra = sum(len(repeated[key]) - 1 for key in explained)
+    extra, again = (sum(len(repeated[key]) - 1 for key in keys) for keys in (restarts, failures))
     handled = sum(bool(_succeeded(ledger, key)) for key in ledger.handlings)
     return verdict(
         "once",
         "every message handled once by each of its receivers",
-        f"{some(handled, 'handling')}{'' if extra else ', none repeated'}" if handled else "nothing was handled",
+        f"{some(handled, 'handling')}{'' if extra or again else ', none repeated'}"
+        if handled
+        else "nothing was handled",
         offences,
         f"{some(extra, 'repetition')} that follow{'s' if extra == 1 else ''} from a restart (see steady)"
         if extra
+        else "",
+        f"{some(again, 'repetition')} that follow{'s' if again == 1 else ''} from a handling that failed and was "
+        "delivered again"
+        if again
         else "",
         *_failures(ledger),
     )
@@ -58,6 +65,30 @@ def explained_repetitions(ledger: Ledger) -> frozenset[tuple[str, str]]:
     repeated = [key for key in ledger.handlings if len(_succeeded(ledger, key)) > 1] if ledger.killed else []
     for key in repeated:
         _explain(ledger, key, explained)
+    return frozenset(key for key in repeated if explained[key])
+
+
+def _sent_again(ledger: Ledger, repeated: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """The pairs that were handled again because a handling that had sent the message failed later, and was delivered
+    again, as a broker promises; or because one further up was.
+
+    Whoever handles a message oftener than it was sent does so by itself, and that explains nothing.
+    """
+    explained: dict[tuple[str, str], bool] = {}
+    for key in repeated:
+        path: list[tuple[str, str]] = []
+        at: tuple[str, str] | None = key
+        found = False
+        while at is not None:
+            path.append(at)
+            sends = ledger.sends.get(at[0], ())
+            if len(_succeeded(ledger, at)) > len(sends) or at in explained:
+                found, at = explained.get(at, False), None
+            elif any(receipt.error is not None for receipt, _ in sends):
+                found, at = True, None
+            else:
+                at = _cause(ledger, at, path)
+        explained.update(dict.fromkeys(path, found))
     return frozenset(key for key in repeated if explained[key])
 
 

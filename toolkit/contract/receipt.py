@@ -18,7 +18,8 @@ class Sent:
     """One message that left a function: over which edge, where to, and whether the other side took it.
 
     `to` is the called function for calls and None for events, whose receivers are the broker's business. `reply` is
-    the digest of the answer as it came back, None where none came: of events, and of calls that failed.
+    the digest of the answer as it came back, None where none came: of events, and of calls that failed. `left_s` is
+    said of an attempt after which no other was made though the edge had more: seconds that were left for them.
     """
 
     via: Via
@@ -31,6 +32,7 @@ class Sent:
     accepted: bool = True
     reply: str | None = None
     reply_size: int | None = None  # bytes
+    left_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +144,16 @@ def _encoded(sent: Sent) -> str:
     return (
         f'{{"via":{_text(sent.via)},"message":{_text(sent.message)},"digest":{_text(sent.digest)},"size":{sent.size},'
         f'"address":{_text(sent.address)},"to":{_optional(sent.to)},"type":{_optional(sent.type)},'
-        f'"accepted":{_flag(sent.accepted)}{_answer(sent.reply, sent.reply_size)}}}'
+        f'"accepted":{_flag(sent.accepted)}{_answer(sent.reply, sent.reply_size)}{_left(sent.left_s)}}}'
     )
 
 
 def _answer(reply: str | None, size: int | None) -> str:
     return f',"reply":{_optional(reply)},"reply_size":{"null" if size is None else size}'
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f',"left_s":{seconds!r}'
 
 
 def _optional(text: str | None) -> str:

@@ -50,11 +50,14 @@ async def _retried(handling: Handling, edge: Outgoing, request: Any, timeout_s: 
             return await sending.call(handling, edge, request, max(0.0, ends - clock()), identity)
         except CallFailed as failed:
             attempt += 1
-            identity = _derived(message, handling, "retry", attempt)
+            failing, identity = identity, _derived(message, handling, "retry", attempt)
             wait_s = pause_s(attempt, identity)
-            if attempt > edge.retry or failed.code not in FOR_NOW or not _again(edge, request):
+            if attempt > edge.retry:
                 raise
-            if clock() + wait_s >= ends:  # there would be no time left for an answer
+            left_s = max(0.0, ends - clock())
+            # With no more time than that, none would be left for an answer.
+            if failed.code not in FOR_NOW or not _again(edge, request) or wait_s >= left_s:
+                handling.gave_up(failing, left_s)
                 raise
         await asyncio.sleep(wait_s)
 

@@ -255,6 +255,13 @@ class Handling:
         type: str | None = None,  # noqa: A002
     ) -> list[Any]:
         """The record of something that is about to leave."""
-        record = [via, message, contract.digest(data), len(data), address, to, type, False, None, None]
+        record = [via, message, contract.digest(data), len(data), address, to, type, False, None, None, None]
         self._sent.append(record)
         return record
+
+    def gave_up(self, message: str, left_s: float) -> None:
+        """Of an attempt: no other follows, though the edge has more, with so many seconds left for them."""
+        for record in reversed(self._sent):
+            if record[1] == message:
+                record[sending.LEFT_S] = left_s
+                return

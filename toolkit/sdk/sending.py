@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CANCELLED = "CANCELLED"
 
-DIGEST, SIZE, ACCEPTED, REPLY, REPLY_SIZE = 2, 3, 7, 8, 9  # of a record of something sent
+DIGEST, SIZE, ACCEPTED, REPLY, REPLY_SIZE, LEFT_S = 2, 3, 7, 8, 9, 10  # of a record of something sent
 _ATTRIBUTES = ("id", "source", "specversion", "type", "time", "datacontenttype", TRACEPARENT, TRACESTATE)
 # What an event says of its own way: a message that is handed on as it came does not say it of the next hop.
 _OWN = frozenset(

@@ -106,6 +106,20 @@ async def test_nothing_is_tried_again_beyond_the_deadline() -> None:
     assert len(called.callee.asked) == 1
 
 
+async def test_who_gives_up_early_says_how_much_time_was_left() -> None:
+    called = calling(ask, failing(*["UNAVAILABLE"] * 9), link("bank", retry=9), link("spare", fallback="bank"))
+    with pytest.raises(HandlingFailed):
+        await called.run(arrival(remaining_s=lambda: 0.00001))
+    (left_s, *_), *others = [(sent.left_s, sent.to) for sent in called.kept.receipts[0].sent]
+    assert left_s is not None
+    assert 0 <= left_s <= 0.00001
+    assert others == [(None, "spare")]
+    all_made = calling(ask, failing(*["UNAVAILABLE"] * 9), link("bank", retry=2))
+    with pytest.raises(HandlingFailed):
+        await all_made.run()
+    assert [sent.left_s for sent in all_made.kept.receipts[0].sent] == [None] * 3
+
+
 async def test_all_attempts_together_have_the_time_that_was_given() -> None:
     async def quickly(ctx: Context, _: Any) -> None:
         await ctx.call("x", to="bank", timeout_s=7)
