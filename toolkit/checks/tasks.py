@@ -23,6 +23,8 @@ class _Seen:
 
     parents: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     ends: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)  # messages whose handlings spawned
+    failed: set[str] = field(default_factory=set)  # events of functions that spawn, as long as no handling was right
 
 
 def has_tasks(chain: ChainSpec) -> bool:
@@ -61,9 +63,20 @@ def _of_call(ledger: Ledger, call: CallRecord, records: Sequence[TaskRecord]) ->
         yield f"the ledger knows nothing of task {short(task)} {name}"
     for record in known.values():
         yield from (f"{each} {name}" for each in _disagreements(ledger, record, seen.parents.get(record.task, set())))
+    if any(edge.done for edge in ledger.chain.edges):
+        yield from (f"{each} {name}" for each in _beginnings(seen, known))
     wanted = len({(edge.source, edge.type) for edge in ledger.chain.edges if edge.done}) if records else 0
     if len(seen.ends) != wanted:
         yield f"the end of all tasks was told {_times(len(seen.ends))}, not {_times(wanted)} {name}"
+
+
+def _beginnings(seen: _Seen, known: Mapping[str, TaskRecord]) -> Iterator[str]:
+    """The tasks of a call begin in one handling, or the end of the first may be told before others are spawned."""
+    begun = seen.begun - known.keys()
+    if len(begun) > 1:
+        yield f"tasks began in {len(begun):,} handlings, so that the end may be told before all were spawned"
+    if failed := seen.failed - known.keys():
+        yield f"{some(len(failed), 'handling')} that may have tasks to spawn failed for good"
 
 
 def _unfinished(records: Sequence[TaskRecord]) -> Iterator[str]:
@@ -104,10 +117,16 @@ def _seen(ledger: Ledger, call: CallRecord) -> _Seen:
     seen = _Seen()
     spawning: set[Edge] = {(edge.source, edge.type) for edge in ledger.chain.edges if edge.tasks is not None}
     ending: set[Edge] = {(edge.source, edge.type) for edge in ledger.chain.edges if edge.done}
+    right = {(each.message, each.function) for each in ledger.receipts_of(call) if each.error is None}
+    sources = {source for source, _ in spawning}
     for receipt in ledger.receipts_of(call):
+        if receipt.via == "event" and receipt.function in sources and (receipt.message, receipt.function) not in right:
+            seen.failed.add(receipt.message)
         for sent in receipt.sent:
             if (receipt.function, sent.type) in spawning:
                 seen.parents[sent.message].add(receipt.message)
+                if receipt.error is None:
+                    seen.begun.add(receipt.message)
             elif (receipt.function, sent.type) in ending:
                 seen.ends.add(sent.message)
         if _is_end(receipt, ending):  # of which a killed sender may have left no receipt

@@ -63,7 +63,24 @@ def settled(graph: Graph, entry: str, found: Findings) -> Graph:
             runs[name] = comes
         else:
             nodes[name], runs[name] = _joined(graph, node, comes, into[name], found)
+    _beginnings(graph, runs, found)
     return replace(graph, nodes={name: nodes[name] for name in graph.nodes})
+
+
+def _beginnings(graph: Graph, runs: Mapping[str, Range], found: Findings) -> None:
+    """The tasks of a call begin in one handling, or those of the first may all have ended before others are spawned."""
+    doers = {link.to for link in graph.links if link.tasks is not None}
+    if not any(link.done for link in graph.links):
+        return
+    spawning = {link.source: link for link in graph.links if link.tasks is not None and link.source not in doers}
+    for name, link in spawning.items():
+        if runs[name].most not in (0, 1):
+            often = f"'{name}' handles {runs[name]} messages of a call, and each may spawn tasks"
+            why = "the end of all is told once, and may come before the last of them spawned"
+            found.add(link.at("tasks"), f"{often}: {why}; spawn in one handling, such as that of the entry")
+        elif name != next(iter(spawning)):
+            why = f"the tasks of a call begin in one handling, and '{next(iter(spawning))}' spawns some already"
+            found.add(link.at("tasks"), f"{why}; leave one out")
 
 
 def _brought(link: Link, runs: Mapping[str, Range]) -> Range:
@@ -83,6 +100,13 @@ def _joined(graph: Graph, node: Node, comes: Range, into: list[Link], found: Fin
         if not _scattered(graph, node.name):
             how = "write the `count` of the edge that scatters, or `join: all`"
             found.add(_at(node), f"no event on the way to '{node.name}' is one of several parts; {how}")
+        for copied in _copied(graph, node.name):
+            copies = graph.nodes[copied].beside
+            why = f"'{copied}' is one of {copies} copies side by side, which all send a result for each part"
+            found.add(
+                _at(node), f"{why}; join what one function sends, or scatter over as many parts as there are copies"
+            )
+            break
         return node, Range(min(1, comes.least), comes.most)
     if isinstance(node.join, str):
         if comes.most is None or comes.least != comes.most:
@@ -121,6 +145,17 @@ def _scattered(graph: Graph, name: str) -> bool:
     return any(
         link.via == "event" and (link.most != 1 or "count" in link.said) for each in before for link in into[each]
     )
+
+
+def _copied(graph: Graph, name: str) -> list[str]:
+    """The functions between the scatter and this join that stand side by side with copies."""
+    into, between, ahead = graph.into(), dict[str, None](), [name]
+    while ahead:
+        for link in into[ahead.pop()]:
+            if link.via == "event" and link.most == 1 and link.source not in between:
+                between[link.source] = None
+                ahead.append(link.source)
+    return [each for each in between if graph.nodes[each].beside > 1]
 
 
 def _standing_in(graph: Graph) -> list[Link]:

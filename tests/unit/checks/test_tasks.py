@@ -122,6 +122,13 @@ def told_twice(run: Run, records: Records) -> None:
     ]
 
 
+def begun_elsewhere(run: Run, records: Records) -> None:
+    """Another handling of the entry's spawned one of them."""
+    entry = next(each for each in run.receipts if each.function == "a")
+    moved = replace(entry.sent[0], message="d" * 32)
+    run.receipts.append(replace(entry, message="c" * 32, seq=7, sent=(moved,)))
+
+
 @pytest.mark.parametrize(
     ("mutate", "told"),
     [
@@ -137,6 +144,7 @@ def told_twice(run: Run, records: Records) -> None:
         (unproven, "is done, says the ledger, and no receipt of b does"),
         (failed_though_done, "is done, says the ledger, and no receipt of b does"),
         (untold, "the end of all tasks was told never, not once"),
+        (begun_elsewhere, "tasks began in 2 handlings"),
         (told_twice, "the end of all tasks was told 2 times, not once"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from toolkit.errors import SpecError
 from toolkit.spec import parse
 from toolkit.spec.model import ChainSpec
 
@@ -113,6 +114,25 @@ def test_a_join_waits_for_what_a_call_brings(functions: str, edges: str, waits: 
     found = chain(functions, edges)
     assert found.function("z").join == waits
     assert found.has_ledger
+
+
+REFUSED = (
+    ("a; w: parallel: 2; z: join: parts", "a event w count: 0..; w event z", "one of 2 copies side by side"),
+    ("a; w: parallel: 2; r; z: join: parts", "a event w count: 0..; w event r; r event z", "one of 2 copies"),
+    ("a; b; w; f", "a event b count: 0..; b event w tasks: 9; w event f when: done", "'b' handles 0 or more messages"),
+    ("a; b; w; f", "a event w tasks: 1; a event b; b event w tasks: 9; w event f when: done", "spawns some already"),
+)
+
+
+@pytest.mark.parametrize(("functions", "edges", "why"), REFUSED)
+def test_what_could_only_be_mixed_or_ended_too_early_is_refused(functions: str, edges: str, why: str) -> None:
+    with pytest.raises(SpecError, match=why):
+        chain(functions, edges)
+
+
+def test_copies_that_scatter_each_for_themselves_may_be_joined() -> None:
+    found = chain("a; w: parallel: 2; m; z: join: parts", "a event w; w event m count: 0..; m event z")
+    assert found.function("z").join == 0
 
 
 @pytest.mark.parametrize("edge", ["choice: way", "loop: 3", "tasks: 9"])
