@@ -25,6 +25,9 @@ TASK = {
     "version": 1,
 }
 
+NO_TEXT: tuple[Any, ...] = (None, 1, [], {})
+NO_NUMBER: tuple[Any, ...] = (None, -1, 0.5, True, 1 << 63)
+
 
 def page(*tasks: Any) -> bytes:
     return json.dumps({"tasks": tasks}).encode()
@@ -54,8 +57,8 @@ async def test_what_a_ledger_writes_is_taken() -> None:
         page(None),
         page([]),
         page({}),
-        *(page({**TASK, name: value}) for name in ("call", "task", "receiver", "state") for value in (None, 1, [], {})),
-        *(page({**TASK, name: value}) for name in ("depth", "spawned_ns") for value in (None, -1, 0.5, True, 1 << 63)),
+        *(page({**TASK, name: value}) for name in ("call", "task", "receiver", "state") for value in NO_TEXT),
+        *(page({**TASK, name: value}) for name in ("depth", "spawned_ns") for value in NO_NUMBER),
         page({**TASK, "ended_ns": "never"}),
         page({**TASK, "state": "weird"}),
         page({**TASK, "call": "x" * 2000}),

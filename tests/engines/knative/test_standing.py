@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.engines.knative.fake import FakeCluster
+from toolkit.contract import LEDGER, LEDGER_TOKEN
 from toolkit.engines import zipkin_client
 from toolkit.engines.knative import logs, standing
 from toolkit.engines.knative.kinds import Object
@@ -69,6 +70,20 @@ async def test_of_several_runs_the_newest_is_meant() -> None:
     cluster.put(thing(SERVING, "Service", "consumer", "z-old", READY, "2030-01-01T00:00:00Z"))
     cluster.put(thing(SERVING, "Service", "producer", "a-new", READY, "2030-01-02T00:00:00Z"))
     assert (await standing.the_one(cluster.api, "chained-serving", "a")).run == "a-new"
+
+
+def test_a_ledger_s_token_is_read_from_its_deployment() -> None:
+    ledger = thing("apps/v1", "Deployment", LEDGER, "r1", READY)
+    container = {"name": "ledger", "env": [{"name": "OTHER"}, {"name": LEDGER_TOKEN, "value": "0123"}]}
+    ledger["spec"] = {"template": {"spec": {"containers": [container]}}}
+    assert standing.ledger_token(standing.Standing("r1", "chained-serving", "a", [ledger], [])) == "0123"
+
+
+async def test_a_chain_without_a_ledger_has_no_token_and_that_is_told() -> None:
+    cluster = FakeCluster()
+    cluster.put(thing(SERVING, "Service", LEDGER, "r1", READY))
+    with pytest.raises(EngineError, match="has no ledger in the namespace a, so no tasks"):
+        standing.ledger_token(await standing.the_one(cluster.api, "chained-serving", "a"))
 
 
 async def test_where_nothing_stands_the_command_that_brings_it_up_is_told() -> None:
