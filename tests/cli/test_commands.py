@@ -258,6 +258,15 @@ def test_a_run_that_could_not_be_stored_is_refused_before_it_starts(tmp_path: Pa
     assert "no run can be stored in file/runs" in done.stderr
 
 
+def test_a_run_may_leave_nothing_behind_but_trials_may_not(tmp_path: Path) -> None:
+    done = program.call(tmp_path, "run", "fibonacci", "--requests", "4", "--no-out")
+    assert done.returncode in (0, 6), done.stderr
+    assert "stored" not in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    refused = program.call(tmp_path, "run", "fibonacci", "--no-out", "--trials", "3")
+    assert (refused.returncode, "--no-out: " in refused.stderr) == (2, True)
+
+
 def test_what_functions_logged_is_kept_with_the_run(tmp_path: Path) -> None:
     (tmp_path / "chain.yaml").write_text('name: loud\nfunctions: {only: {handler: "handlers.py:handle"}}\nedges: []\n')
     (tmp_path / "handlers.py").write_text(

@@ -38,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="longest wait for receipts at the end",
     )
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where runs are stored")
+    parser.add_argument("--no-out", action="store_true", help="store nothing")
     arguments.output(parser, "text", "json", "junit")
 
 
@@ -48,7 +49,8 @@ def execute(options: argparse.Namespace) -> int:
     if trials_options.wanted(options):
         return trials_options.execute(options, _order, _run_and_store)
     order = _order(options)
-    runs.prepare(options.out)
+    if not options.no_out:
+        runs.prepare(options.out)
     outcome, trouble = running.interruptible(lambda stop: _run_and_store(order, options, stop))
     if outcome.report.partial and not outcome.calls and options.output == "text":
         note("interrupted before the first call")
@@ -98,6 +100,8 @@ async def _run_and_store(
     logs, manifests = place / "logs", place / "manifests"
     try:
         outcome = await running.outcome(order, options, stop, engines.Kept(logs, manifests))
+        if options.no_out:
+            return outcome, None
         try:
             report, calls, evidence = outcome.report, outcome.calls, outcome.evidence
             folder = runs.save(options.out, report, calls, evidence, cold=outcome.cold, logs=logs, manifests=manifests)

@@ -64,6 +64,8 @@ def execute(options: argparse.Namespace, prepare: Prepare, make: Make) -> int:
 
     if options.output == "junit":
         raise UsageError("-o junit tells the checks of one run", next_step="take text or json, and report RUN -o junit")
+    if options.no_out:
+        raise UsageError("--no-out: what trials say together is told from what is stored", next_step="give --out DIR")
     enough = trials.until(options.until) if options.until else None
     varied = [(key, [each.strip() for each in values.split(",")]) for key, values in options.vary]
     variants = trials.variants(varied)
