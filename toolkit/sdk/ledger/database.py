@@ -102,21 +102,6 @@ class Database:
             )
             return state
 
-    def withdraw(self, call: str, tasks: Sequence[str]) -> None:
-        """Forget those of them that wait: their events never left."""
-        with self.transaction():
-            for task in tasks:
-                found = self._maybe(
-                    "DELETE FROM tasks WHERE call = ? AND task = ? AND state = 'waiting' RETURNING function, receiver",
-                    *(call, task),
-                )
-                if found is not None:
-                    self._db.execute("UPDATE calls SET tasks = tasks - 1, open = open - 1 WHERE call = ?", (call,))
-                    self._db.execute(
-                        "UPDATE edges SET tasks = tasks - 1 WHERE call = ? AND function = ? AND receiver = ?",
-                        (call, *found),
-                    )
-
     def begin(self, call: str, task: str, function: str, handling: str) -> Begun:
         """A handler is about to run: whether it should. The same `handling` asked twice is one attempt."""
         with self.transaction():

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl
 
 from toolkit.contract import READY_PATH
 from toolkit.sdk.http1 import Request, Response
-from toolkit.sdk.ledger import frames, meetings
+from toolkit.sdk.ledger import frames, meetings, withdrawing
 from toolkit.sdk.ledger.database import Database
 from toolkit.sdk.ledger.words import MOST_PARTS_BYTES, MOST_TEXT, PAGE_TASKS, Part, Refusal, Seat
 
@@ -132,7 +132,7 @@ def _spawn(database: Database, asked: dict[str, Any], _: Sequence[bytes]) -> Ans
 
 
 def _withdraw(database: Database, asked: dict[str, Any], data: Sequence[bytes]) -> Answer:
-    database.withdraw(asked["call"], b"".join(data).decode().split())
+    withdrawing.withdraw(database, asked["call"], b"".join(data).decode().split())
     return {}, ()
 
 
