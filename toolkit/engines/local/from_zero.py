@@ -39,7 +39,7 @@ class DeploymentFromZero(LocalDeployment):
     ) -> None:
         self._sleepers: list[Sleeper] = []
         before = {each.name: functools.partial(self._stand, each.name) for each in plan.chain.functions}
-        standing = {**before, **intercept}
+        standing: dict[str, Intercept] = {**before, **intercept}
         super().__init__(plan, receipts, zipkin, standing, environment, ready_within_s, logs, gateway_port)
 
     async def cool(self, within_s: float) -> None:
