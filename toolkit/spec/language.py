@@ -244,7 +244,11 @@ CHAIN = Record(
         "entry": Key(REFERENCE, "the function that callers reach; told by the edges when left out"),
         "edges": Key(Listing(EDGE, "edges"), "its links"),
         "broker": Key(BROKER, "the broker of its event edges"),
-        "expect": Key(HANDLER, "judges each answer: `work.py:validate_output`, called with (answer, seed, size), and `parameters` if it takes them"),
+        "expect": Key(
+            HANDLER,
+            "judges each answer: `work.py:validate_output`, "
+            "called with (answer, seed, size), and `parameters` if it takes them",
+        ),
         "store": Key(STORE, "where transfers keep data; what it does not say, the environment does"),
         "requires": Key(Listing(REQUIREMENT, "pip requirements"), "what its handlers need beside the toolkit"),
     },
