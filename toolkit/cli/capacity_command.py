@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for action in parser._actions:
         if action.dest == "target":
             action.required = False
-    parser.set_defaults(generators=1)
+    parser.set_defaults(generators=1, no_out=False)  # steps are stored: what they say together is told from them
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where it is stored")
     arguments.output(parser, "text", "json")
 

@@ -154,7 +154,7 @@ edges:
   - {from: start, to: sort, via: event, tasks: 1000}
   - {from: sort, to: sort, via: event, tasks: 1000}
   - {from: sort, to: front, via: event, when: done}
-  - {from: start, to: start, via: call, loop: 4}
+  - {from: mirror, to: mirror, via: call, loop: 4}
   - {from: start, to: gather, via: event, count: 1..8}
 """
 
@@ -179,7 +179,7 @@ def test_every_pattern_is_told_in_words() -> None:
         "start ⇢ sort event all.start.sort, up to 1,000 tasks",
         "sort ⇢ sort event all.sort.sort, up to 1,000 tasks",
         "sort ⇢ front event all.sort.front, when all tasks are done",
-        "start → start call link.Link/Send, ×0..1, loop 4",
+        "mirror → mirror call link.Link/Send, ×0..1, loop 4",
         "start ⇢ gather event all.start, ×1..8",
     ]
 
@@ -189,7 +189,7 @@ def test_every_pattern_is_drawn() -> None:
     assert '  f0(["front · gateway /go"])' in mermaid
     assert '  f7[["gather · joins the parts"]]' in mermaid
     assert '  caller -->|"HTTP /go"| f0' in mermaid
-    assert '  f1 -->|"link.Link/Send · ×0..1 · loop 4"| f1' in mermaid
+    assert '  f3 -->|"link.Link/Send · ×0..1 · loop 4"| f3' in mermaid
     assert '  f6 -.->|"all.sort.front · when all tasks are done"| broker' in mermaid
     assert '"function front" [label="front · gateway /go", shape=oval];' in dot
     assert '"function gather" [label="gather · joins the parts", peripheries=2];' in dot

@@ -80,6 +80,11 @@ def notes(found: Object) -> Mapping[str, str]:
     return found["metadata"].get("annotations") or {}
 
 
+def owned(found: Object) -> bool:
+    """Whether something else made it, and sees to its end."""
+    return bool(found["metadata"].get("ownerReferences"))
+
+
 def owned_by(found: Object, owner_uid: str) -> bool:
     return any(each.get("uid") == owner_uid for each in found["metadata"].get("ownerReferences") or ())
 

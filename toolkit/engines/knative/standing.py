@@ -28,6 +28,7 @@ from toolkit.engines.knative.kinds import (
     labels,
     leaving,
     name,
+    owned,
     selector,
 )
 from toolkit.errors import EngineError
@@ -72,7 +73,8 @@ async def find(api: Api, chain: str, namespace: str) -> list[Standing]:
     """The runs of the chain in the namespace, in the order of their names."""
     wanted = {MANAGED_BY: OWNER, PART_OF: label_value(chain)}
     listed = await asyncio.gather(*(api.every_known(kind, namespace, selector(wanted)) for kind in (*KINDS, POD)))
-    objects, pods = [each for found in listed[:-1] for each in found], listed[-1]
+    # What Knative makes of a function carries its labels too, such as the Deployment of a revision.
+    objects, pods = [each for found in listed[:-1] for each in found if not owned(each)], listed[-1]
     runs = {labels(each).get(RUN, "") for each in (*objects, *pods)} | await _of_namespace(api, namespace, wanted)
     return [
         Standing(
