@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,3 +64,17 @@ def test_ctrl_c_while_it_comes_up_ends_it_and_leaves_nothing(tmp_path: Path) -> 
     output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (0, "")
     assert program.all_gone(tmp_path) == {}
+
+
+def test_a_port_that_a_gateway_cannot_have_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        tried = {
+            ("calculator",): (3, f"somebody listens on 127.0.0.1:{port} already"),
+            ("chained-serving",): (2, "chained-serving takes no HTTP requests"),
+            ("calculator", "--engine", "knative"): (2, "--gateway-port is for the local engine"),
+        }
+        for words, (status, why) in tried.items():
+            process = program.start(tmp_path, "deploy", *words, "--gateway-port", port)
+            _, errors = process.communicate(timeout=30)
+            assert (process.returncode, why in errors, "next: " in errors) == (status, True, True), errors

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from toolkit.cli import cluster_deploy, engines
 from toolkit.cli import options as arguments
 from toolkit.cli.output import note, say
-from toolkit.errors import Exit
+from toolkit.errors import EngineError, Exit, UsageError
 from toolkit.report.characters import printable
 
 if TYPE_CHECKING:
@@ -42,11 +42,28 @@ def execute(options: argparse.Namespace) -> int:
     from toolkit.cli import running
 
     order = running.few(options, 1)
+    _see_that_the_port_can_be_had(order, options)
     if options.engine == "knative":
         return cluster_deploy.execute(order, options)
     engines.make(options)  # refuses what does not go together
     running.interruptible(lambda stop: _keep_up(order, options, stop))
     return Exit.OK
+
+
+def _see_that_the_port_can_be_had(order: Order, options: argparse.Namespace) -> None:
+    """Raises UsageError where nothing would listen there, EngineError where somebody else does."""
+    from toolkit.engines.local import ports
+    from toolkit.engines.local.layout import LOOPBACK
+
+    port = options.gateway_port
+    if port is None:
+        return
+    if options.engine != "local":
+        raise UsageError("--gateway-port is for the local engine", next_step="leave it out: the ingress has a port")
+    if order.chain.gateway is None:
+        raise UsageError(f"--gateway-port: {order.chain.name} takes no HTTP requests", next_step="docs/gateway.md")
+    if not ports.is_free(LOOPBACK, port):
+        raise EngineError(f"somebody listens on {LOOPBACK}:{port} already", next_step="give --gateway-port another one")
 
 
 async def _keep_up(order: Order, options: argparse.Namespace, stop: asyncio.Event) -> None:

@@ -21,7 +21,7 @@ def free(count: int, *, host: str = "127.0.0.1") -> list[int]:
     for port in candidates:
         if len(found) == count:
             break
-        if _is_free(host, port):
+        if is_free(host, port):
             found.append(port)
     if len(found) < count:
         raise EngineError(
@@ -31,7 +31,7 @@ def free(count: int, *, host: str = "127.0.0.1") -> list[int]:
     return found
 
 
-def _is_free(host: str, port: int) -> bool:
+def is_free(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.bind((host, port))
