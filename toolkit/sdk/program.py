@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
-import functools
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from toolkit import contract
 from toolkit.contract import Wiring
@@ -24,7 +24,7 @@ GRACE_S = 2.0  # from SIGTERM to SIGKILL; its messages have been answered by the
 OWN_SPANS = (
     ".program"  # what its service is called in traces, after the function's name: its spans are not the scaffold's
 )
-_PR_SET_PDEATHSIG = 1  # prctl(2)
+_LEASH = str(Path(__file__).with_name("leash.py"))  # a file: what is imported from a package imports the package
 _OURS = (contract.WIRING, contract.WIRING_FILE, contract.HOST, contract.GRACE)
 
 
@@ -66,20 +66,28 @@ class Program:
     async def start(words: Sequence[str], folder: str | None, told: Mapping[str, str]) -> Program:
         """`$PORT` in a word is the port. Its output goes where ours goes. Raises WiringError when it cannot start."""
         said = [word.replace("$PORT", told[contract.PORT]) for word in words]
+        failed, tell = os.pipe()
+        leash = [sys.executable, "-I", "-S", _LEASH, str(os.getpid()), str(tell)]
         try:
             process = await asyncio.create_subprocess_exec(
+                *leash,
                 *said,
                 cwd=folder,
                 env=dict(told),
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # a signal to our group is not for it: it has messages to answer first
-                preexec_fn=_ended_with_us(),
+                pass_fds=(tell,),
             )
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            place = folder or "the working directory"
-            raise WiringError(f"wiring.command: {words[0]!r} cannot be started in {place}: {why}") from error
-        return Program(process, words[0])
+            os.close(failed)
+            raise _unstarted(words, folder, getattr(error, "strerror", None) or str(error)) from error
+        finally:
+            os.close(tell)
+        program = Program(process, words[0])
+        if number := await asyncio.to_thread(_read, failed):  # at its end once the program is what runs
+            await program.gone
+            raise _unstarted(words, folder, os.strerror(int(number)))
+        return program
 
     async def close(self, grace_s: float = GRACE_S) -> None:
         """Asks it to leave, and makes it leave after `grace_s` seconds; what it started goes with it."""
@@ -98,10 +106,10 @@ async def _ended(process: asyncio.subprocess.Process, shown: str) -> str:
     return f"{shown} was ended by signal {-status}" if status < 0 else f"{shown} left with exit status {status}"
 
 
-def _ended_with_us() -> Callable[[], None] | None:
-    """Lets the kernel end it should we be killed; None where there is no such thing (outside Linux)."""
-    try:
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-    except (OSError, AttributeError):
-        return None
-    return functools.partial(prctl, _PR_SET_PDEATHSIG, signal.SIGKILL.value)
+def _read(pipe: int) -> bytes:
+    with open(pipe, "rb") as file:
+        return file.read()
+
+
+def _unstarted(words: Sequence[str], folder: str | None, why: str) -> WiringError:
+    return WiringError(f"wiring.command: {words[0]!r} cannot be started in {folder or 'the working directory'}: {why}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -32,6 +33,7 @@ from tests.unit.sdk.scaffold import (
 )
 from tests.unit.sdk.test_events import GREETING, deliver
 from toolkit.contract import Tracing, Wiring
+from toolkit.sdk.program import Program
 from toolkit.sdk.stranger import EXIT_GONE
 
 # It knows nothing of the toolkit, and nothing of protobuf: what it is told to do is the message.
@@ -198,6 +200,35 @@ async def test_a_program_that_is_not_there_is_said_so(start: Start) -> None:
     assert await asyncio.to_thread(process.popen.wait, 20) == 2
     assert "wiring.command: './no-such-program' cannot be started" in process.lines()
     assert "Traceback" not in process.lines()
+
+
+async def test_a_program_that_cannot_be_run_is_said_so(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("just words")
+    (tmp_path / "text").chmod(0o755)
+    process = start(stranger(command=(str(tmp_path / "text"),)))
+    assert await asyncio.to_thread(process.popen.wait, 20) == 2
+    assert f"{str(tmp_path / 'text')!r} cannot be started in {tmp_path}: Exec format" in process.lines()
+
+
+async def test_one_starts_whatever_the_threads_of_grpc_are_doing() -> None:
+    """No code of ours may run in a process that was forked from one with gRPC in it: it ended half of them."""
+    server = grpc.aio.server()
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+
+        async def calls() -> None:
+            while True:
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    await channel.unary_unary("/no.such/Method")(b"")
+
+        busy = [asyncio.create_task(calls()) for _ in range(4)]
+        ended = [await (await Program.start(["true"], None, {**os.environ, "PORT": "1"})).gone for _ in range(30)]
+        for each in busy:
+            each.cancel()
+        await asyncio.wait(busy)
+    await server.stop(None)
+    assert set(ended) == {"true left with exit status 0"}
 
 
 async def test_it_is_ready_once_it_says_that_it_is_healthy(start: Start) -> None:
