@@ -14,5 +14,4 @@ async def relay(ctx: Context, message: Message) -> None:
 
 
 async def consume(ctx: Context, message: Message) -> None:
-    if len(message.data) != ctx.parameters["payload"]:
-        raise ValueError(f"{len(message.data)} bytes came, {ctx.parameters['payload']} were promised")
+    ctx.answer(len(message.data))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.sdk.scaffold import CONSUME, arrival, failing_call, function, raw_call, serving, to, wiring
+from tests.unit.sdk.scaffold import CONSUME, Kept, arrival, failing_call, function, raw_call, serving, to, wiring
 from toolkit.contract import ENTRY_METHOD, Wiring
 from toolkit.sdk import Context, Message
 from toolkit.sdk.function import Handler, HandlingFailed
@@ -31,12 +32,21 @@ async def deny(ctx: Context, request: ConsumeByteRequest) -> ConsumeByteReply:
 
 
 @pytest.mark.parametrize("chain", ["chained-serving", "chained-mixed"])
-async def test_a_consumer_refuses_what_was_not_promised(chain: str) -> None:
-    async with serving(function(handler(chain, "consume"), consumer())) as target:
-        promised = await raw_call(target, CONSUME, ConsumeByteRequest(value=b"abc").SerializeToString())
-        error = await failing_call(target, CONSUME, ConsumeByteRequest(value=b"ab").SerializeToString())
-    assert ConsumeByteReply.FromString(promised).value is True
-    assert (error.code().name, error.details()) == ("DATA_LOSS", "2 bytes came, 3 were promised")
+@pytest.mark.parametrize("data", [b"", b"abc"])
+async def test_a_consumer_says_how_much_it_got(chain: str, data: bytes) -> None:
+    kept = Kept()
+    wired = wiring("consumer", serves=(CONSUME,), parameters=PARAMETERS, answers=True)
+    async with serving(function(handler(chain, "consume"), wired, kept)) as target:
+        raw = await raw_call(target, CONSUME, ConsumeByteRequest(value=data).SerializeToString())
+    assert ConsumeByteReply.FromString(raw).value is True
+    assert [receipt.answer for receipt in kept.receipts] == [str(len(data))]
+
+
+@pytest.mark.parametrize("chain", ["chained-serving", "chained-eventing", "chained-mixed"])
+def test_other_than_what_was_promised_is_judged_wrong(chain: str) -> None:
+    judge: Any = runpy.run_path(str(BENCHMARKS / chain / "work.py"))["validate_output"]
+    assert judge("3", 1, 3) is None
+    assert judge("2", 1, 3) == "3 bytes were sent, 2 were consumed"
 
 
 async def test_a_producer_whose_consumer_says_no_fails_its_call() -> None:
