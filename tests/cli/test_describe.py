@@ -40,3 +40,21 @@ def test_the_knobs_and_the_notes_stand_in_the_json(chain: str, capsys: pytest.Ca
 def test_a_chain_without_knobs_says_nothing_of_clusters(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["describe", "chained-serving"]) == 0
     assert "on a cluster" not in capsys.readouterr().out
+
+
+def test_a_chain_with_a_load_of_its_own_says_what_is_sent(chain: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(chain, "chain.yaml").write_text(f"{CHAIN}load: {{requests: 1, concurrency: 2}}\n")
+    assert main(["describe", chain]) == 0
+    assert "\nload\n  1 call, 2 at a time\n" in capsys.readouterr().out
+    assert main(["describe", chain, "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["load"] == {"requests": 1, "rate": None, "concurrency": 2}
+    Path(chain, "chain.yaml").write_text(f"{CHAIN}load: {{requests: 5000, rate: 0.5}}\n")
+    assert main(["describe", chain]) == 0
+    assert "\nload\n  5,000 calls, 0.5 a second\n" in capsys.readouterr().out
+
+
+def test_a_chain_without_a_load_says_nothing_of_one(chain: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", chain]) == 0
+    assert "\nload\n" not in capsys.readouterr().out
+    assert main(["describe", chain, "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["load"] == {"requests": None, "rate": None, "concurrency": None}

@@ -95,14 +95,23 @@ def tracing(parser: argparse.ArgumentParser) -> None:
 
 def chain(options: argparse.Namespace) -> ChainSpec:
     """The chain that the options name; what its code requires is fetched before anything is started."""
+    return installed(named(options), options)
+
+
+def named(options: argparse.Namespace) -> ChainSpec:
+    """The chain that the options name, read and no more."""
     from toolkit import catalog
 
-    loaded = catalog.load(options.chain, arguments.overrides(options))
+    return catalog.load(options.chain, arguments.overrides(options))
+
+
+def installed(chain: ChainSpec, options: argparse.Namespace) -> ChainSpec:
+    """The chain, once what its code requires was fetched, if that is asked for."""
     if options.install:
         from toolkit.engines import requirements
 
-        requirements.install(loaded, lambda text: note(printable(text)))
-    return loaded
+        requirements.install(chain, lambda text: note(printable(text)))
+    return chain
 
 
 @dataclass(frozen=True, slots=True)

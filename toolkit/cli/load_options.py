@@ -16,30 +16,35 @@ from toolkit.results import Load
 if TYPE_CHECKING:
     from toolkit.engines.base import Engine, Source
     from toolkit.engines.knative.engine import KnativeEngine
+    from toolkit.spec.model import OwnLoad
 
-REQUESTS, RATE = 200, 100.0
+REQUESTS, RATE, CONCURRENCY = 200, 100.0, 1
+USUAL = f"{REQUESTS} calls, {RATE:g} a second"
 ARRIVALS = ("constant", "poisson", "uniform", "burst:on=1s,off=4s", "ramp:to=200", "step:by=10,every=5s", "recorded:")
 KINDS = f"{', '.join(ARRIVALS)}FILE (docs/arrivals.md)"
 RIVALS = (  # one of the two says how much, how fast, or how workers go on
     ("requests", "duration"),
     ("rate", "concurrency"),
     ("arrivals", "concurrency"),
+    ("arrivals", "think"),
     ("rate", "think"),
 )
 LONGEST_LINE = 1 << 20  # characters
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    origin(amount(parser))
+    origin(amount(parser, f"by default what the chain's `load` says (toolkit describe CHAIN); else open loop: {USUAL}"))
 
 
-def amount(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def amount(parser: argparse.ArgumentParser, about: str = f"open loop by default: {USUAL}") -> argparse._ArgumentGroup:
     """How much, how fast, in which order, for how long."""
-    group = parser.add_argument_group("load", f"open loop by default: {REQUESTS} calls, {RATE:g} a second")
+    group = parser.add_argument_group("load", about)
     group.add_argument("--requests", type=arguments.count, metavar="N", help="how many calls are sent")
     group.add_argument("--duration", type=arguments.seconds, metavar="TIME", help="for how long, for example 10s or 2m")
     group.add_argument("--rate", type=arguments.positive, metavar="N", help="calls due a second (open loop)")
-    arrivals = group.add_argument("--arrivals", default="constant", metavar="KIND", help=f"when calls are due: {KINDS}")
+    arrivals = group.add_argument(
+        "--arrivals", metavar="KIND", help=f"when calls are due, constant by default: {KINDS}"
+    )
     arrivals.__dict__["candidates"] = ARRIVALS
     group.add_argument("--concurrency", type=arguments.count, metavar="N", help="calls open at a time (closed loop)")
     group.add_argument(
@@ -105,31 +110,52 @@ def _inside(options: argparse.Namespace) -> bool:
     return getattr(options, "from", "here") == "cluster"
 
 
-def load(options: argparse.Namespace) -> Load:
-    """The load that was asked for; what cannot go together is refused by `load.pacing`. Reads a recording's file."""
+def load(options: argparse.Namespace, own: OwnLoad | None = None) -> Load:
+    """The load that was asked for; what was not, is the chain's `own`. Reads a recording's file.
+
+    What cannot go together is refused by `load.pacing`.
+    """
     for one, other in RIVALS:
         _flag_wins(options, one, other)
         _flag_wins(options, other, one)
     if _is_recorded(options) and "TOOLKIT_ARRIVALS" not in os.environ and "TOOLKIT_RATE" in os.environ:
         options.rate = None
     recording = _recording(options)
-    requests, rate = options.requests, options.rate
+    requests, rate, concurrency = options.requests, options.rate, options.concurrency
     if requests is None and options.duration is None:
-        requests = REQUESTS if recording is None else _recorded_calls(recording)
-    if rate is None and options.concurrency is None and not _is_recorded(options):
-        rate = RATE
+        requests = _amount(options, own) if recording is None else _recorded_calls(recording)
+    if rate is None and concurrency is None and not _is_recorded(options):
+        rate, concurrency = _pace(options, own)
     return Load(
         requests=requests,
         duration_s=options.duration,
         rate=rate,
-        concurrency=options.concurrency,
+        concurrency=concurrency,
         sample=options.sample,
         seed=options.seed,
         timeout_s=options.timeout,
-        arrivals=options.arrivals,
+        arrivals=options.arrivals or "constant",
         think=options.think,
         recorded=recording,
     )
+
+
+def _amount(options: argparse.Namespace, own: OwnLoad | None) -> int:
+    """How many calls, where nobody says it; one for each generator at least, whose number was asked for."""
+    calls = own.requests if own else None
+    return REQUESTS if calls is None else max(calls, getattr(options, "generators", 1))
+
+
+def _pace(options: argparse.Namespace, own: OwnLoad | None) -> tuple[float | None, int | None]:
+    """How many a second, or at a time, where nobody says it. `--arrivals` are an open loop's, `--think` a closed one's.
+
+    The chain's own pace counts where it is of the kind that was asked for.
+    """
+    rate, concurrency = (own.rate, own.concurrency) if own else (None, None)
+    at_a_time = max(concurrency or CONCURRENCY, getattr(options, "generators", 1))
+    if options.arrivals is None and (concurrency or options.think is not None):
+        return None, at_a_time
+    return rate or RATE, None
 
 
 def _is_recorded(options: argparse.Namespace) -> bool:
@@ -172,5 +198,5 @@ def _recorded_calls(recording: str) -> int:
 def _flag_wins(options: argparse.Namespace, one: str, other: str) -> None:
     """A value from the environment gives way to the rival flag on the command line."""
     variables = (f"TOOLKIT_{one.upper()}" in os.environ, f"TOOLKIT_{other.upper()}" in os.environ)
-    if variables == (True, False) and getattr(options, other) not in (None, "constant"):
-        setattr(options, one, "constant" if one == "arrivals" else None)
+    if variables == (True, False) and getattr(options, other) is not None:
+        setattr(options, one, None)

@@ -15,6 +15,7 @@ from toolkit.cli.output import forget, say, speaks_unicode
 if TYPE_CHECKING:
     from toolkit.planned import Planned
     from toolkit.results import Load
+    from toolkit.spec.model import OwnLoad
 
 NARROWEST, WIDEST, USUAL = 20, 120, 60  # columns of the plot
 OTHER_LOADS = ("cold",)  # with these a command sends another load than its flags say
@@ -34,8 +35,8 @@ def _take_too(parser: argparse.ArgumentParser) -> None:
     """The flags of the commands that send, so that `load plan` can be put in their place and nothing else changed."""
     from toolkit.cli import load_command, run_command
 
+    parser.add_argument("chain", metavar="CHAIN", nargs="?", help="a chain to be run, whose own load counts")
     group = parser.add_argument_group("flags of 'toolkit load' and 'toolkit run' that change nothing here")
-    group.add_argument("chain", metavar="CHAIN", nargs="?", help="a chain to be run")
     for command in (load_command, run_command):
         other = argparse.ArgumentParser(add_help=False)
         command.configure(other)
@@ -49,7 +50,7 @@ def _take_too(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     from toolkit.load import pacing
 
-    load = load_options.load(options)
+    load = load_options.load(options, _own(options))
     pacing.validate(load)
     if options.output == "csv":
         _csv(load)
@@ -64,6 +65,15 @@ def execute(options: argparse.Namespace) -> int:
     else:
         say(plan.text(load, found, width=width, unicode=speaks_unicode()))
     return 0
+
+
+def _own(options: argparse.Namespace) -> OwnLoad | None:
+    """What `toolkit run` would send to the chain that is named, if one is, of its own accord."""
+    if options.chain is None:
+        return None
+    from toolkit.cli import engines
+
+    return engines.named(options).load
 
 
 def _planned(load: Load, columns: int) -> Planned | None:

@@ -65,9 +65,10 @@ def _order(options: argparse.Namespace) -> Order:
     """What is asked for. Raises UsageError for what cannot be."""
     from toolkit.run import Order
 
-    load = cold_options.load(options) or load_options.load(options)
+    chain = engines.named(options)
+    load = cold_options.load(options) or load_options.load(options, chain.load)
     load_options.see_that_it_can_be_sent(load, options)
-    chain = cold_options.chain(engines.chain(options), options)
+    chain = cold_options.chain(engines.installed(chain, options), options)
     if options.zipkin is None:
         _fits(chain, load)
     return Order(chain, load, settle_s=options.settle, attributes=tuple(options.attribute))

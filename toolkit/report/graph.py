@@ -55,6 +55,7 @@ def as_json(chain: ChainSpec) -> dict[str, Any]:
         "requires": list(chain.requires),
         "expect": chain.expect,
         "store": dict(chain.store),
+        "load": asdict(chain.load),
         "patterns": list(wording.patterns(chain)),
         "folder": chain.folder,
         "sha256": chain.sha256,
@@ -71,6 +72,7 @@ def text(chain: ChainSpec) -> str:
         lines += ["", f"broker {chain.broker.name}", *(f"  {line}" for line in _delivery(chain.broker))]
     lines += _section("parameters", [(each.name, value_text(each), _bounds(each)) for each in chain.parameters])
     lines += _section("judged by", [(chain.expect,)] if chain.expect else [])
+    lines += _section("load", [(load,)] if (load := wording.of_load(chain.load)) else [])
     lines += _section("store", sorted(chain.store.items()))
     lines += _section("requires", [(each,) for each in chain.requires])
     return "\n".join(lines) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.spec.model import ChainSpec, Edge, Function
+from toolkit.spec.model import ChainSpec, Edge, Function, OwnLoad
 
 
 def of_edge(edge: Edge) -> tuple[str, ...]:
@@ -29,6 +29,14 @@ def _of_edge(edge: Edge) -> Iterator[str]:
         yield f"retry {edge.retry}"
     if edge.transfer != "inline":
         yield f"by {edge.transfer}"
+
+
+def of_load(load: OwnLoad) -> str:
+    """`8 calls, 2 at a time`; empty where the chain has no load of its own."""
+    found = [] if load.requests is None else [f"{load.requests:,} call{'' if load.requests == 1 else 's'}"]
+    found += [] if load.rate is None else [f"{load.rate:,} a second"]
+    found += [] if load.concurrency is None else [f"{load.concurrency:,} at a time"]
+    return ", ".join(found)
 
 
 def count(edge: Edge) -> str:

@@ -11,7 +11,7 @@ from typing import get_args
 
 from toolkit import contract
 from toolkit.contract.units import shown
-from toolkit.spec import cluster
+from toolkit.spec import amounts, cluster
 from toolkit.spec.amounts import Duration, Whole
 from toolkit.spec.counts import MOST, NAME, Amount, Chosen, Filled, Joined, Number
 from toolkit.spec.parameters import Knob, Plain
@@ -37,6 +37,8 @@ RESERVED_ENV = (
 LABEL_PATTERN = r"[a-z](?:[-a-z0-9]*[a-z0-9])?"
 MOST_TASKS = 1_000_000  # of a call
 LONGEST_LABEL = 63  # RFC 1035
+# Of a chain's own load, as of any (`toolkit.load.pacing`): what is kept of so many calls fits in memory.
+_MOST_CALLS, _MOST_AT_A_TIME, _MOST_RATE = 5_000_000, 10_000, 1_000_000
 _WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 _LABEL_WORDS = "a DNS-1035 label (a-z, 0-9 and -, a letter first, no - at the end)"
 _ONE_NAMESPACE = (
@@ -234,6 +236,23 @@ STORE = Record(
         ),
     },
 )
+LOAD = Record(
+    "a load",
+    {
+        "requests": Key(Whole("calls", 1, _MOST_CALLS), "how many calls; `--requests` and `--duration` win"),
+        "rate": Key(
+            amounts.Number("a number of calls a second", 0.001, _MOST_RATE),
+            "calls due a second, an open loop; `--rate`, `--concurrency`, `--arrivals` and `--think` win",
+        ),
+        "concurrency": Key(
+            Whole("calls at a time", 1, _MOST_AT_A_TIME),
+            "calls open at a time, a closed loop; `--rate`, `--concurrency` and `--arrivals` win",
+        ),
+    },
+    one_of=(("rate",), ("concurrency",)),
+    may_lack_all=True,
+    least=1,
+)
 CHAIN = Record(
     "a chain",
     {
@@ -249,6 +268,7 @@ CHAIN = Record(
             "judges each answer: `work.py:validate_output`, "
             "called with (answer, seed, size), and `parameters` if it takes them",
         ),
+        "load": Key(LOAD, "what `toolkit run` sends of its own accord; a sub-chain's says nothing"),
         "store": Key(STORE, "where transfers keep data; what it does not say, the environment does"),
         "requires": Key(Listing(REQUIREMENT, "pip requirements"), "what its handlers need beside the toolkit"),
     },

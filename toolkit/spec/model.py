@@ -154,6 +154,19 @@ class Broker:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnLoad:
+    """What is sent to the chain where nobody says it: how many calls, and how many a second or at a time.
+
+    None is the toolkit's default. At most one of `rate` (calls a second, open loop) and `concurrency` (closed loop) is
+    set; they say nothing where the other is asked for.
+    """
+
+    requests: int | None = None
+    rate: float | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChainSpec:
     """The whole chain. `functions` and `edges` keep the order of the file; `broker` is None without event edges.
 
@@ -174,6 +187,7 @@ class ChainSpec:
     text: str = field(default="", repr=False)
     expect: str | None = None  # `file.py:function` that judges an answer: (answer, seed, size) to None or what is wrong
     store: Mapping[str, str] = field(default_factory=dict)  # of transfers: `s3`, `bucket`, `region`, `redis`, `secret`
+    load: OwnLoad = OwnLoad()
 
     def function(self, name: str) -> Function:
         return next(each for each in self.functions if each.name == name)

@@ -15,7 +15,7 @@ from toolkit.spec import endings, language, parameters, patterns, reading, rules
 from toolkit.spec.draft import Graph, Link, Node
 from toolkit.spec.expand import expand
 from toolkit.spec.findings import At, Findings, Place
-from toolkit.spec.model import Broker, ChainSpec, Delivery, Edge, Function, Protocol
+from toolkit.spec.model import Broker, ChainSpec, Delivery, Edge, Function, OwnLoad, Protocol
 from toolkit.spec.nesting import Nest, Resolve, Source, agreed_store, agreeing_brokers, inlined
 from toolkit.spec.parallel import spread
 from toolkit.spec.parameters import Knobs
@@ -158,6 +158,7 @@ def _spec(keys: Keys, knobs: Knobs, graph: Graph, source: Source, found: Finding
         store=agreed_store(
             graph, {key: knobs.fill(each.value or "", each.place, found) for key, each in store.items()}, found
         ),
+        load=OwnLoad(**{key: each.value for key, each in value(keys, "load", {}).items()}),
     )
 
 

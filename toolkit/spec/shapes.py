@@ -169,18 +169,22 @@ class Key:
 class Record:
     """A mapping with known keys; reads as those that are there. `refused`: keys people look for, and why not.
 
-    Of the groups of `one_of`, keys of exactly one are there; the first is the usual one.
+    Of the groups of `one_of`, keys of exactly one are there, or `may_lack_all` of them; the first is the usual one.
     """
 
     what: str
     keys: Mapping[str, Key]
     refused: Mapping[str, str] = field(default_factory=dict)
     one_of: tuple[tuple[str, ...], ...] = ()
+    may_lack_all: bool = False
+    least: int = 0
 
     def read(self, node: Node, place: Place, found: Findings) -> dict[str, At] | None:
         if not isinstance(node, Pairs):
             found.add(place, f"expected {self.what} with {self._names()}, found {describe(node)}")
             return None
+        if len(node.items) < self.least:
+            found.add(place, f"there is nothing in it; expected {self.what} with {self._names()}")
         values, meant = {}, set()
         for name, key, value in _unique(node, place, found):
             where = place_of(value, key_path(place.path, name))
@@ -198,7 +202,7 @@ class Record:
 
     def _one(self, place: Place, values: Mapping[str, At], meant: set[str | None], found: Findings) -> None:
         said = [group for group in self.one_of if any(name in values or name in meant for name in group)]
-        if self.one_of and not said:
+        if self.one_of and not said and not self.may_lack_all:
             usual, others = self.one_of[0][0], [name for group in self.one_of[1:] for name in group]
             found.add(place, f"the key '{usual}' is missing: {self.keys[usual].about} (or {', '.join(others)})")
         first = next((name for group in said[:1] for name in group if name in values), None)
@@ -219,9 +223,14 @@ class Record:
         properties = {name: {"description": key.about, **key.shape.schema()} for name, key in self.keys.items()}
         required = [name for name, key in self.keys.items() if key.required]
         rules = [_only_schema(name, *key.only) for name, key in self.keys.items() if key.only]
-        rules += [{"oneOf": [_any_schema(group) for group in self.one_of]}] if self.one_of else []
+        rules += [{"oneOf": self._one_schema()}] if self.one_of else []
         schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        schema |= {"minProperties": self.least} if self.least else {}
         return {**schema, **({"required": required} if required else {}), **({"allOf": rules} if rules else {})}
+
+    def _one_schema(self) -> list[Schema]:
+        groups = [_any_schema(group) for group in self.one_of]
+        return [*groups, {"not": {"anyOf": groups}}] if self.may_lack_all else groups
 
 
 def _belongs(at: At, other: str, word: str, values: Mapping[str, At], found: Findings) -> None:

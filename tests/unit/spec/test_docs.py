@@ -81,6 +81,7 @@ def test_replicas_are_the_bounds_that_the_page_says(extra: str, bounds: tuple[in
     "record",
     [
         *(language.CHAIN, language.FUNCTION, language.EDGE, language.BROKER, language.DELIVERY, language.PARAMETER),
+        language.LOAD,
         *(cluster.SCALE, cluster.RESOURCES),
     ],
     ids=lambda record: record.what,

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # h
 from toolkit import catalog
 from toolkit.errors import SpecError
 from toolkit.spec import language, parse, schema
-from toolkit.spec.model import Broker, ChainSpec, Delivery, Parameter
+from toolkit.spec.model import Broker, ChainSpec, Delivery, OwnLoad, Parameter
 
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[3]
@@ -184,3 +184,33 @@ def test_a_broken_parameter_is_not_blamed_on_its_users() -> None:
 
 def test_equal_bytes_make_equal_chains() -> None:
     assert chain(ROW, length="7") == chain(ROW, length="7")
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        ("", OwnLoad()),
+        ("load: {requests: 8, concurrency: 2}", OwnLoad(requests=8, concurrency=2)),
+        ("load: {requests: 50, rate: 20}", OwnLoad(requests=50, rate=20)),
+        ("load: {requests: 5000000}", OwnLoad(requests=5_000_000)),
+        ("load: {rate: 0.5}", OwnLoad(rate=0.5)),
+        ("load: {rate: 2.0e+1}", OwnLoad(rate=20)),
+        ("load: {concurrency: 10000}", OwnLoad(concurrency=10_000)),
+    ],
+)
+def test_a_chain_may_have_a_load_of_its_own(said: str, means: OwnLoad) -> None:
+    text = f"name: own\nfunctions: {{a: {{handler: 'm:f'}}}}\n{said}\n"
+    assert chain(text).load == means
+    assert Draft202012Validator(schema.build()).is_valid(yaml.safe_load(text))
+
+
+def test_the_load_of_a_sub_chain_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    inner = "name: inner\nfunctions: {a: {handler: 'm:f'}}\nload: {requests: 3, concurrency: 1}\n"
+    (tmp_path / "inner" / "chain.yaml").write_text(inner)
+    outer = tmp_path / "chain.yaml"
+    whole = "name: outer\nfunctions: {a: {handler: 'm:f'}, b: {chain: inner}}\nedges: [{from: a, to: b, via: call}]\n"
+    outer.write_text(whole)
+    assert catalog.load(str(tmp_path)).load == OwnLoad()
+    outer.write_text(f"{whole}load: {{rate: 5}}\n")
+    assert catalog.load(str(tmp_path)).load == OwnLoad(rate=5)
