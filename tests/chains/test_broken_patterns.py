@@ -24,7 +24,7 @@ async def broken(pattern: str, change: Callable[[Plan], Plan], /, **parameters: 
     chain = catalog.load(
         str(PATTERNS / f"{pattern}.chain.yaml"), {name: str(value) for name, value in parameters.items()}
     )
-    return (await outcome(chain, Broken(LocalEngine(), change=change), FEW, settle_s=3)).report
+    return (await outcome(chain, Broken(LocalEngine(), change=change), FEW)).report
 
 
 def edges(function: str, change: Callable[[Outgoing], Outgoing]) -> Callable[[Plan], Plan]:

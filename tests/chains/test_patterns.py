@@ -98,7 +98,7 @@ async def test_a_loop_goes_round_as_often_as_it_must(pattern: str, rounds: int) 
 @pytest.mark.parametrize("pattern", ["loop", "circle"])
 async def test_the_scaffold_goes_round_no_more_often_than_the_chain_allows(pattern: str) -> None:
     overrides = {"size": "6", "bound": "5"}
-    done = await outcome(catalog.load(str(PATTERNS / f"{pattern}.chain.yaml"), overrides), load=ONE, settle_s=2)
+    done = await outcome(catalog.load(str(PATTERNS / f"{pattern}.chain.yaml"), overrides), load=ONE)
     assert "followed" not in red(done.report)
     assert red(done.report)
     assert sum(each.receipt.function == "counter" for each in done.evidence.receipts) >= 6
@@ -145,22 +145,22 @@ def branches(done: Outcome) -> Overlap:
 
 @pytest.mark.parametrize("pattern", ["scatter", "map"])
 async def test_sixteen_branches_really_run_at_the_same_time(pattern: str) -> None:
-    """The shares and ratios are of one run: a busy machine stretches all branches alike."""
-    found = branches(await verified(pattern, ONE, size=16, pause="1s"))
+    """Shares and ratios of one run. The branches wait for long: a busy machine begins them tenths of a second apart."""
+    found = branches(await verified(pattern, ONE, size=16, pause="4s"))
     assert found.at_once == 16
     assert found.share >= 0.9
     assert found.wall_us <= 1.5 * found.slowest_us
 
 
 async def test_a_broadcast_to_sixteen_copies_reaches_all_at_the_same_time() -> None:
-    found = branches(await verified("parallel", ONE, width=16, pause="2s"))
+    found = branches(await verified("parallel", ONE, width=16, pause="4s"))
     assert found.at_once == 16
     assert found.share >= 0.9
     assert found.wall_us <= 1.5 * found.slowest_us
 
 
 async def test_the_benchmark_that_scatters_over_sixteen_does_so_at_the_same_time() -> None:
-    chain = catalog.load("fan-out", {"width": "16", "pause": "1s", "size": "1000"})
+    chain = catalog.load("fan-out", {"width": "16", "pause": "4s", "size": "1000"})
     done = await outcome(chain, load=ONE)
     assert red(done.report) == set()
     found = branches(done)

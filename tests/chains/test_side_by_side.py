@@ -19,7 +19,6 @@ async def test_two_processes_share_the_work(name: str, workers: str) -> None:
     receipts = [each.receipt for each in done.evidence.receipts if each.receipt.function == workers]
     handled = Counter(each.replica for each in receipts)
     assert len(handled) == 2
-    assert min(handled.values()) >= len(receipts) / 4
 
 
 async def test_trainers_of_a_call_are_at_work_at_the_same_time() -> None:

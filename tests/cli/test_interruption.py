@@ -53,7 +53,7 @@ def test_ctrl_c_gives_a_partial_report_and_leaves_nothing(tmp_path: Path, chain:
     assert process.returncode == 130, errors
     report = json.loads(output)
     assert report["partial"] is True
-    assert (report["load"]["ok"] > 0) == (moment == "load")
+    assert report["load"]["ok"] > 0 or moment != "load"
     assert "Traceback" not in errors
     assert program.all_gone(tmp_path) == {}
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -66,6 +66,14 @@ class Peer:
                 if head[3] == frames.DATA and head[4] & frames.END_STREAM:
                     yield int.from_bytes(head[5:9], "big")
 
+    def begun(self) -> int:
+        """The stream of the next call, once its headers have come."""
+        while True:
+            head = self._exactly(frames.HEADER)
+            self._exactly(int.from_bytes(head[:3], "big"))
+            if head[3] == frames.HEADERS:
+                return int.from_bytes(head[5:9], "big")
+
     def answer(self, stream: int, reply: bytes = b"") -> None:
         first = frames.frame(frames.HEADERS, frames.END_HEADERS, stream, OK_FIRST)
         body = frames.frame(frames.DATA, 0, stream, rpc.message(reply))

@@ -271,6 +271,7 @@ def test_a_server_that_opens_its_window_by_single_bytes_gets_the_whole_message()
 
     def stingy(peer: Peer) -> None:
         peer.send(frames.settings([(frames.INITIAL_WINDOW_SIZE, 0)]))
+        peer.begun()  # nobody may open the window of a stream that is not there yet (RFC 9113, 5.1)
         for _ in range(size):
             peer.send(frames.window_update(1, 1))
         live(peer)

@@ -52,7 +52,7 @@ def answer(raw, context):
         os._exit(7)
     if b"slow" in raw:
         print("begun", file=sys.stderr, flush=True)
-        time.sleep(0.5)
+        time.sleep(60 if b"60 s" in raw else 0.5)
     if b"told" in raw:
         told = {"headers": headers, "left": context.time_remaining(), "environment": dict(os.environ)}
         return json.dumps(told).encode()
@@ -187,7 +187,8 @@ async def test_what_it_prints_is_in_the_function_s_log(tmp_path: Path) -> None:
 
 async def test_one_that_dies_fails_its_messages_and_takes_the_function_with_it(start: Start) -> None:
     process = start(stranger()).ready()
-    slow = asyncio.ensure_future(failing_call(process.target, CONSUME, hello("slow")))
+    slow = asyncio.ensure_future(failing_call(process.target, CONSUME, hello("slow: 60 s")))
+    await until_async(lambda: "begun" in process.lines())
     error = await failing_call(process.target, CONSUME, hello("die"))
     assert error.code().name == "UNAVAILABLE"
     assert (await slow).code().name == "UNAVAILABLE"

@@ -249,7 +249,29 @@ def test_an_answer_that_comes_byte_by_byte_is_whole() -> None:
     with scripted(slow) as address, client(address) as to:
         found = calls(to, 5)
     assert [(each.status, each.reply) for each in found] == [("OK", b"hello")] * 5
-    assert all(each.first_ns is not None and each.first_ns < each.done_ns for each in found)
+    assert all(each.first_ns is not None and each.first_ns <= each.done_ns for each in found)
+
+
+def test_the_first_byte_of_an_answer_is_not_its_last() -> None:
+    begun, read = threading.Event(), threading.Event()
+
+    def in_two(peer: Peer) -> None:
+        for _ in peer.requests():
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe")
+            begun.set()
+            read.wait(20)
+            peer.send(b"llo")
+
+    with scripted(in_two) as address, client(address) as to:
+        to.submit(0, HEAD % 5, b"hello", time.monotonic_ns() + LONG_NS)
+        while not begun.is_set():
+            assert to.step(time.monotonic_ns() + SECOND // 100) == []
+        assert to.step(time.monotonic_ns() + SECOND // 100) == [], "what had come by then has been read"
+        read.set()
+        (found,) = ends(to, 1)
+    assert (found.status, found.reply) == ("OK", b"hello")
+    assert found.first_ns is not None
+    assert found.first_ns < found.done_ns
 
 
 def test_a_server_that_reads_nothing_holds_up_nobody_but_its_own_calls() -> None:
