@@ -129,13 +129,45 @@ class Completeness:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """Of some numbers the least, the median (of two in the middle their mean) and the most, however few they are."""
+
+    least: float
+    median: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class FanSpread:
+    """What `n` handlings of `source` sent several times each: to `to`, or, where that is None, to several functions.
+
+    Of each handling (`traces.overlap`): its `branches`, how many ran `at_once`, the `share` of the time that pairs of
+    them could have had in common, `wall_us` from the first start to the last end, the `slowest_us` branch, and the
+    `stretch`, wall time over the slowest branch. `trace` is one whose share is the least.
+    """
+
+    source: str
+    to: str | None
+    via: str | None
+    n: int
+    branches: Extent
+    at_once: Extent
+    share: Extent
+    wall_us: Extent
+    slowest_us: Extent
+    stretch: Extent
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """Everything that many traces tell together.
 
-    `traces` have a root with a time, and are what durations, exemplars, bins, bands and hops are of: neither failed
-    (a span has an error) nor cold (a function says that it was), but for what is `pooled` on purpose, or because there
-    is nothing else. `failed` and `cold` count all of these, pooled or not, one that is both as failed; `failed_us` and
-    `cold_us` are their durations. Failed messages of a hop are counted in all traces. `spans` are those of `traces`.
+    `traces` have a root with a time, and are what durations, exemplars, bins, bands, hops and fans are of: neither
+    failed (a span has an error) nor cold (a function says that it was), but for what is `pooled` on purpose, or because
+    there is nothing else. `failed` and `cold` count all of these, pooled or not, one that is both as failed;
+    `failed_us` and `cold_us` are their durations. Failed messages of a hop are counted in all traces. `spans` are those
+    of `traces`.
     `unusable` traces have no root with a time: they are held against the chain, and are in no other number.
     `bands` begins with all traces (0..1), then 0..0.5, 0.5..0.9, 0.9..0.99, 0.99..1 as far as they have traces.
     `durations_us` is from a trace's root's start to the end of all that followed from it.
@@ -156,6 +188,7 @@ class Analysis:
     failed_us: Quantiles | None = None
     cold_us: Quantiles | None = None
     pooled: tuple[Apart, ...] = ()
+    fans: tuple[FanSpread, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

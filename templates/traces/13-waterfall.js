@@ -9,6 +9,10 @@ explorer.waterfall = (() => {
     const nodes = grow(trace);
     const state = { fold: true, opened: new Set(), closed: new Set(), detailed: null, at: nodes[0] ?? null };
     const kept = new Map();
+    const senderOf = (fan) =>
+      nodes.find(({ row }) => row.span === fan.span && row.service === fan.source) ?? nodes.find(({ row }) => row.span === fan.span);
+    const fans = new Map();
+    for (const fan of trace.fans) fans.set(senderOf(fan), [...(fans.get(senderOf(fan)) ?? []), fan]);
     const spot = (start, duration) => ({ "--s": start / whole, "--d": duration / whole });
 
     const strip = (piece) =>
@@ -74,6 +78,7 @@ explorer.waterfall = (() => {
       const skewed = line.group ? line.node.members.some((each) => each.row.skewed) : line.node.row.skewed;
       return [
         broken && element("span", { class: "chip bad", title: plain(broken.row.error) }, "✗ error"),
+        !line.group && fans.has(line.node) && explorer.fans.chip(fans.get(line.node)),
         skewed && element("span", { class: "chip warn", title: "begins before it was sent: two clocks disagree" }, "⧖ clock"),
       ];
     };
@@ -139,6 +144,7 @@ explorer.waterfall = (() => {
         ["starts at", time(row.start_us)],
         ["lasts", time(row.duration_us)],
         ["critical", critical ? `${time(critical)}, ${share(critical / whole)} of the trace` : "not on the critical path"],
+        ...(fans.get(node) ?? []).slice(0, 20).map((fan) => ["several at once", explorer.fans.told(fan)]),
         row.error != null && ["error", row.error || "yes"],
         row.skewed && ["clock", "begins before it was sent: two clocks disagree"],
       ].filter(Boolean);
@@ -278,7 +284,13 @@ explorer.waterfall = (() => {
       again();
       return true;
     };
-    return { root, fold, close, shown, begin: () => shown.show(0, 1), focus: () => rowOf(state.at)?.focus({ preventScroll: true }) };
+    const showSender = (fan) => {
+      const node = senderOf(fan);
+      for (let above = node?.parent; above; above = above.parent) state.closed.delete(above);
+      again();
+      go(visible.find((each) => each.node === node));
+    };
+    return { root, fold, close, showSender, shown, begin: () => shown.show(0, 1), focus: () => rowOf(state.at)?.focus({ preventScroll: true }) };
   };
 
   return { make };

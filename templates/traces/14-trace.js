@@ -139,6 +139,7 @@ explorer.trace = (() => {
             element("span", { class: "key" }, element("i", { class: "swatch deciding" }), "decided the end"),
             element("span", { class: "key" }, element("i", { class: "swatch waiting" }), "did not decide the end here"),
           ),
+          explorer.fans.of(trace, fall.showSender),
         ),
         element("div", { class: "aside" }, element("h3", {}, "Where its time went"), labels(trace)),
       ),

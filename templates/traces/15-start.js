@@ -22,6 +22,7 @@ explorer.start = (() => {
     [explorer.spread, "spread"],
     [explorer.bands, "bands"],
     [explorer.hops, "hops"],
+    [explorer.fans, "fans"],
     [explorer.versus, "against"],
     [explorer.list, "list"],
   ];

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser import looking
 from tests.browser.conftest import Opened
 
 if TYPE_CHECKING:
@@ -133,3 +134,52 @@ def test_a_page_of_two_runs_holds_what_changed_between_their_traces(
     found = opened(page.as_uri())
     assert runs[1].name in found.page.inner_text("#traces-against")
     assert found.errors == []
+
+
+@pytest.fixture(scope="module")
+def scatter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose driver has sixteen workers wait at the same time."""
+    out = tmp_path_factory.mktemp("scatter")
+    asked = ("--set", "width=16", "--set", "pause=1s", "--set", "size=1000", "--requests", "3", "--concurrency", "1")
+    toolkit("run", "fan-out", *asked, "--out", str(out))
+    (run,) = out.iterdir()
+    return run
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_ran_at_once_is_told_of_all_traces_and_in_the_waterfall_of_one(
+    opened: Callable[..., Opened], scatter: Path, scheme: str
+) -> None:
+    found = opened((scatter / "report.html").as_uri(), scheme)
+    head, *rest = found.page.locator("#traces-fans tbody tr").all_inner_texts()
+    assert rest == []
+    assert "driver → worker" in head
+    assert re.search(r"\t16\t", head)
+    found.picture(f"fans-overview-{scheme}")
+    found.page.locator("#traces-fans a").press("Enter")
+    found.page.wait_for_selector("section.trace")
+    (row,) = found.page.locator("section.trace table.fans tbody tr").all()
+    branches, at_once, overlap, *_ = row.locator("td").all_inner_texts()
+    assert branches == "16"
+    assert 1 < int(at_once) <= 16
+    assert "%" in overlap
+    row.get_by_role("button").press("Enter")
+    sender = found.page.locator("tr:focus")
+    assert f"{at_once} at once" in sender.inner_text()
+    sender.press("Enter")
+    assert "driver → worker: 16 branches" in found.page.inner_text("tr.detail")
+    found.picture(f"fans-trace-{scheme}")
+    assert found.ask(looking.POOR_CONTRAST) == []
+    sender.press("Escape")
+    assert found.ask(looking.UNNAMED) == []
+    found.page.set_viewport_size({"width": 400, "height": 900})
+    assert (found.ask(looking.OVERFLOW), found.ask(looking.UNREACHABLE)) == (0, [])
+    found.picture(f"fans-trace-{scheme}-narrow")
+    assert found.errors == []
+
+
+def test_the_live_page_tells_what_ran_at_once_too(opened: Open, scatter: Path) -> None:
+    with serving(str(scatter)) as address:
+        found = opened(address)
+        assert "driver → worker" in found.page.inner_text("#traces-fans")
+        assert found.errors == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,8 @@ from toolkit.analysis import (
     Bin,
     Completeness,
     Exemplar,
+    Extent,
+    FanSpread,
     HopAnatomy,
     HopPart,
     MissingEdge,
@@ -44,6 +46,7 @@ class Drawn:
     at: int = 0
     rows: list[Document] = field(default_factory=list)
     path: list[Document] = field(default_factory=list)
+    fans: list[Document] = field(default_factory=list)
 
     def row(self, depth: int, service: str, name: str, start: int, duration: int, **more: Any) -> str:
         span = f"{len(self.rows) + 1:016x}"
@@ -71,6 +74,11 @@ class Drawn:
             self.path.append(piece)
         self.at += us
 
+    def fan(self, span: str, source: str, to: str | None, at_once: int = 16) -> None:
+        edge = {"span": span, "source": source, "to": to, "via": None if to is None else "call"}
+        told = {"branches": 16, "at_once": at_once, "share": 0.962 if at_once > 1 else 0.0}
+        self.fans.append(edge | told | {"wall_us": 103_000, "slowest_us": 101_000, "stretch": 103 / 101})
+
     def document(self, failed: bool = False) -> Document:
         total: dict[tuple[str, str], int] = defaultdict(int)
         for each in self.path:
@@ -89,6 +97,7 @@ class Drawn:
             "more_rows": 0,
             "path": self.path,
             "by_label": by_label,
+            "fans": self.fans,
         }
 
 
@@ -294,6 +303,16 @@ def analysis(traces: Sequence[Document]) -> Analysis:
     whole = Completeness(
         len(ranked), max(len(ranked) - 4, 0), (MissingEdge("producer", "consumer", "event", 4),), (), 2
     )
+    fan = FanSpread(
+        *("producer", "consumer", "event", len(ranked)),
+        branches=Extent(2, 16.0, 16),
+        at_once=Extent(1, 15.0, 16),
+        share=Extent(0.31, 0.962, 1.0),
+        wall_us=Extent(98_000, 103_000.0, 240_000),
+        slowest_us=Extent(97_000, 101_000.0, 130_000),
+        stretch=Extent(1.0, 1.02, 2.4),
+        trace=ranked[-1]["id"],
+    )
     skew = Skew("node-a", "node-b", 2 * len(ranked), 12, 2100, 2400)
     return Analysis(
         traces=len(ranked),
@@ -307,4 +326,5 @@ def analysis(traces: Sequence[Document]) -> Analysis:
         skews=(skew,),
         completeness=whole,
         failed=sum(each["failed"] for each in ranked),
+        fans=(fan, replace(fan, to=None, via=None, at_once=Extent(1, 1.0, 1))),
     )

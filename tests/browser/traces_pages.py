@@ -128,6 +128,8 @@ def hostile() -> Document:
             tags={HOSTILE: HOSTILE, "__proto__": "x", "long": LONG * 4},
         )
         made.rows[0]["annotations"] = [{"at_us": 10, "value": HOSTILE}]
+        made.fan(top, HOSTILE, "y" * 200)
+        made.fan(top, HOSTILE, None, at_once=1)
         low = made.row(1, "x" * 300, LONG, 40, 500, part=HOSTILE, what="network", skewed=True)
         made.wait(400, HOSTILE, "work", top)
         made.wait(500 + number, LONG, "unattributed", low)
@@ -142,6 +144,8 @@ def hostile() -> Document:
     found["graph"]["edges"] = [{"from": one, "to": other, "via": HOSTILE, **flow} for one, other in pairwise(names)]
     for each in found["analysis"]["hops"]:
         each |= {"source": HOSTILE, "to": LONG, "via": HOSTILE}
+    for each in found["analysis"]["fans"]:
+        each |= {"source": HOSTILE, "to": LONG, "via": HOSTILE, "trace": HOSTILE}
     found["analysis"]["skews"][0] |= {"one": HOSTILE, "other": "y" * 200}
     return {"overview": found, "details": {each["id"]: each for each in traces}}
 
@@ -167,6 +171,8 @@ def huge() -> Document:
             tags={"n": str(number)},
         )
         made.wait(2000, f"service-{number % 40}", "work", span)
+        if number % 25 == 0:
+            made.fan(span, f"service-{number % 40}", "elsewhere", at_once=1 + number % 2)
     made.wait(2000, "unattributed", "unattributed", None)
     whole = made.document()
     whole["more_rows"] = 345

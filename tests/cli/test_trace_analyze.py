@@ -18,6 +18,7 @@ import pytest
 from tests.cli.program import call, start, wait_until
 from tests.perf import trace_file
 from tests.unit.checks.simulation import MIXED, healthy
+from tests.unit.checks.test_patterns import scattered
 from tests.unit.measure.many import Lasting, trace
 from tests.unit.report.sample import REPORT
 from toolkit import runs, spanfile
@@ -90,6 +91,21 @@ def test_failed_traces_are_told_apart_unless_they_are_pooled(
     assert capsys.readouterr().out.splitlines()[1] == "there are no others: 1 failed"
     assert main(["trace", "analyze", subject, "--include", "warm"]) == 2
     assert "'warm' is neither 'cold' nor 'failed'" in capsys.readouterr().err
+
+
+def test_as_json_it_tells_what_was_sent_several_times_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spanfile.write(tmp_path / "scatter.json", scattered(16, 16, 16).spans)
+    assert main(["trace", "analyze", str(tmp_path / "scatter.json"), "-o", "json"]) == 0
+    (fan,) = told(capsys)["analysis"]["fans"]
+    extents = ("branches", "at_once", "share", "wall_us", "slowest_us", "stretch")
+    assert set(fan) == {"source", "to", "via", "n", "trace", *extents}
+    assert all(set(fan[each]) == {"least", "median", "most"} for each in extents)
+    assert (fan["source"], fan["to"], fan["via"], fan["n"]) == ("a", "b", "call", 1)
+    assert (fan["branches"], fan["at_once"]["most"]) == ({"least": 16, "median": 16.0, "most": 16}, 16)
+    assert main(["trace", "analyze", str(tmp_path / "scatter.json")]) == 0
+    assert "several at once, median" in capsys.readouterr().out
 
 
 def test_as_json_it_is_the_analysis_and_what_it_is_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,9 +17,11 @@ import numpy as np
 
 from toolkit.measure.rows import Numbers
 from toolkit.traces.model import Edge
+from toolkit.traces.overlap import Overlap
 from toolkit.traces.segments import What
 
 Label = tuple[str, What]
+Fanned = tuple[str, Edge | None]  # who sent several messages, and over which edge; None: over several
 _Name = TypeVar("_Name", bound=Hashable)
 _HEX = re.compile("[0-9a-f]{16}|[0-9a-f]{32}").fullmatch
 _LOW = (1 << 64) - 1
@@ -29,7 +31,7 @@ def _ints() -> array[int]:
     return array("q")
 
 
-def numbers(column: array[int]) -> Numbers:
+def numbers(column: array[int] | array[float]) -> Numbers:
     """The column as it stands, without a copy: it cannot grow while somebody holds this."""
     return np.frombuffer(column, dtype=column.typecode)
 
@@ -153,18 +155,51 @@ class HopColumns:
 
 
 @dataclass(slots=True)
+class FanColumns:
+    """One row for each handling that sent several messages over an edge, or over several: of which trace it is (by its
+    position), and what the messages had in common."""
+
+    traces: array[int] = field(default_factory=lambda: array("i"))
+    branches: array[int] = field(default_factory=_ints)
+    at_once: array[int] = field(default_factory=_ints)
+    share: array[float] = field(default_factory=lambda: array("d"))
+    wall_us: array[int] = field(default_factory=_ints)
+    slowest_us: array[int] = field(default_factory=_ints)
+
+    def append(self, trace: int, told: Overlap) -> None:
+        self.traces.append(trace)
+        self.branches.append(told.n)
+        self.at_once.append(told.at_once)
+        self.share.append(told.share)
+        self.wall_us.append(told.wall_us)
+        self.slowest_us.append(told.slowest_us)
+
+    def extend(self, other: FanColumns, before: int) -> None:
+        """`before` traces stand in front of those of `other`."""
+        self.traces.extend(before + trace for trace in other.traces)
+        self.branches.extend(other.branches)
+        self.at_once.extend(other.at_once)
+        self.share.extend(other.share)
+        self.wall_us.extend(other.wall_us)
+        self.slowest_us.extend(other.slowest_us)
+
+
+@dataclass(slots=True)
 class Pool:
     """All that is kept of traces of one population."""
 
     traces: TraceColumns = field(default_factory=TraceColumns)
     path: PathColumns = field(default_factory=PathColumns)
     hops: defaultdict[Edge, HopColumns] = field(default_factory=lambda: defaultdict(HopColumns))
+    fans: defaultdict[Fanned, FanColumns] = field(default_factory=lambda: defaultdict(FanColumns))
     spans: int = 0
 
     def __len__(self) -> int:
         return len(self.traces.ids)
 
     def extend(self, other: Pool) -> None:
+        for fanned, columns in other.fans.items():
+            self.fans[fanned].extend(columns, len(self))
         self.path.extend(other.path, len(self))
         self.traces.extend(other.traces)
         for edge, hop in other.hops.items():

@@ -25,10 +25,10 @@ from toolkit.analysis import (
     SegmentChange,
     Skew,
 )
-from toolkit.measure import bands
+from toolkit.measure import bands, fans
 from toolkit.measure.bands import Ranked, microseconds
 from toolkit.measure.trace_columns import HopColumns, Label, Pool, numbers
-from toolkit.traces import view
+from toolkit.traces import overlap, view
 from toolkit.traces.anatomy import HopTime, anatomy
 from toolkit.traces.complete import Shown, shown
 from toolkit.traces.critical import critical_path
@@ -80,6 +80,8 @@ class Analysing:
         self._clocks.add(seen)
         for hop in anatomy(seen):
             _cross(pool.hops[hop.source, hop.to, hop.via], hop)
+        for fan in overlap.fans(seen):
+            pool.fans[fan.source, fan.edge].append(len(pool) - 1, fan.overlap)
 
     def _hold_against(self, found: Shown) -> None:
         self._complete += found.complete
@@ -121,6 +123,7 @@ class Analysing:
             failed_us=bands.spread(aside["failed"].durations_us),
             cold_us=bands.spread(aside["cold"].durations_us),
             pooled=pooled,
+            fans=fans.spreads(pool),
         )
 
     def _chosen(self) -> tuple[Pool, tuple[Apart, ...]]:

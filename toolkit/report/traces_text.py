@@ -22,6 +22,7 @@ from toolkit.analysis import (
     Skew,
 )
 from toolkit.coldness import Quantiles
+from toolkit.report import fans
 from toolkit.report.characters import in_ascii, printable
 from toolkit.report.drawing import arrow
 from toolkit.report.tables import NONE, count, milliseconds, percent, plural, quantile_table, spent
@@ -43,6 +44,7 @@ def render(found: Analysis, subject: str, show: Command | None, *, width: int = 
         _bands(found.bands, width),
         slowest(found.bands),
         _hops(found.hops, width),
+        fans.table(found.fans, width),
         _completeness(found.completeness),
         _skews(found.skews),
         _exemplars(found.exemplars, show),

@@ -30,11 +30,17 @@ class Overlap:
     wall_us: int
     slowest_us: int
 
+    @property
+    def stretch(self) -> float:
+        """Wall time over that of the slowest branch: 1 when none waited for another, `n` for equal ones in a row."""
+        return self.wall_us / self.slowest_us
+
 
 @dataclass(frozen=True, slots=True)
 class Fan:
-    """Several messages of one handling: over `edge`, or, where it is None, over several."""
+    """Several messages of one handling: over `edge`, or, where it is None, over several. `span` is the handling's."""
 
+    span: str
     source: str
     edge: Edge | None
     overlap: Overlap
@@ -74,14 +80,14 @@ def fans(trace: Trace) -> list[Fan]:
     they went over several edges and to several functions. In the order of the senders' spans."""
     seen = view.of(trace)
     found: list[Fan] = []
-    for edges in _branches(seen).values():
-        source = next(iter(edges))[0]
+    for at, edges in _branches(seen).items():
+        span, source = seen.spans[at].id, next(iter(edges))[0]
         whole = [span for spans in edges.values() for span in spans]
         for edge, spans in edges.items():
             if (told := overlap(spans)) is not None:
-                found.append(Fan(source, edge, told))
+                found.append(Fan(span, source, edge, told))
         if len(edges) > 1 and (told := overlap(whole)) is not None:
-            found.append(Fan(source, None, told))
+            found.append(Fan(span, source, None, told))
     return found
 
 

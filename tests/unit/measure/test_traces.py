@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.checks.simulation import DIAMOND, healthy
+from tests.unit.checks.test_patterns import scattered
 from tests.unit.measure.many import EDGES, START, Lasting, trace
 from tests.unit.traces.made import calm, tangled
-from toolkit.analysis import APART, Analysis, Band, Exemplar, MissingEdge
+from toolkit.analysis import APART, Analysis, Band, Exemplar, Extent, FanSpread, MissingEdge
 from toolkit.measure.traces import Analysing, analyse, change
 from toolkit.traces.critical import critical_path
-from toolkit.traces.model import Span
+from toolkit.traces.expect import MESSAGE_TAG
+from toolkit.traces.model import Kind, Span
 
 TO_A, A, TO_B, B = "caller → a (call)", "a", "a → b (event)", "b"
 times = st.builds(Lasting, *[st.integers(1, 10**6)] * 4)
@@ -296,3 +299,54 @@ def test_a_segment_that_one_side_lacks_is_no_zero() -> None:
 def test_times_are_since_the_epoch_and_do_not_wear_the_sums_out() -> None:
     far = [replace(span, timestamp=2**62 + (span.timestamp or 0) - START) for span in trace(1)]
     assert analyse([far]).bands == analyse([trace(1)]).bands
+
+
+def beside(number: int, *branches: tuple[int, int]) -> list[Span]:
+    """A caller's call of a, which calls b once for each of `branches`: from, to."""
+
+    def one(id_: int, parent: int | None, who: str, kind: Kind, message: str, start: int, end: int) -> Span:
+        return Span(
+            *(f"{number:016x}", f"{id_:016x}", "say", who, None if parent is None else f"{parent:016x}", kind),
+            timestamp=START + start,
+            duration=end - start,
+            tags={MESSAGE_TAG: message},
+        )
+
+    spans = [one(1, None, "caller", "CLIENT", "m", 0, 1000), one(2, 1, "a", "SERVER", "m", 0, 1000)]
+    for at, (start, end) in enumerate(branches):
+        spans.append(one(10 + 2 * at, 2, "a", "CLIENT", f"m{at}", start, end))
+        spans.append(one(11 + 2 * at, 10 + 2 * at, "b", "SERVER", f"m{at}", start, end))
+    return spans
+
+
+APARTLY = {1: [(0, 100), (0, 100)], 2: [(0, 100), (50, 150)], 3: [(0, 100), (100, 200)], 4: [(0, 100), (0, 100)] * 2}
+
+
+def test_what_was_sent_several_times_is_told_by_its_median_and_its_worst() -> None:
+    (found,) = analyse([beside(number, *branches) for number, branches in APARTLY.items()]).fans
+    assert found == FanSpread(
+        *("a", "b", "call", 4),
+        branches=Extent(2, 2.0, 4),
+        at_once=Extent(1, 2.0, 4),
+        share=Extent(0.0, 0.75, 1.0),
+        wall_us=Extent(100, 125.0, 200),
+        slowest_us=Extent(100, 100.0, 100),
+        stretch=Extent(1.0, 1.25, 2.0),
+        trace=f"{3:016x}",
+    )
+
+
+def test_two_who_took_halves_tell_of_branches_what_one_tells() -> None:
+    made = [beside(number, *branches) for number, branches in APARTLY.items()]
+    halves = Analysing(), Analysing()
+    for at, spans in enumerate(made):
+        halves[at % 2].add(spans)
+    halves[1].merge(halves[0])
+    assert halves[1].result().fans == analyse(made).fans
+
+
+def test_several_edges_are_told_together_and_a_chain_has_no_branches() -> None:
+    (found,) = analyse([healthy(DIAMOND, 1).spans]).fans
+    assert (found.source, found.to, found.via, found.branches) == ("a", None, None, Extent(2, 2.0, 2))
+    assert analyse([trace(1)]).fans == ()
+    assert analyse([scattered(16, 16, 16).spans]).fans[0].at_once.most == 16

@@ -1,4 +1,4 @@
-"""One trace as a document: its spans as a waterfall, its critical path, and where its time went.
+"""One trace as a document: its spans as a waterfall, its critical path, where its time went, and what went on at once.
 
 May live here: putting in rows what `traces` finds in a trace. May not: finding it.
 """
@@ -10,9 +10,10 @@ from itertools import islice
 from typing import Any
 
 from toolkit.report.traces.lines import cold
-from toolkit.traces import tree, view
+from toolkit.traces import overlap, tree, view
 from toolkit.traces.critical import critical_path
 from toolkit.traces.model import Span
+from toolkit.traces.overlap import Fan
 from toolkit.traces.rows import Row, rows
 from toolkit.traces.segments import Segment, What
 
@@ -39,6 +40,7 @@ def document(trace: str, spans: Sequence[Span], most: int = MOST_ROWS) -> dict[s
         "more_rows": max(0, len(seen.spans) - most),
         "path": [_piece(each, begin) for each in path[:most]],
         "by_label": by_label(path),
+        "fans": [_fan(each) for each in islice(overlap.fans(seen), most)],
     }
 
 
@@ -62,6 +64,14 @@ def _piece(segment: Segment, begin: int) -> dict[str, Any]:
         "what": segment.what,
         "span": segment.span,
     }
+
+
+def _fan(fan: Fan) -> dict[str, Any]:
+    told = fan.overlap
+    to, via = fan.edge[1:] if fan.edge else (None, None)
+    where = {"span": fan.span, "source": fan.source, "to": to, "via": via}
+    times = {"wall_us": told.wall_us, "slowest_us": told.slowest_us, "stretch": told.stretch}
+    return {**where, "branches": told.n, "at_once": told.at_once, "share": told.share, **times}
 
 
 def _row(row: Row, begin: int, longest: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.browser import traces_pages
+from tests.unit.checks.test_patterns import scattered
 from tests.unit.report.traces.made import (
     CHAIN,
     START,
@@ -205,3 +206,13 @@ def test_a_store_of_ten_thousand_services_still_makes_a_page() -> None:
     assert len(found["services"]) == 1000
     assert len(found["traces"][0]["services"]) == 100
     assert len(one.document("1", spans)["rows"][0]["tags"]["t"]) == one.SHORT
+
+
+def test_a_scatter_is_told_with_the_span_that_sent_it() -> None:
+    spans = scattered(16, 16, 16).spans
+    document = one.document(spans[0].trace, spans)
+    assert problems("trace", document) == []
+    (fan,) = document["fans"]
+    (sender,) = [each for each in document["rows"] if (each["span"], each["service"]) == (fan["span"], "a")]
+    assert (sender["kind"], fan["branches"], fan["at_once"], fan["to"], fan["via"]) == ("SERVER", 16, 16, "b", "call")
+    assert problems("overview", traced([spans], None).overview()) == []
