@@ -39,7 +39,7 @@ SETTLE_STOPPED_S = 1.0  # the same, once somebody pressed Ctrl-C and waits for i
 STOPPED_PATIENCE_S = 5.0  # for the judge of an answer, likewise
 QUIET_S = 0.3  # without a new receipt, and nothing under way: nobody is going to send one
 LOOK_S = 0.02
-REACHED_WITHIN_S = 3.0  # a function connects before it is ready
+REACHED_WITHIN_S = 15.0  # a function connects before it is ready
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ def execute(options: argparse.Namespace) -> int:
 
 def _see_that_the_port_can_be_had(order: Order, options: argparse.Namespace) -> None:
     """Raises UsageError where nothing would listen there, EngineError where somebody else does."""
-    from toolkit.engines.local import ports
     from toolkit.engines.local.layout import LOOPBACK
+    from toolkit.sdk import ports
 
     port = options.gateway_port
     if port is None:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,14 +25,6 @@ OWN_SPANS = (
 )
 _LEASH = str(Path(__file__).with_name("leash.py"))  # a file: what is imported from a package imports the package
 _OURS = (contract.WIRING, contract.WIRING_FILE, contract.HOST, contract.GRACE)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody had a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(wiring: Wiring, inherited: Mapping[str, str], port: int) -> dict[str, str]:

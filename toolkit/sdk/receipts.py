@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from toolkit.contract import Receipt
 from toolkit.sdk.failures import WiringError
 
-CONNECT_S = 2.0
+CONNECT_S = 5.0  # a SYN that is lost is sent again after one second, and after three
 _log = logging.getLogger(__name__)
 
 

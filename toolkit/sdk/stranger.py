@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from toolkit import contract
 from toolkit.contract import Wiring
-from toolkit.sdk import methods
+from toolkit.sdk import methods, ports
 from toolkit.sdk.arrival import Arrival, Incoming
 from toolkit.sdk.channels import Channels
 from toolkit.sdk.cloudevents import Event, EventError, decode, encode_binary
@@ -28,7 +28,7 @@ from toolkit.sdk.failures import CallFailed, Refused, WiringError
 from toolkit.sdk.handling import Handling
 from toolkit.sdk.http1 import Client, Response
 from toolkit.sdk.message import Message
-from toolkit.sdk.program import LOOPBACK, Program, environment, free_port
+from toolkit.sdk.program import LOOPBACK, Program, environment
 from toolkit.sdk.propagation import B3, TRACEPARENT, TRACESTATE, Position
 
 T = TypeVar("T")
@@ -80,6 +80,12 @@ async def beside(
         await stranger.close()
 
 
+def _port() -> int:
+    for port in ports.free(LOOPBACK):
+        return port
+    raise WiringError(f"wiring.command: no port between {ports.FIRST} and {ports.LAST} is free for the program")
+
+
 class Stranger:
     """Who does the work, at a loopback address. `left` says how it ended, once it has."""
 
@@ -93,7 +99,7 @@ class Stranger:
         egress = await _egress(wiring, inherited)
         if wiring.relay is not None:
             return Stranger(wiring, wiring.relay, None, egress)
-        port = free_port()
+        port = _port()
         folder = inherited.get(contract.FOLDER) or None
         told = environment(wiring, inherited, port) | ({contract.EGRESS: egress.address} if egress else {})
         try:

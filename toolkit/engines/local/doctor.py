@@ -13,6 +13,7 @@ from importlib import metadata
 from toolkit.engines.findings import Finding, missing, ok, remark
 from toolkit.engines.local import ports
 from toolkit.errors import EngineError
+from toolkit.sdk.ports import FIRST, LAST
 
 OLDEST = (3, 11)
 NEEDED = ("grpcio", "protobuf", "opentelemetry-sdk", "PyYAML")
@@ -49,7 +50,7 @@ def _ports() -> Finding:
         ports.free(PORTS)
     except EngineError as error:
         return missing("ports", str(error), error.next_step)
-    return ok("ports", f"free on loopback between {ports.FIRST} and {ports.LAST}")
+    return ok("ports", f"free on loopback between {FIRST} and {LAST}")
 
 
 def _processors() -> Finding:
