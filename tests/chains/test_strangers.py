@@ -88,6 +88,10 @@ def written(folder: Path, chain: str) -> ChainSpec:
     [
         ("via: call, method: prodcon.ProducerConsumer/ConsumeByte", "prodcon.ProducerConsumer/ConsumeByte"),
         ("via: event", "link.Link/Send"),
+        ("via: call", "link.Link/Send"),
+        ("via: call, transfer: file", "link.Link/Send"),
+        ("via: call, transfer: stream", "link.Link/Send"),
+        ("via: event, transfer: file", "link.Link/Send"),
     ],
 )
 async def test_what_a_program_in_the_middle_sends_is_followed_and_traced(

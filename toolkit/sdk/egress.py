@@ -26,6 +26,7 @@ from toolkit.sdk.server import OPTIONS
 from toolkit.sdk.tracing import Unrecorded
 
 _CODES = {code.name: code for code in grpc.StatusCode}
+_GENERIC = (None, contract.GENERIC_METHOD, contract.GENERIC_STREAM)  # methods of edges that take any message
 
 
 class Egress(grpc.GenericRpcHandler):
@@ -85,9 +86,11 @@ class Egress(grpc.GenericRpcHandler):
         if edge.via == "event":
             await below.emit(method.request.parse(raw), edge.type, None)
             return b""
-        if path != (edge.method or contract.GENERIC_METHOD) or method.streams:
+        generic = path == contract.GENERIC_METHOD and edge.method in _GENERIC
+        if not generic and (path != edge.method or method.streams):
             raise Refused("UNIMPLEMENTED", f"the edge to {to} is of {edge.method}, not {path}")
-        return method.reply.serialize(await below.call(methods.Raw(raw), edge.to, timeout_s))
+        said = method.request.parse(raw) if generic else methods.Raw(raw)  # the former travels as the edge says
+        return method.reply.serialize(await below.call(said, edge.to, timeout_s))
 
 
 def _edge(handling: Handling, to: Any) -> Outgoing:

@@ -16,6 +16,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.message import DecodeError
 from google.protobuf.message import Message as Proto
 
+from toolkit.sdk import generic
 from toolkit.sdk.failures import WiringError
 from toolkit.sdk.message import Message
 
@@ -62,6 +63,8 @@ class Kind:
 
     def parse(self, raw: bytes) -> Any:
         """What a handler sees of `raw`. Raises ValueError when it is not such a message."""
+        if self.name == GENERIC and len(raw) >= generic.LARGE:
+            return generic.read(raw)
         try:
             found: Any = self.make.FromString(raw)
         except DecodeError as error:
@@ -77,7 +80,11 @@ class Kind:
 
     def serialize(self, value: Any) -> bytes:
         """`value` on the wire. Raises TypeError, naming both types, when it cannot be such a message."""
-        return value.data if isinstance(value, Raw) else self.proto(value).SerializeToString()
+        if isinstance(value, Raw):
+            return value.data
+        if self.name == GENERIC and isinstance(value, Message) and len(value.data) >= generic.LARGE:
+            return generic.written(value)
+        return self.proto(value).SerializeToString()
 
     def proto(self, value: Any) -> Proto:
         """The message that says `value`. Raises TypeError, naming both types, when it cannot be such a message."""
