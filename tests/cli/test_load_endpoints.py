@@ -15,6 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.cli import program
 from toolkit.stubs import helloworld_pb2 as messages
 from toolkit.stubs import helloworld_pb2_grpc as services
 
@@ -48,7 +49,7 @@ def serving(greeter: Greeter) -> Iterator[str]:
 def load(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
     words = (sys.executable, "-m", "toolkit.cli", "load", *arguments)
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
+    assert program.ended(done) == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
 

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("stored_elsewhere")
 def load(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
     words = (sys.executable, "-m", "toolkit.cli", "load", *arguments)
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
+    assert program.ended(done) == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
 

@@ -43,7 +43,7 @@ def starts(outcome: Outcome) -> ColdStarts:
 @pytest.mark.parametrize("chain", ["chained-serving", "chained-eventing"])
 async def test_every_call_is_cold_and_its_time_is_split(chain: str) -> None:
     outcome = await cold(chain, 2)
-    assert red(outcome.report) == set()
+    assert red(outcome.report) == set(), outcome.report.incidents
     found, said = starts(outcome), outcome.report.measurement.witnesses
     assert (found.asked, found.n, found.failures) == (2, 2, ())
     assert said is not None
