@@ -64,7 +64,7 @@ class Kind:
     def parse(self, raw: bytes) -> Any:
         """What a handler sees of `raw`. Raises ValueError when it is not such a message."""
         if self.name == GENERIC and len(raw) >= generic.LARGE:
-            return generic.read(raw)
+            return generic.read(raw, self.make)
         try:
             found: Any = self.make.FromString(raw)
         except DecodeError as error:
@@ -83,7 +83,7 @@ class Kind:
         if isinstance(value, Raw):
             return value.data
         if self.name == GENERIC and isinstance(value, Message) and len(value.data) >= generic.LARGE:
-            return generic.written(value)
+            return generic.written(value, self.make)
         return self.proto(value).SerializeToString()
 
     def proto(self, value: Any) -> Proto:

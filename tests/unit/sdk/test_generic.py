@@ -28,18 +28,18 @@ FIELDS = st.one_of(
 @given(MESSAGES)
 @example(Message(b"", None))
 def test_what_is_written_is_what_protobuf_writes_and_is_read_again(message: Message) -> None:
-    raw = generic.written(message)
+    raw = generic.written(message, Link)
     theirs = Link(data=message.data, content_type=message.content_type or "", status=message.status or 0)
     assert raw == theirs.SerializeToString()
-    assert generic.read(raw) == message
+    assert generic.read(raw, Link) == message
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_length_of_a_length_is_written_and_read(size: int) -> None:
     message = Message(b"x" * size, "text/plain", status=200)
-    raw = generic.written(message)
+    raw = generic.written(message, Link)
     assert raw == Link(data=message.data, content_type="text/plain", status=200).SerializeToString()
-    assert generic.read(raw) == message
+    assert generic.read(raw, Link) == message
 
 
 @given(st.lists(FIELDS, max_size=4).map(b"".join))
@@ -53,9 +53,9 @@ def test_whatever_comes_is_read_as_protobuf_reads_it(raw: bytes) -> None:
         theirs = Link.FromString(raw)
     except DecodeError:
         with pytest.raises(ValueError, match=r"not a link\.Message"):
-            generic.read(raw)
+            generic.read(raw, Link)
         return
-    found = generic.read(raw)
+    found = generic.read(raw, Link)
     assert (found.data, found.content_type or "", found.status or 0) == (
         theirs.data,
         theirs.content_type,
