@@ -15,6 +15,7 @@ from tests.cluster.suite.namespaces import namespace
 from tests.unit.manifests.samples import EVERY_KNOB, container, expanded, lone, of_kind, render, service, shipped
 from tests.unit.manifests.test_scalars import HOSTILE
 from toolkit import catalog, manifests, plan
+from toolkit.errors import UsageError
 from toolkit.manifests import Target
 
 GATED = "must not set the field(s): spec.template.spec.runtimeClassName"  # unless config-features allows it
@@ -68,7 +69,12 @@ def test_every_chain_is_accepted_without_a_warning(cluster: Cluster, restricted:
 @pytest.mark.parametrize("variant", ["vhive-env", "vhive-strict"])
 @pytest.mark.parametrize("chain", catalog.names())
 def test_every_chain_is_accepted_for_vhive(cluster: Cluster, unrestricted: str, chain: str, variant: str) -> None:
-    made = render(shipped(chain), variant, namespace=unrestricted, create_namespace=False)
+    spec = shipped(chain)
+    if variant == "vhive-strict" and any(function.env for function in spec.functions):
+        with pytest.raises(UsageError, match="strict profile passes no environment"):
+            render(spec, variant, namespace=unrestricted, create_namespace=False)
+        return
+    made = render(spec, variant, namespace=unrestricted, create_namespace=False)
     found = answers(cluster, made)
     assert [(name, each.message) for name, each in found] == [(name, None) for name, _ in found]
     assert {each[:36] for _, answer in found for each in answer.warnings} == {INSECURE}
