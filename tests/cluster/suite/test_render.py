@@ -69,12 +69,12 @@ def test_every_chain_is_accepted_without_a_warning(cluster: Cluster, restricted:
 @pytest.mark.parametrize("variant", ["vhive-env", "vhive-strict"])
 @pytest.mark.parametrize("chain", catalog.names())
 def test_every_chain_is_accepted_for_vhive(cluster: Cluster, unrestricted: str, chain: str, variant: str) -> None:
-    spec = shipped(chain)
-    if variant == "vhive-strict" and any(function.env for function in spec.functions):
+    planned = shipped(chain)
+    if variant == "vhive-strict" and any(function.env for function in planned.chain.functions):
         with pytest.raises(UsageError, match="strict profile passes no environment"):
-            render(spec, variant, namespace=unrestricted, create_namespace=False)
+            render(planned, variant, namespace=unrestricted, create_namespace=False)
         return
-    made = render(spec, variant, namespace=unrestricted, create_namespace=False)
+    made = render(planned, variant, namespace=unrestricted, create_namespace=False)
     found = answers(cluster, made)
     assert [(name, each.message) for name, each in found] == [(name, None) for name, _ in found]
     assert {each[:36] for _, answer in found for each in answer.warnings} == {INSECURE}
